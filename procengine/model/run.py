@@ -1,0 +1,141 @@
+"""What happened in one run of a plugin?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from procengine.model.trigger import TriggerKind
+
+
+class LogLevel(Enum):
+    """The levels of the processing engine logs."""
+
+    INFO = "INFO"
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One row of the processing engine logs.
+
+    ``printed`` is true for text that the plugin printed rather than logged (level INFO for standard
+    output, WARN for standard error). ``run_id`` is None for lines that belong to no run.
+    """
+
+    time_ns: int
+    database: str
+    trigger: str
+    level: LogLevel
+    text: str
+    run_id: int | None = None
+    printed: bool = False
+
+
+class RunOutcome(Enum):
+    """How a run ended."""
+
+    SUCCESS = "success"
+    """The entry point returned and everything that it queued was written."""
+    ERROR = "error"
+    """The entry point raised, or could not be called."""
+    WRITE_ERROR = "write_error"
+    """The entry point returned, but lines that it queued were rejected; not retried, as the original."""
+    CANCELLED = "cancelled"
+    """Disable, delete or stop ended the run."""
+
+
+class CauseKind(Enum):
+    """What made a trigger run."""
+
+    WRITE = "write"
+    TICK = "tick"
+    REQUEST = "request"
+    FIRE = "fire"
+    """A synthetic event, sent by hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """The event behind a run.
+
+    ``wal_sequence_number`` is set for a write, ``instant_ns`` (the scheduled time) for a tick.
+    ``depth`` is the depth of the writes that the run makes, minus one: 0 for an outside event.
+    """
+
+    kind: CauseKind
+    wal_sequence_number: int | None = None
+    instant_ns: int | None = None
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailure:
+    """Why a run failed.
+
+    ``message`` is ``{Type}: {text}`` as the original logs it; ``traceback_text`` starts at the
+    plugin's own frames; ``filename`` and ``line_number`` are the innermost line of the plugin itself.
+    ``exception`` is the live object, for a debugger, and None once it was let go.
+    """
+
+    type_name: str
+    message: str
+    traceback_text: str = ""
+    filename: str | None = None
+    line_number: int | None = None
+    exception: BaseException | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheChange:
+    """One key of the plugin cache that a run changed; values as ``repr``, shortened, None for absent."""
+
+    key: str
+    use_global: bool
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a request trigger answers: status, headers in order, body."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One finished call of a plugin's entry point.
+
+    ``rows_in`` is the number of rows of a write trigger's table batches, else 0. ``writes`` maps
+    ``(database, table)`` to the rows that the run stored (a dry run: would store). ``lines`` maps each
+    database to the line protocol that the run wrote, synchronous writes first; it is kept for dry runs
+    and fired runs only. ``queue_wait_ns`` is the time from the event to the entry.
+    """
+
+    run_id: int
+    database: str
+    trigger: str
+    plugin_filename: str
+    kind: TriggerKind
+    cause: Cause
+    started_ns: int
+    queue_wait_ns: int
+    duration_ns: int
+    cpu_ns: int
+    outcome: RunOutcome
+    rows_in: int = 0
+    writes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    query_count: int = 0
+    logs: tuple[LogEntry, ...] = ()
+    failure: RunFailure | None = None
+    write_errors: tuple[str, ...] = ()
+    cache_changes: tuple[CacheChange, ...] = ()
+    response: Response | None = None
+    dry_run: bool = False
+    attempt: int = 1

@@ -1,0 +1,61 @@
+"""What is a trigger, as a definition?
+
+Definitions are values, kept by the catalog; running triggers are rebuilt from them.
+The text of a specification is parsed by `procengine.model.trigger_spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class ErrorBehavior(Enum):
+    """What happens after a run of a write or schedule trigger raised."""
+
+    LOG = "log"
+    """The error is logged; the batch or tick is dropped."""
+    RETRY = "retry"
+    """The same input is run again, with exponential backoff, until it succeeds or is stopped."""
+    DISABLE = "disable"
+    """The trigger is disabled, for good (Differs: the original forgets that at restart)."""
+
+
+class TriggerKind(Enum):
+    """Which entry point a trigger calls."""
+
+    WRITE = "write"
+    """``process_writes(influxdb3_local, table_batches, args)``"""
+    SCHEDULE = "schedule"
+    """``process_scheduled_call(influxdb3_local, call_time, args)``"""
+    REQUEST = "request"
+    """``process_request(influxdb3_local, query_params, request_headers, request_body, args)``"""
+
+
+ENTRY_POINTS: Mapping[TriggerKind, str] = {
+    TriggerKind.WRITE: "process_writes",
+    TriggerKind.SCHEDULE: "process_scheduled_call",
+    TriggerKind.REQUEST: "process_request",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A trigger's definition, unique by name within its database.
+
+    ``spec`` is the specification's text, ``plugin_filename`` is relative to the plugin directory,
+    ``arguments`` is None when there are none (the plugin then receives ``None``).
+    ``trigger_id`` is unique in the engine and never used again; the catalog gives it.
+    """
+
+    database: str
+    name: str
+    plugin_filename: str
+    spec: str
+    arguments: Mapping[str, str] | None = None
+    run_async: bool = False
+    error_behavior: ErrorBehavior = ErrorBehavior.LOG
+    disabled: bool = False
+    node_spec: str = "all"
+    trigger_id: int = field(default=0, compare=False)
