@@ -1,0 +1,404 @@
+"""What was configured, and where did each value come from?
+
+An option is looked for in this order: the call (or command line), the notebook's ``%config``, the
+environment (``INFLUXDB3_*``), a TOML file; then its default holds. Option names are the original's, in snake
+case here, in kebab case in the file. ``INFLUXDB3_UNSET_VARS`` names variables to ignore, by commas.
+
+The plugin part of the engine is on when ``plugin_dir`` is configured, and only then: a folder that merely exists
+turns nothing on. Configuring one adds ``process`` to ``mode``; ``process`` without one is refused.
+
+Configuration stops at the engine: its parts receive values, never this record.
+
+Source: influxdb3/src/commands/serve.rs, influxdb3_clap_blocks/src/plugins.rs (names, variables, defaults).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, cast
+
+from procengine.errors import ConfigError, InvalidInputError
+from procengine.model.duration import parse_duration
+
+UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
+
+MODES = ("all", "ingest", "query", "process", "compact")
+OBJECT_STORES = ("memory", "file")
+GEN1_DURATIONS = (60.0, 300.0, 600.0)
+TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+
+class Origin(Enum):
+    """Where an option's value came from; earlier members win over later ones."""
+
+    CALL = "call"
+    SETTINGS = "%config"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    DEFAULT = "default"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text")
+    if not value:
+        raise ValueError("expected text that is not empty")
+    return value
+
+
+def _folder(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise ValueError("expected the path of a folder")
+    if str(value) in ("", "."):
+        raise ValueError("an empty path is not a folder; leave the option unset instead")
+    return Path(value).expanduser().absolute()
+
+
+def _plugin_dir(value: object) -> Path:
+    if value == "":
+        raise ValueError(
+            "an empty string does not disable the processing engine; unset the variable INFLUXDB3_PLUGIN_DIR, or "
+            "remove or comment out the line plugin-dir in the configuration file, or leave the option out"
+        )
+    return _folder(value)
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("expected a duration such as '10ms' or '1s', or a number of seconds")
+    seconds = _duration_seconds(value) if isinstance(value, str) else float(value)
+    if not 0 <= seconds <= 86_400 * 366:
+        raise ValueError("expected a duration between 0 and one year")
+    return seconds
+
+
+def _duration_seconds(text: str) -> float:
+    try:
+        return parse_duration(text) / NANOSECONDS_PER_SECOND
+    except InvalidInputError as error:
+        raise ValueError(f"expected a duration such as '10ms' or '1s'; {error}") from error
+
+
+def _gen1_duration(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds not in GEN1_DURATIONS:
+        raise ValueError("expected one of 1m, 5m, 10m")
+    return seconds
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("expected a whole number")
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ValueError("expected a whole number") from error
+    if number < 1:
+        raise ValueError("expected a number of at least 1")
+    return number
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "1", "yes", "on"):
+        return True
+    if isinstance(value, str) and value.lower() in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def _memory(value: object) -> str:
+    """Keep a size as text: a number of bytes or a percentage of the machine's memory."""
+    text = str(value)
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        amount = float(number) if percent else int(number)
+    except ValueError as error:
+        raise ValueError("expected a number of bytes, or a percentage such as '20%'") from error
+    if isinstance(value, bool) or amount <= 0 or (percent and amount > 100):
+        raise ValueError("expected a number of bytes, or a percentage such as '20%'")
+    return text
+
+
+def _choice(choices: tuple[str, ...]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _choices(choices: tuple[str, ...]) -> Callable[[object], tuple[str, ...]]:
+    one = _choice(choices)
+
+    def parse(value: object) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError(f"expected a list of {', '.join(choices)}")
+        found = tuple(one(part.strip() if isinstance(part, str) else part) for part in parts)
+        return tuple(dict.fromkeys(found))
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """How one option is read and explained.
+
+    ``parse`` turns a caller's, a variable's or a file's value into the field's type and raises `ValueError`
+    saying what is accepted. ``variables`` are environment variables, the first that is set wins.
+    """
+
+    parse: Callable[[object], object]
+    help: str
+    variables: tuple[str, ...] = ()
+
+
+def _option(default: Any, parse: Callable[[object], object], help_text: str, *variables: str) -> Any:
+    """Declare an option as a field of `EngineConfig`."""
+    record = Option(parse=parse, help=help_text, variables=variables)
+    return field(default=default, metadata={"option": record})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """The options of one engine, each with its unit and default.
+
+    Durations are seconds here and may be given as text (``"10ms"``) or seconds; sizes are bytes or a percentage.
+    """
+
+    plugin_dir: Path | None = _option(
+        None,
+        _plugin_dir,
+        "folder of the plugins; turns the processing engine on",
+        "INFLUXDB3_PLUGIN_DIR",
+    )
+    data_dir: Path | None = _option(
+        None, _folder, "folder of the data; needed by object store file", "INFLUXDB3_DB_DIR"
+    )
+    object_store: str = _option(
+        "memory",
+        _choice(OBJECT_STORES),
+        "where data is kept: memory (gone with the process) or file (the default once data_dir is set)",
+        "INFLUXDB3_OBJECT_STORE",
+    )
+    mode: tuple[str, ...] = _option(
+        ("all",), _choices(MODES), f"what the node does: {', '.join(MODES)}", "INFLUXDB3_ENTERPRISE_MODE"
+    )
+    node_id: str = _option(
+        "procengine",
+        _text,
+        "the node's name",
+        "INFLUXDB3_NODE_ID",
+        "INFLUXDB3_NODE_IDENTIFIER_PREFIX",
+    )
+    wal_flush_interval: float = _option(
+        0.01,
+        _seconds,
+        "seconds in which writes share a flush after one; 0 flushes each at once, 1s is the original's",
+        "INFLUXDB3_WAL_FLUSH_INTERVAL",
+    )
+    wal_snapshot_size: int = _option(
+        600,
+        _count,
+        "flushes after which buffered rows may be snapshotted",
+        "INFLUXDB3_WAL_SNAPSHOT_SIZE",
+    )
+    gen1_duration: float = _option(
+        600.0,
+        _gen1_duration,
+        "seconds of time that a chunk spans: 1m, 5m or 10m",
+        "INFLUXDB3_GEN1_DURATION",
+    )
+    force_snapshot_mem_threshold: str = _option(
+        "50%",
+        _memory,
+        "buffered rows beyond this are snapshotted at once",
+        "INFLUXDB3_FORCE_SNAPSHOT_MEM_THRESHOLD",
+    )
+    exec_mem_pool_bytes: str = _option(
+        "20%", _memory, "memory of queries", "INFLUXDB3_EXEC_MEM_POOL_BYTES"
+    )
+    datafusion_num_threads: int | None = _option(
+        None, _count, "threads of a query; all cores by default", "INFLUXDB3_DATAFUSION_NUM_THREADS"
+    )
+    query_log_size: int = _option(
+        1000, _count, "queries kept in system.queries", "INFLUXDB3_QUERY_LOG_SIZE"
+    )
+    restrict_plugin_triggers_to: tuple[str, ...] = _option(
+        (),
+        _choices(TRIGGER_RESTRICTIONS),
+        "kinds of triggers that may be created: wal, schedule, request; all by default",
+        "INFLUXDB3_RESTRICT_PLUGIN_TRIGGERS_TO",
+    )
+    async_trigger_concurrency_limit: int | None = _option(
+        None,
+        _count,
+        "runs of one asynchronous trigger at a time; unlimited by default",
+        "INFLUXDB3_ASYNC_TRIGGER_CONCURRENCY_LIMIT",
+    )
+    shutdown_timeout: float = _option(
+        30.0, _seconds, "seconds that stop waits for a run in flight", "INFLUXDB3_SHUTDOWN_TIMEOUT"
+    )
+    trigger_depth_limit: int = _option(
+        64,
+        _count,
+        "writes caused by runs caused by writes, after which the trigger is paused",
+        "INFLUXDB3_TRIGGER_DEPTH_LIMIT",
+    )
+
+    @property
+    def plugins_enabled(self) -> bool:
+        """Whether the plugin part is on."""
+        return self.plugin_dir is not None
+
+
+OPTIONS: Mapping[str, Option] = {
+    declared.name: declared.metadata["option"] for declared in dataclasses.fields(EngineConfig)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """A configuration and the origin of each of its values.
+
+    ``places`` names the variable or the file for values from there.
+    """
+
+    config: EngineConfig
+    origins: Mapping[str, Origin]
+    places: Mapping[str, str]
+
+
+def load_config(
+    call: Mapping[str, object] | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> LoadedConfig:
+    """Return the configuration from all its sources, the first named source winning.
+
+    In ``call`` and ``settings`` a value of None leaves the option to the next source.
+
+    Raises:
+        ConfigError: an unknown option, a value that is not accepted, or options that contradict each other;
+            the text names the option, its origin and what is accepted.
+    """
+    sources = (
+        (Origin.CALL, _given(call or {})),
+        (Origin.SETTINGS, _given(settings or {})),
+        (Origin.ENVIRONMENT, _from_environment(environ or {})),
+        (Origin.FILE, _from_file(file)),
+    )
+    values: dict[str, object] = {}
+    origins = dict.fromkeys(OPTIONS, Origin.DEFAULT)
+    places: dict[str, str] = {}
+    for origin, found in reversed(sources):
+        for name, (raw, place) in found.items():
+            values[name] = _parse(name, raw, place)
+            origins[name] = origin
+            places[name] = place
+    return LoadedConfig(config=_settle(values), origins=origins, places=places)
+
+
+def without_unset(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment less the variables that ``INFLUXDB3_UNSET_VARS`` names (by commas).
+
+    Source: docs, influxdb3-processing-engine (Disable in Docker deployments).
+    """
+    named = environ.get(UNSET_VARIABLES, "")
+    unset = {name.strip() for name in named.split(",")}
+    return {name: value for name, value in environ.items() if name not in unset}
+
+
+_Found = dict[str, tuple[object, str]]
+
+
+def _given(values: Mapping[str, object]) -> _Found:
+    for name in values:
+        _check_known(name, "option")
+    return {name: (value, name) for name, value in values.items() if value is not None}
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Found:
+    visible = without_unset(environ)
+    found: _Found = {}
+    for name, record in OPTIONS.items():
+        variable = next((each for each in record.variables if each in visible), None)
+        if variable is not None:
+            found[name] = (visible[variable], variable)
+    return found
+
+
+def _from_file(file: Path | None) -> _Found:
+    if file is None:
+        return {}
+    try:
+        entries = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration file {str(file)!r}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {str(file)!r} is not TOML: {error}") from error
+    found: _Found = {}
+    for key, value in entries.items():
+        name = key.replace("-", "_")
+        _check_known(name, f"key in {str(file)!r}:", shown=key)
+        found[name] = (value, f"{key} in {str(file)!r}")
+    return found
+
+
+def _check_known(name: str, what: str, *, shown: str | None = None) -> None:
+    if name in OPTIONS:
+        return
+    nearest = difflib.get_close_matches(name, OPTIONS, n=1)
+    kebab = shown is not None and "-" in shown
+    hint = f"; did you mean {_styled(nearest[0], kebab=kebab)!r}?" if nearest else ""
+    accepted = ", ".join(_styled(each, kebab=kebab) for each in OPTIONS)
+    raise ConfigError(f"unknown {what} {shown or name!r}{hint} (accepted: {accepted})")
+
+
+def _styled(name: str, *, kebab: bool) -> str:
+    return name.replace("_", "-") if kebab else name
+
+
+def _parse(name: str, raw: object, place: str) -> object:
+    try:
+        return OPTIONS[name].parse(raw)
+    except ValueError as error:
+        where = "" if place == name else f" (from {place})"
+        raise ConfigError(f"option {name}{where} cannot be {raw!r}: {error}") from error
+
+
+def _settle(values: dict[str, object]) -> EngineConfig:
+    """Apply the rules that concern more than one option."""
+    if "object_store" not in values and values.get("data_dir") is not None:
+        values["object_store"] = "file"
+    config = EngineConfig(**cast("dict[str, Any]", values))
+    if config.object_store == "file" and config.data_dir is None:
+        raise ConfigError(
+            "object_store 'file' needs data_dir: give the folder of the data, or use 'memory'"
+        )
+    if config.plugin_dir is None and "process" in config.mode:
+        raise ConfigError(
+            "mode 'process' needs plugin_dir: give the folder of the plugins, or leave the mode out"
+        )
+    if config.plugin_dir is not None and not {"all", "process"} & set(config.mode):
+        return dataclasses.replace(config, mode=(*config.mode, "process"))
+    return config
+
+
+def memory_bytes(size: str, total_bytes: int) -> int:
+    """Return a size option in bytes: a number as it is, a percentage of ``total_bytes``."""
+    if size.endswith("%"):
+        return int(float(size.removesuffix("%")) / 100 * total_bytes)
+    return int(size)

@@ -1,0 +1,151 @@
+"""Who uses a data folder, and in which format is it?
+
+One engine at a time: an advisory lock on ``lock`` is held while the engine lives and vanishes with its process,
+however that ends. ``format.json`` says by which layout the folder was written; an unknown one is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import IO
+
+from procengine.errors import DataFolderLockedError, DataFormatError, StorageError
+
+FORMAT_NAME = "procengine-data"
+FORMAT_VERSION = 1
+LOCK_FILE = "lock"
+FORMAT_FILE = "format.json"
+
+
+class DataFolder:
+    """A data folder that this process has locked, from `open` to `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_file: IO[str] | None = None
+
+    @property
+    def catalog(self) -> Path:
+        """The catalog's folder."""
+        return self.path / "catalog"
+
+    @property
+    def wal(self) -> Path:
+        """The write-ahead log's folder."""
+        return self.path / "wal"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the Parquet files."""
+        return self.path / "tables"
+
+    def open(self) -> None:
+        """Make the folder if need be, lock it, and check its format.
+
+        Raises:
+            DataFolderLockedError: another engine uses it; the text names its process.
+            DataFormatError: it was written by a version with another layout, or is not a data folder.
+            StorageError: it cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock_file = self._locked()
+            self._check_format()
+        except OSError as error:
+            self.close()
+            raise StorageError(
+                f"cannot use data folder {str(self.path)!r}: {error.strerror or error}; "
+                "give a folder that can be written to, or use object_store 'memory'"
+            ) from error
+        except StorageError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the folder go; closing twice is allowed."""
+        lock_file, self._lock_file = self._lock_file, None
+        if lock_file is not None:
+            lock_file.close()
+
+    def _locked(self) -> IO[str]:
+        lock_file = (self.path / LOCK_FILE).open("a+", encoding="utf-8")
+        try:
+            _lock(lock_file)
+        except OSError:
+            lock_file.seek(0)
+            holder = lock_file.read().strip()
+            lock_file.close()
+            raise self._locked_error(holder) from None
+        lock_file.truncate(0)
+        lock_file.write(str(os.getpid()))
+        lock_file.flush()
+        return lock_file
+
+    def _locked_error(self, holder: str) -> DataFolderLockedError:
+        pid = int(holder) if holder.isdigit() else None
+        who = "another process" if pid is None else f"process {pid}"
+        if pid == os.getpid():
+            who = f"this process ({pid})"
+        return DataFolderLockedError(
+            f"data folder {str(self.path)!r} is in use by an engine in {who}; "
+            "stop that engine, or give another data_dir",
+            pid=pid,
+        )
+
+    def _check_format(self) -> None:
+        path = self.path / FORMAT_FILE
+        if not path.exists():
+            self._refuse_strange_content()
+            _write_durably(path, json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION}))
+            return
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            name, version = found["format"], found["version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataFormatError(f"{str(path)!r} does not name a data format: {error}") from error
+        if (name, version) != (FORMAT_NAME, FORMAT_VERSION):
+            raise DataFormatError(
+                f"data folder {str(self.path)!r} has format {name!r} version {version!r}; this version of "
+                f"procengine reads {FORMAT_NAME!r} version {FORMAT_VERSION}; give another data_dir, or use the "
+                "procengine that wrote it"
+            )
+
+    def _refuse_strange_content(self) -> None:
+        if (self.path / "wal").exists() or (self.path / "catalog").exists():
+            raise DataFormatError(
+                f"data folder {str(self.path)!r} holds data but no {FORMAT_FILE}; it was not written by procengine, "
+                "or the file was lost"
+            )
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+if os.name == "nt":  # pragma: no cover
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
