@@ -1,0 +1,339 @@
+"""What may be said to `influxdb3`?
+
+A table of commands with their options and positional arguments, in the original's words. Parsing,
+help and completion read this table; nothing else knows an option's name.
+
+Source: influxdb3/src/commands/{create,delete,show}.rs, influxdb3_commands/src/{enable,disable,
+query,write,test,common}.rs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from procengine.cli.values import (
+    parse_count,
+    parse_field,
+    parse_key_value,
+    parse_positive_count,
+)
+
+
+class Arity(Enum):
+    """How many words an option takes."""
+
+    FLAG = "flag"
+    """None: saying it is all."""
+    ONE = "one"
+    """One word; saying the option again is refused."""
+    LIST = "list"
+    """One word of items separated by commas; may be said again."""
+    WORDS = "words"
+    """Words up to the next option, each of items separated by commas."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option. ``variable`` is the environment variable that stands in for it."""
+
+    name: str
+    about: str
+    short: str | None = None
+    arity: Arity = Arity.ONE
+    parse: Callable[[str], object] = str
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+    variable: str | None = None
+    required: bool = False
+    conflicts_with: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name in snake case, without the dashes."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Positional:
+    """One positional argument; ``key`` is its name in lower case."""
+
+    name: str
+    about: str
+    required: bool = True
+    variable: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command: the words that name it, and what it takes."""
+
+    words: tuple[str, ...]
+    about: str
+    options: tuple[Option, ...] = ()
+    positional: Positional | None = None
+
+    @property
+    def name(self) -> str:
+        """The command as it is typed."""
+        return " ".join(("influxdb3", *self.words))
+
+    def option(self, name: str) -> Option | None:
+        """Return the option with a long or short name."""
+        for option in self.options:
+            if name in {option.name, option.short}:
+                return option
+        return None
+
+
+FORMATS = ("pretty", "json", "jsonl", "csv", "parquet")
+
+_CONNECTION = (
+    Option(name="--host", short="-H", about="host URL; only this process's own address is accepted"),
+    Option(name="--token", about="token of the server; not needed in this process"),
+    Option(name="--tls-ca", about="custom certificate authority; not needed in this process"),
+    Option(
+        name="--tls-no-verify",
+        arity=Arity.FLAG,
+        about="no check of the certificate; not needed in this process",
+    ),
+)
+_DATABASE = Option(
+    name="--database",
+    short="-d",
+    about="name of the database",
+    variable="INFLUXDB3_DATABASE_NAME",
+    required=True,
+)
+_SERVER = (*_CONNECTION, _DATABASE)
+_DATABASE_NAME = Positional(
+    name="DATABASE_NAME", about="name of the database", variable="INFLUXDB3_DATABASE_NAME"
+)
+_TRIGGER_NAME = Positional(name="TRIGGER_NAME", about="name of the trigger")
+_FORMAT = Option(name="--format", about="output format", choices=FORMATS, default="pretty")
+_YES = Option(name="--yes", short="-y", arity=Arity.FLAG, about="do not ask for confirmation")
+_HARD_DELETE = Option(
+    name="--hard-delete", about="when the data goes: never, now, default or a timestamp"
+)
+_TEST_OPTIONS = (
+    Option(
+        name="--input-arguments",
+        arity=Arity.LIST,
+        parse=parse_key_value,
+        about="arguments of the plugin, key=value, separated by commas",
+    ),
+    Option(name="--cache-name", about="name of the plugin cache to use"),
+)
+_FILENAME = Positional(name="FILENAME", about="file name of the plugin within the plugin directory")
+
+_CREATE_TRIGGER = Command(
+    words=("create", "trigger"),
+    about="create a trigger that runs a plugin on written rows, on a schedule or on requests",
+    options=(
+        *_SERVER,
+        Option(name="--path", about="plugin file or folder", conflicts_with="--plugin-filename"),
+        Option(name="--plugin-filename", about="deprecated: use --path", conflicts_with="--path"),
+        Option(
+            name="--trigger-spec",
+            required=True,
+            about="table:<TABLE_NAME>, all_tables, cron:<EXPRESSION>, every:<DURATION> or request:<PATH>",
+        ),
+        Option(
+            name="--trigger-arguments",
+            arity=Arity.LIST,
+            parse=parse_key_value,
+            about="arguments of the plugin, key=value, separated by commas",
+        ),
+        Option(name="--disabled", arity=Arity.FLAG, about="create the trigger disabled"),
+        Option(name="--run-asynchronous", arity=Arity.FLAG, about="let runs overlap"),
+        Option(
+            name="--error-behavior",
+            choices=("log", "retry", "disable"),
+            default="log",
+            about="what happens after an error",
+        ),
+        Option(name="--node-spec", about="all, or nodes:<NODE>[,<NODE>]", default="all"),
+        Option(name="--upload", arity=Arity.FLAG, about="copy --path into the plugin directory first"),
+    ),
+    positional=_TRIGGER_NAME,
+)
+
+_CREATE_TABLE = Command(
+    words=("create", "table"),
+    about="create a table in a database",
+    options=(
+        *_SERVER,
+        Option(name="--tags", arity=Arity.WORDS, about="names of the tags, separated by commas"),
+        Option(
+            name="--fields",
+            short="-f",
+            arity=Arity.LIST,
+            parse=parse_field,
+            about="fields as name:type, separated by commas; int64, uint64, float64, utf8 or bool",
+        ),
+    ),
+    positional=Positional(name="TABLE_NAME", about="name of the table"),
+)
+
+_WRITE = Command(
+    words=("write",),
+    about="write line protocol",
+    options=(
+        *_SERVER,
+        Option(name="--write-host", about="host URL for writes; see --host"),
+        Option(name="--file", short="-f", about="file with line protocol"),
+        Option(name="--accept-partial", arity=Arity.FLAG, about="store the good lines"),
+        Option(name="--no-sync", arity=Arity.FLAG, about="answer before the rows are durable"),
+        Option(name="--gzip", arity=Arity.FLAG, about="compress; not needed in this process"),
+        Option(
+            name="--max-request-size",
+            parse=parse_positive_count,
+            default="10485760",
+            about="bytes of one write; longer input is split at line ends",
+        ),
+        Option(
+            name="--max-concurrent-requests",
+            parse=parse_positive_count,
+            default="32",
+            about="writes at a time; one in this process",
+        ),
+        Option(name="--quiet", short="-q", arity=Arity.FLAG, about="report nothing"),
+        Option(name="--precision", short="-p", about="precision of the times: auto, ns, us, ms or s"),
+    ),
+    positional=Positional(name="LINE_PROTOCOL", about="line protocol, in quotes", required=False),
+)
+
+_QUERY = Command(
+    words=("query",),
+    about="run a query",
+    options=(
+        *_SERVER,
+        Option(name="--query-host", about="host URL for queries; see --host"),
+        Option(
+            name="--language",
+            short="-l",
+            choices=("sql", "influxql"),
+            default="sql",
+            about="query language; InfluxQL is not offered",
+        ),
+        _FORMAT,
+        Option(name="--output", short="-o", about="file that receives the output"),
+        Option(name="--file", short="-f", about="file with the query"),
+    ),
+    positional=Positional(name="QUERY", about="SQL, in quotes", required=False),
+)
+
+_SYSTEM_TABLE = Command(
+    words=("show", "system", "table"),
+    about="show rows of a system table",
+    options=(
+        *_SERVER,
+        Option(name="--limit", short="-l", parse=parse_count, default="100", about="rows; 0 for all"),
+        Option(name="--order-by", short="-o", arity=Arity.LIST, about="columns to order by"),
+        Option(name="--select", short="-s", arity=Arity.LIST, about="columns to show"),
+        _FORMAT,
+    ),
+    positional=Positional(name="SYSTEM_TABLE", about="name of the system table"),
+)
+
+_SYSTEM_SUMMARY = Command(
+    words=("show", "system", "summary"),
+    about="show rows of every system table",
+    options=(
+        *_SERVER,
+        Option(name="--limit", short="-l", parse=parse_count, default="10", about="rows; 0 for all"),
+        _FORMAT,
+    ),
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        words=("create", "database"),
+        about="create a database",
+        options=(
+            *_CONNECTION,
+            Option(name="--retention-period", about="how long rows are kept, as 30d; none for ever"),
+        ),
+        positional=_DATABASE_NAME,
+    ),
+    _CREATE_TABLE,
+    _CREATE_TRIGGER,
+    Command(
+        words=("delete", "database"),
+        about="delete a database",
+        options=(*_CONNECTION, _HARD_DELETE, _YES),
+        positional=_DATABASE_NAME,
+    ),
+    Command(
+        words=("delete", "table"),
+        about="delete a table",
+        options=(*_SERVER, _HARD_DELETE, _YES),
+        positional=Positional(name="TABLE_NAME", about="name of the table"),
+    ),
+    Command(
+        words=("delete", "trigger"),
+        about="delete a trigger",
+        options=(*_SERVER, Option(name="--force", arity=Arity.FLAG, about="even if it is enabled")),
+        positional=_TRIGGER_NAME,
+    ),
+    Command(
+        words=("enable", "trigger"),
+        about="enable a trigger",
+        options=_SERVER,
+        positional=_TRIGGER_NAME,
+    ),
+    Command(
+        words=("disable", "trigger"),
+        about="disable a trigger",
+        options=_SERVER,
+        positional=_TRIGGER_NAME,
+    ),
+    Command(
+        words=("show", "databases"),
+        about="list the databases",
+        options=(
+            *_CONNECTION,
+            Option(name="--show-deleted", arity=Arity.FLAG, about="deleted ones as well"),
+            _FORMAT,
+        ),
+    ),
+    Command(
+        words=("show", "system", "table-list"),
+        about="list the system tables",
+        options=(*_SERVER, _FORMAT),
+    ),
+    _SYSTEM_TABLE,
+    _SYSTEM_SUMMARY,
+    _WRITE,
+    _QUERY,
+    Command(
+        words=("test", "wal_plugin"),
+        about="dry-run a plugin on written rows",
+        options=(
+            *_SERVER,
+            Option(name="--lp", about="line protocol that the plugin receives"),
+            Option(name="--file", about="file with line protocol that the plugin receives"),
+            *_TEST_OPTIONS,
+        ),
+        positional=_FILENAME,
+    ),
+    Command(
+        words=("test", "schedule_plugin"),
+        about="dry-run a plugin on a schedule",
+        options=(
+            *_SERVER,
+            Option(name="--schedule", about="cron expression of six or seven fields"),
+            *_TEST_OPTIONS,
+        ),
+        positional=_FILENAME,
+    ),
+)
+
+ALIASES = {"w": "write", "q": "query", "s": "system"}
+"""Short forms of command words."""

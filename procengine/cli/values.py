@@ -1,0 +1,57 @@
+"""What does the text of one option's item mean?
+
+Each function takes the text and returns the value, or raises ValueError with the reason.
+"""
+
+from __future__ import annotations
+
+from procengine.model.column import Column, ColumnType
+
+FIELD_TYPES = {
+    "int64": ColumnType.INTEGER,
+    "uint64": ColumnType.UINTEGER,
+    "float64": ColumnType.FLOAT,
+    "utf8": ColumnType.STRING,
+    "bool": ColumnType.BOOLEAN,
+}
+
+
+def parse_key_value(text: str) -> tuple[str, str]:
+    """Return key and value of ``key=value``; the value may hold further equals signs.
+
+    Source: influxdb3_commands/src/common.rs, SeparatedKeyValue.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError('must be formatted as "key=value"')
+    return key, value
+
+
+def parse_field(text: str) -> Column:
+    """Return the column of ``name:type``.
+
+    Source: influxdb3_commands/src/common.rs, parse_key_val and DataType.
+    """
+    name, colon, type_name = text.partition(":")
+    if not colon:
+        raise ValueError(f"invalid FIELD:VALUE. No `:` found in `{text}`")
+    if type_name not in FIELD_TYPES:
+        raise ValueError(
+            f"{type_name} is not a valid data type, values are int64, uint64, float64, utf8, and bool"
+        )
+    return Column(name, FIELD_TYPES[type_name])
+
+
+def parse_count(text: str) -> int:
+    """Return a count of zero or more."""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError("expected a whole number of 0 or more")
+    return int(text)
+
+
+def parse_positive_count(text: str) -> int:
+    """Return a count of one or more."""
+    count = parse_count(text)
+    if count == 0:
+        raise ValueError("value must be at least 1")
+    return count
