@@ -1,0 +1,71 @@
+"""What happens to a trigger, so that its plugin runs?
+
+An event is a value; the runner turns it into the arguments of the entry point.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from procengine.model.run import Cause
+from procengine.model.table_rows import TableRows
+from procengine.model.trigger import TriggerKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteEvent:
+    """Rows became durable and can be queried.
+
+    ``rows`` are the rows of one flush for the trigger's database, in the order of their writes, those of
+    tables that the trigger does not watch left out. ``offered_ns`` is the monotonic instant
+    (``time.perf_counter_ns``) at which the event came up, from which a run's queue wait is counted.
+    """
+
+    rows: tuple[TableRows, ...]
+    cause: Cause
+    offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
+
+    @property
+    def kind(self) -> TriggerKind:
+        """The kind of trigger that takes this event."""
+        return TriggerKind.WRITE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleEvent:
+    """A scheduled time came: ``instant_ns``, nanoseconds UTC, is that time and not the present."""
+
+    instant_ns: int
+    cause: Cause
+    offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
+
+    @property
+    def kind(self) -> TriggerKind:
+        """The kind of trigger that takes this event."""
+        return TriggerKind.SCHEDULE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEvent:
+    """An HTTP request, or one made up, addressed to a request trigger.
+
+    ``query_params`` are decoded, ``headers`` have lower-case names; of a name given twice the last value
+    stands. ``body`` is decompressed.
+    """
+
+    query_params: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    cause: Cause
+    method: str = "GET"
+    offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
+
+    @property
+    def kind(self) -> TriggerKind:
+        """The kind of trigger that takes this event."""
+        return TriggerKind.REQUEST
+
+
+Event = WriteEvent | ScheduleEvent | RequestEvent
