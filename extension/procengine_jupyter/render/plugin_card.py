@@ -1,0 +1,92 @@
+"""What became of a plugin cell?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from procengine.model.portability import Note
+from procengine_jupyter.render.markup import Html, element, join
+from procengine_jupyter.render.style import card, code, part, soft
+from procengine_jupyter.render.view import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredTrigger:
+    """A trigger that a plugin cell is for; ``change`` is what the cell did to it, in a word or two."""
+
+    name: str
+    database: str
+    spec: str
+    entry_point: str
+    change: str
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PluginCard(View):
+    """The card of one plugin cell; the notes' line numbers are the cell's."""
+
+    name: str
+    path: str
+    change: str
+    entry_points: tuple[str, ...]
+    triggers: tuple[RegisteredTrigger, ...] = ()
+    notes: tuple[Note, ...] = ()
+    next_step: str = ""
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        return card(
+            self.name,
+            *(_trigger_html(trigger) for trigger in self.triggers),
+            part("try", code(self.next_step)) if self.next_step else "",
+            _notes_html(self.notes),
+            details=join([self.change, " ", code(self.path), " · ", ", ".join(self.entry_points)]),
+            tone="good",
+        )
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        lines = [f"{self.name}: {self.change} {self.path} · {', '.join(self.entry_points)}"]
+        lines += [f"  {_trigger_text(trigger)}" for trigger in self.triggers]
+        if self.next_step:
+            lines.append(f"  try: {self.next_step}")
+        lines += [
+            f"  note ({note.code.value}){_place(note)}: {note.reason}; {note.remedy}"
+            for note in self.notes
+        ]
+        return "\n".join(lines)
+
+
+def _trigger_text(trigger: RegisteredTrigger) -> str:
+    state = " · disabled" if trigger.disabled else ""
+    return f"trigger {trigger.name} {trigger.change}: {trigger.spec} in {trigger.database}{state}"
+
+
+def _trigger_html(trigger: RegisteredTrigger) -> Html:
+    facts = [
+        code(trigger.spec),
+        " in ",
+        trigger.database,
+        soft(" · disabled") if trigger.disabled else "",
+    ]
+    return part("trigger", trigger.name, " ", soft(trigger.change), " · ", *facts)
+
+
+def _notes_html(notes: tuple[Note, ...]) -> Html | str:
+    if not notes:
+        return ""
+    items = [
+        element(
+            "li",
+            element("span", note.code.value, css="pe-text-warn"),
+            f"{_place(note)}: {note.reason}; ",
+            note.remedy,
+        )
+        for note in notes
+    ]
+    return element("div", soft("on a server"), element("ul", *items), css="pe-part")
+
+
+def _place(note: Note) -> str:
+    return f", line {note.line_number}" if note.line_number is not None else ""

@@ -1,0 +1,241 @@
+"""What did a run do? One card for production runs, fired runs and dry runs of all kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from procengine.model.run import CacheChange, CauseKind, LogEntry, LogLevel, Response, Run, RunOutcome
+from procengine_jupyter.render.markup import Html, element, join, rows
+from procengine_jupyter.render.phrases import clock_time, count, duration, instant, listed
+from procengine_jupyter.render.style import card, code, part, soft
+from procengine_jupyter.render.view import View
+
+MOST_LOGS = 20
+MOST_LINES = 12
+
+OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
+    RunOutcome.SUCCESS: ("success", "good"),
+    RunOutcome.ERROR: ("error", "bad"),
+    RunOutcome.WRITE_ERROR: ("wrote nothing: lines were rejected", "bad"),
+    RunOutcome.CANCELLED: ("cancelled", "warn"),
+}
+
+_LEVEL_TONES = {LogLevel.INFO: "", LogLevel.WARN: "warn", LogLevel.ERROR: "bad"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunCard(View):
+    """The card of one run.
+
+    ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
+    by, such as ``Cell In[3]``.
+    """
+
+    run: Run
+    cell_names: Mapping[str, str] = field(default_factory=dict)
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        word, tone = OUTCOMES[self.run.outcome]
+        return card(
+            title(self.run),
+            *run_parts(self.run, self.cell_names),
+            details=join([element("span", word, css=f"pe-text-{tone}"), " · ", measures(self.run)]),
+            tone=tone,
+        )
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        return run_text(self.run, self.cell_names)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunsCard(View):
+    """The cards of several runs of one trigger, the last one whole."""
+
+    runs: tuple[Run, ...]
+    cell_names: Mapping[str, str] = field(default_factory=dict)
+
+    def html(self) -> Html:
+        """Return a summary of all and the last run as HTML."""
+        last = self.runs[-1]
+        word, tone = OUTCOMES[last.outcome]
+        return card(
+            title(last),
+            part("last run", element("span", word, css=f"pe-text-{tone}"), " · ", measures(last)),
+            *run_parts(last, self.cell_names),
+            details=self._summary(),
+            tone="bad" if self._failed() else "good",
+        )
+
+    def plain(self) -> str:
+        """Return a summary of all and the last run as text."""
+        return f"{self._summary()}\n{run_text(self.runs[-1], self.cell_names)}"
+
+    def _failed(self) -> int:
+        return sum(run.outcome is not RunOutcome.SUCCESS for run in self.runs)
+
+    def _summary(self) -> str:
+        durations = sorted(run.duration_ns for run in self.runs)
+        failed = f", {self._failed()} failed" if self._failed() else ""
+        middle = durations[len(durations) // 2]
+        return (
+            f"{count(len(self.runs), 'run')}{failed} · {duration(durations[0])} at least, "
+            f"{duration(middle)} median, {duration(durations[-1])} at most"
+        )
+
+
+def title(run: Run) -> str:
+    """Return what a run is called."""
+    name = run.trigger or run.plugin_filename
+    return f"{name} · dry run, nothing was stored" if run.dry_run else name
+
+
+def measures(run: Run) -> str:
+    """Return when a run was and what it cost, in one line."""
+    facts = [f"{clock_time(run.started_ns)} UTC", duration(run.duration_ns)]
+    if run.cause.kind is CauseKind.TICK and run.cause.instant_ns is not None:
+        facts.insert(0, f"due {instant(run.cause.instant_ns)}")
+    if run.rows_in:
+        facts.append(f"{count(run.rows_in, 'row')} in")
+    if run.query_count:
+        facts.append(count(run.query_count, "query", "queries"))
+    if run.attempt > 1:
+        facts.append(f"attempt {run.attempt}")
+    if run.queue_wait_ns >= 100_000_000:
+        facts.append(f"waited {duration(run.queue_wait_ns)}")
+    return " · ".join(facts)
+
+
+def written(run: Run) -> str:
+    """Return which tables received rows, or would have."""
+    tables = [
+        f"{count(number, 'row')} into {database}.{table}"
+        if database != run.database
+        else f"{count(number, 'row')} into {table}"
+        for (database, table), number in run.writes.items()
+    ]
+    return listed(tables)
+
+
+def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
+    """Return what stands below the head of a run's card."""
+    parts = []
+    if run.writes:
+        parts.append(part("would write" if run.dry_run else "wrote", written(run)))
+    if run.dry_run or run.cause.kind is CauseKind.FIRE:
+        parts += [_lines_html(database, lines) for database, lines in run.lines.items() if lines]
+    if run.logs:
+        parts.append(logs_html(run.logs))
+    parts += [_error_html(text) for text in run.write_errors]
+    if run.failure is not None:
+        parts.append(element("pre", failure_text(run, cell_names)))
+    if run.cache_changes:
+        parts.append(_cache_html(run.cache_changes))
+    if run.response is not None:
+        parts.append(_response_html(run.response))
+    return parts
+
+
+def logs_html(logs: tuple[LogEntry, ...]) -> Html:
+    """Return the first logs of a run as a table."""
+    cells: list[list[object]] = [
+        [
+            soft(clock_time(entry.time_ns)),
+            element("span", _level(entry), css=f"pe-text-{_LEVEL_TONES[entry.level] or 'none'}"),
+            entry.text,
+        ]
+        for entry in logs[:MOST_LOGS]
+    ]
+    hidden = len(logs) - MOST_LOGS
+    more = soft(f"{hidden:,} more in system.processing_engine_logs") if hidden > 0 else ""
+    return element("div", rows(cells), more, css="pe-part")
+
+
+def _level(entry: LogEntry) -> str:
+    return "print" if entry.printed else entry.level.value
+
+
+def _lines_html(database: str, lines: tuple[str, ...]) -> Html:
+    shown = "\n".join(lines[:MOST_LINES])
+    hidden = len(lines) - MOST_LINES
+    more = f"\n… {hidden:,} more lines" if hidden > 0 else ""
+    return element("div", soft(f"lines for {database}"), element("pre", shown + more), css="pe-part")
+
+
+def _error_html(text: str) -> Html:
+    return element("div", text, css="pe-part pe-text-bad")
+
+
+def _cache_html(changes: tuple[CacheChange, ...]) -> Html:
+    cells: list[list[object]] = [
+        [
+            "global" if change.use_global else "",
+            code(change.key),
+            code(change.before) if change.before is not None else soft("absent"),
+            "→",
+            code(change.after) if change.after is not None else soft("deleted"),
+        ]
+        for change in changes
+    ]
+    return part("plugin cache", rows(cells))
+
+
+def _response_html(response: Response) -> Html:
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers)
+    tone = "good" if response.status < 400 else "bad"
+    return part(
+        "response",
+        element("span", response.status, css=f"pe-text-{tone}"),
+        element("pre", f"{headers}\n\n{body_text(response)}".strip("\n")),
+    )
+
+
+def body_text(response: Response) -> str:
+    """Return a response's body as text: JSON indented, other text as it is, bytes by their number."""
+    try:
+        text = response.body.decode()
+    except UnicodeDecodeError:
+        return f"<{count(len(response.body), 'byte')}>"
+    kinds = [value for name, value in response.headers if name.lower() == "content-type"]
+    if kinds and "json" in kinds[0].lower():
+        try:
+            return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except ValueError:
+            return text
+    return text
+
+
+def failure_text(run: Run, cell_names: Mapping[str, str]) -> str:
+    """Return a failure's traceback in the plugin's own lines; cells go by their names."""
+    failure = run.failure
+    if failure is None:
+        return ""
+    text = failure.traceback_text.rstrip() or failure.message
+    for filename, name in cell_names.items():
+        text = text.replace(f'File "{filename}", line', f"{name}, line")
+    return text
+
+
+def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
+    """Return a run's card as text."""
+    lines = [f"{title(run)}: {OUTCOMES[run.outcome][0]} · {measures(run)}"]
+    if run.writes:
+        lines.append(f"  {'would write' if run.dry_run else 'wrote'} {written(run)}")
+    if run.dry_run or run.cause.kind is CauseKind.FIRE:
+        lines += [f"    {line}" for each in run.lines.values() for line in each[:MOST_LINES]]
+    lines += [
+        f"  {clock_time(entry.time_ns)} {_level(entry):5} {entry.text}" for entry in run.logs[:MOST_LOGS]
+    ]
+    lines += [f"  {text}" for text in run.write_errors]
+    lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
+    lines += [
+        f"  cache {change.key!r}: {change.before or 'absent'} -> {change.after or 'deleted'}"
+        for change in run.cache_changes
+    ]
+    if run.response is not None:
+        lines.append(f"  response {run.response.status}")
+        lines += [f"    {line}" for line in body_text(run.response).splitlines()]
+    return "\n".join(lines)

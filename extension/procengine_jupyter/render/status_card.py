@@ -1,0 +1,79 @@
+"""Is the engine up, where does it keep things, and what can be tried next?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from procengine_jupyter.render.markup import Html, element, join, rows
+from procengine_jupyter.render.phrases import count
+from procengine_jupyter.render.style import card, code, soft
+from procengine_jupyter.render.view import View
+
+NOTHING_SURVIVES = "memory: nothing survives this process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StatusCard(View):
+    """The state of the notebook's engine; ``reason`` says why it is down."""
+
+    is_running: bool
+    version: str
+    reason: str = ""
+    plugin_dir: str | None = None
+    data_dir: str | None = None
+    object_store: str = "memory"
+    databases: int = 0
+    tables: int = 0
+    triggers: int = 0
+    disabled_triggers: int = 0
+    failing_triggers: tuple[str, ...] = ()
+    suggestions: tuple[tuple[str, str], ...] = ()
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        facts: list[list[object]] = [[soft(label), value] for label, value in self._facts()]
+        tips: list[list[object]] = [
+            [code(command), soft(meaning)] for command, meaning in self.suggestions
+        ]
+        return card(
+            "Processing engine",
+            rows(facts),
+            element("div", soft("try next"), rows(tips), css="pe-part") if tips else "",
+            details=join([self._state_html(), f" · procengine {self.version}"]),
+            tone="warn" if not self.is_running or self.failing_triggers else "good",
+        )
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        lines = [f"Processing engine: {self._state()} · procengine {self.version}"]
+        lines += [f"  {label:13} {value}" for label, value in self._facts()]
+        if self.suggestions:
+            lines.append("  try next:")
+            lines += [f"    {command}  ({meaning})" for command, meaning in self.suggestions]
+        return "\n".join(lines)
+
+    def _state(self) -> str:
+        return "up" if self.is_running else f"down{f': {self.reason}' if self.reason else ''}"
+
+    def _state_html(self) -> Html:
+        return element("span", self._state(), css=f"pe-text-{'good' if self.is_running else 'warn'}")
+
+    def _facts(self) -> list[tuple[str, str]]:
+        if not self.is_running:
+            return []
+        kept = (
+            NOTHING_SURVIVES if self.object_store == "memory" else f"{self.data_dir} (object store file)"
+        )
+        held = [count(self.databases, "database"), count(self.tables, "table")]
+        if self.plugin_dir is not None:
+            held.append(count(self.triggers, "trigger"))
+        if self.disabled_triggers:
+            held[-1] += f" ({self.disabled_triggers} disabled)"
+        facts = [
+            ("plugin folder", self.plugin_dir or "none: the plugin part is off"),
+            ("data", kept),
+            ("holds", ", ".join(held)),
+        ]
+        if self.failing_triggers:
+            facts.append(("last run failed", ", ".join(self.failing_triggers)))
+        return facts

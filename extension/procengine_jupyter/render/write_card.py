@@ -1,0 +1,163 @@
+"""What did a write do, and which runs did it cause?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from procengine.errors import LineError
+from procengine.model.run import Run, RunOutcome
+from procengine.model.write_result import WriteResult
+from procengine_jupyter.render.markup import Html, element, join, rows, visible
+from procengine_jupyter.render.phrases import count, duration, listed
+from procengine_jupyter.render.run_card import OUTCOMES, measures, run_parts, run_text
+from procengine_jupyter.render.style import card, code, part, soft
+from procengine_jupyter.render.view import View
+
+MOST_REJECTED = 10
+MOST_RUNS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WriteCard(View):
+    """The card of one write.
+
+    ``runs`` are those that it caused and that have ended; ``is_waiting`` says that more are expected,
+    ``waited`` how the wait for them ended where that needs saying.
+    """
+
+    result: WriteResult
+    duration_ns: int
+    runs: tuple[Run, ...] = ()
+    is_waiting: bool = False
+    waited: str = ""
+    cell_names: Mapping[str, str] = field(default_factory=dict)
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        return card(
+            headline(self.result),
+            _added_html(self.result),
+            _rejected_html(self.result.errors),
+            *(_run_html(run, self.cell_names) for run in self.runs[:MOST_RUNS]),
+            element("div", self._rest(), css="pe-part pe-soft") if self._rest() else "",
+            details=self._details(),
+            tone=self._tone(),
+        )
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        lines = [f"{headline(self.result)} · {self._details()}"]
+        lines += [f"  {fact}" for fact in _added(self.result)]
+        lines += [f"  rejected {error}" for error in self.result.errors[:MOST_REJECTED]]
+        for run in self.runs[:MOST_RUNS]:
+            lines += [f"  {line}" for line in run_text(run, self.cell_names).splitlines()]
+        if self._rest():
+            lines.append(f"  {self._rest()}")
+        return "\n".join(lines)
+
+    def _details(self) -> str:
+        tables = [f"{table} {number:,}" for table, number in self.result.tables.items()]
+        facts = [listed(tables)] if len(tables) > 1 else []
+        durable = self.result.wal_sequence_number is not None or not self.result.row_count
+        facts.append(duration(self.duration_ns) if durable else "in memory, durable with the next flush")
+        return " · ".join(facts)
+
+    def _rest(self) -> str:
+        hidden = len(self.runs) - MOST_RUNS
+        facts = [f"{hidden:,} more runs"] if hidden > 0 else []
+        if self.is_waiting:
+            facts.append(self.waited or "runs are still going; this card follows them")
+        return " · ".join(facts)
+
+    def _tone(self) -> str:
+        if any(run.outcome in {RunOutcome.ERROR, RunOutcome.WRITE_ERROR} for run in self.runs):
+            return "bad"
+        return "warn" if self.result.errors else "good"
+
+
+def headline(result: WriteResult) -> str:
+    """Return what was stored, in one line."""
+    where = result.database
+    if len(result.tables) == 1:
+        where = f"{result.database}.{next(iter(result.tables))}"
+    stored = f"{count(result.row_count, 'row')} into {where}"
+    return f"{stored}, {count(len(result.errors), 'line')} rejected" if result.errors else stored
+
+
+def _added(result: WriteResult) -> list[str]:
+    """Return what the write added to the catalog."""
+    facts = [f"new database {result.database}"] if result.new_database else []
+    if result.new_tables:
+        facts.append(
+            f"new {'table' if len(result.new_tables) == 1 else 'tables'} {listed(list(result.new_tables))}"
+        )
+    columns = [f"{column.name} ({column.type.value})" for _, column in result.new_columns]
+    if columns:
+        facts.append(f"new {'column' if len(columns) == 1 else 'columns'} {listed(columns, most=12)}")
+    return facts
+
+
+def _added_html(result: WriteResult) -> Html | str:
+    facts = _added(result)
+    return element("div", soft(" · ".join(facts)), css="pe-part") if facts else ""
+
+
+def _rejected_html(errors: tuple[LineError, ...]) -> Html | str:
+    if not errors:
+        return ""
+    cells: list[list[object]] = [
+        [
+            error.line_number,
+            error.column or "",
+            error.message,
+            code(visible(error.original_line, longest=120)),
+        ]
+        for error in errors[:MOST_REJECTED]
+    ]
+    hidden = len(errors) - MOST_REJECTED
+    more = soft(f"{hidden:,} more rejected lines") if hidden > 0 else ""
+    return element("div", rows(cells, heads=["line", "column", "why", ""]), more, css="pe-part")
+
+
+def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
+    word, tone = OUTCOMES[run.outcome]
+    head = join(
+        [
+            element("span", run.trigger, css="pe-title"),
+            " ",
+            element("span", word, css=f"pe-text-{tone}"),
+            " ",
+            soft(measures(run)),
+        ]
+    )
+    return element("div", head, *run_parts(run, cell_names), css="pe-run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StoppedWriteCard(View):
+    """The card of a long write that was interrupted between two of its pieces."""
+
+    result: WriteResult
+    lines_done: int
+    lines_total: int
+    duration_ns: int
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        return card(
+            f"interrupted: {headline(self.result)}",
+            part("stopped after", self._place()),
+            details=duration(self.duration_ns),
+            tone="warn",
+        )
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        return f"interrupted: {headline(self.result)} · stopped after {self._place()}"
+
+    def _place(self) -> str:
+        return (
+            f"line {self.lines_done:,} of {self.lines_total:,}; everything up to there is durable, "
+            "nothing after it was written"
+        )

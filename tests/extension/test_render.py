@@ -1,0 +1,317 @@
+"""Cards say what happened, in HTML and as text, and let no foreign markup in."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pyarrow as pa
+import pytest
+from procengine_jupyter.render.markup import element, escape, visible
+from procengine_jupyter.render.phrases import count, duration, instant, listed
+from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
+from procengine_jupyter.render.run_card import RunCard, RunsCard
+from procengine_jupyter.render.status_card import NOTHING_SURVIVES, StatusCard
+from procengine_jupyter.render.table_card import QueryResult
+from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
+from procengine_jupyter.render.view import View
+from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
+
+from procengine.model.portability import Note, NoteCode
+from procengine.model.run import Cause, CauseKind, RunOutcome
+from procengine.model.trigger import Trigger
+from tests.extension.records import (
+    CHANGES,
+    HOSTILE,
+    NOON_NS,
+    failed_run,
+    line_error,
+    log,
+    response,
+    run,
+    write_result,
+)
+
+
+class Reader(HTMLParser):
+    """Collects the text and the tags of a card, and checks that tags close."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+        self.pieces: list[str] = []
+        self.feed(str(view.html()))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+
+def hostile_views() -> list[View]:
+    hostile_run = failed_run(
+        trigger=HOSTILE,
+        logs=(log(HOSTILE),),
+        write_errors=(HOSTILE,),
+        response=response(HOSTILE.encode(), HOSTILE),
+        writes={(HOSTILE, HOSTILE): 1},
+        lines={HOSTILE: (HOSTILE,)},
+        cache_changes=CHANGES,
+        dry_run=True,
+    )
+    result = write_result(database=HOSTILE, tables={HOSTILE: 1, "b": 2}, errors=(line_error(HOSTILE),))
+    trigger = Trigger(database=HOSTILE, name=HOSTILE, plugin_filename=HOSTILE, spec=HOSTILE)
+    return [
+        RunCard(hostile_run, {"/tmp/cells/1.py": HOSTILE}),
+        RunsCard((hostile_run, hostile_run)),
+        WriteCard(result=result, duration_ns=1, runs=(hostile_run,), is_waiting=True, waited=HOSTILE),
+        StoppedWriteCard(result=result, lines_done=1, lines_total=2, duration_ns=3),
+        QueryResult(pa.table({HOSTILE: [HOSTILE], "tag": pa.array([HOSTILE]).dictionary_encode()})),
+        StatusCard(
+            is_running=True,
+            version="1",
+            plugin_dir=HOSTILE,
+            data_dir=HOSTILE,
+            object_store="file",
+            failing_triggers=(HOSTILE,),
+            suggestions=((HOSTILE, HOSTILE),),
+        ),
+        PluginCard(
+            name=HOSTILE,
+            path=HOSTILE,
+            change=HOSTILE,
+            entry_points=(HOSTILE,),
+            triggers=(
+                RegisteredTrigger(
+                    name=HOSTILE, database=HOSTILE, spec=HOSTILE, entry_point=HOSTILE, change=HOSTILE
+                ),
+            ),
+            notes=(Note(code=NoteCode.PRINT, reason=HOSTILE, line_number=1),),
+            next_step=HOSTILE,
+        ),
+        TriggerList((TriggerLine(trigger=trigger, last_run=hostile_run),)),
+    ]
+
+
+@pytest.mark.parametrize("view", hostile_views(), ids=lambda view: type(view).__name__)
+def test_foreign_markup_is_escaped(view: View) -> None:
+    """Names, values, logs and tracebacks are text, whatever they hold; control characters are visible."""
+    bundle = view._repr_mimebundle_()
+
+    assert "script" not in Reader(view).tags
+    assert HOSTILE.split("\x1b")[0] in Reader(view).text
+    for form in bundle.values():
+        assert not {"\x1b", "\x00", "\u202e"} & set(form)
+
+
+@pytest.mark.parametrize("view", hostile_views(), ids=lambda view: type(view).__name__)
+def test_cards_need_nothing_from_outside(view: View) -> None:
+    """A card loads nothing: no link, import, image or script."""
+    html = str(view.html())
+
+    assert not {"link", "img", "script", "iframe"} & Reader(view).tags
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_long_values_are_cut() -> None:
+    """A very long value is cut and says how much is missing."""
+    assert visible("x" * 2_500).endswith("… (500 more characters)")
+    assert len(str(RunCard(run(logs=(log("y" * 1_000_000),))).html())) < 10_000
+    assert len(str(QueryResult(pa.table({"s": ["z" * 1_000_000]})).html())) < 10_000
+
+
+def test_attributes_are_escaped() -> None:
+    """A quote cannot end an attribute."""
+    assert element("a", "x", title='"><b>') == '<a title="&quot;&gt;&lt;b&gt;">x</a>'
+    assert escape("a\tb\nc") == "a\tb\nc"
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_240, "1.24 µs"),
+        (12_400_000, "12.4 ms"),
+        (999_900_000, "1000 ms"),
+        (1_500_000_000, "1.50 s"),
+        (125_000_000_000, "2 min 5 s"),
+    ],
+)
+def test_durations_have_three_digits(nanoseconds: int, text: str) -> None:
+    """A duration is short and has its unit."""
+    assert duration(nanoseconds) == text
+
+
+def test_phrases() -> None:
+    """Counts agree with their noun, instants are UTC, lists are cut."""
+    assert (count(1, "row"), count(3_288, "row"), count(2, "query", "queries")) == (
+        "1 row",
+        "3,288 rows",
+        "2 queries",
+    )
+    assert instant(NOON_NS) == "2022-12-31 12:00:00 UTC"
+    assert listed(list("abcd"), most=2) == "a, b and 2 more"
+
+
+def test_run_card_says_when_how_long_what() -> None:
+    """A run card has the time, the cost, the logs and the rows written."""
+    for text in (Reader(RunCard(run())).text, RunCard(run()).text()):
+        for fact in ("hot_rooms", "success", "12:00:00.000 UTC", "1.24 ms", "3 rows in"):
+            assert fact in text
+        for fact in ("1 row into alerts", "checked 3 rows", "WARN", "kitchen is hot"):
+            assert fact in text
+
+
+def test_printed_text_is_marked() -> None:
+    """What a plugin printed is told from what it logged."""
+    assert "print" in RunCard(run(logs=(log("hello", printed=True),))).text()
+
+
+def test_failure_shows_the_cell() -> None:
+    """A traceback names the cell that the code came from."""
+    card = RunCard(failed_run(), {"/tmp/cells/1.py": "Cell In[3]"})
+
+    for text in (Reader(card).text, card.text()):
+        assert "Cell In[3], line 4, in process_writes" in text
+        assert "/tmp/cells" not in text
+        assert "KeyError: 'temp'" in text
+
+
+def test_dry_run_says_that_nothing_was_stored() -> None:
+    """A dry run shows what it would write, its lines and the cache difference."""
+    dry = run(dry_run=True, lines={"home": ("alerts,room=k n=1i",)}, cache_changes=CHANGES)
+
+    for text in (Reader(RunCard(dry)).text, RunCard(dry).text()):
+        assert "dry run, nothing was stored" in text
+        assert "would write" in text
+        assert "alerts,room=k n=1i" in text
+        assert "absent" not in text
+        assert "deleted" in text
+
+
+def test_response_is_shown_as_text() -> None:
+    """JSON is indented; a body that is not text is counted."""
+    assert '"n": 1' in RunCard(run(response=response(b'{"n":1}'))).text()
+    assert "<2 bytes>" in RunCard(run(response=response(b"\xff\xfe", "image/png"))).text()
+    assert "{broken" in RunCard(run(response=response(b"{broken"))).text()
+
+
+def test_tick_shows_its_due_time() -> None:
+    """A scheduled run shows the time that it was for."""
+    tick = run(cause=Cause(kind=CauseKind.TICK, instant_ns=NOON_NS))
+
+    assert "due 2022-12-31 12:00:00 UTC" in RunCard(tick).text()
+
+
+def test_several_runs_are_summed_up() -> None:
+    """Repeated runs show how many failed and how long they took."""
+    runs = (run(duration_ns=1_000_000), run(duration_ns=3_000_000), failed_run(duration_ns=2_000_000))
+
+    text = RunsCard(runs).text()
+
+    assert "3 runs, 1 failed · 1.00 ms at least, 2.00 ms median, 3.00 ms at most" in text
+
+
+def test_write_card_shows_rows_columns_and_runs() -> None:
+    """A write card has the tables, what is new, and each run that the write caused."""
+    card = WriteCard(result=write_result(), duration_ns=900_000, runs=(run(), failed_run()))
+
+    for text in (Reader(card).text, card.text()):
+        for fact in ("3 rows into home.room", "900 µs", "new database home", "new table room"):
+            assert fact in text
+        for fact in ("temp (float)", "name (tag)", "success", "error", "kitchen is hot"):
+            assert fact in text
+
+
+def test_write_card_shows_rejected_lines() -> None:
+    """A rejected line has its line, column, reason and text."""
+    card = WriteCard(result=write_result(errors=(line_error(),)), duration_ns=1)
+
+    assert "3 rows into home.room, 1 line rejected" in card.text()
+    assert "line 2, column 11: invalid field value" in card.text()
+    assert "2 11 invalid field value room temp=x" in Reader(card).text
+
+
+def test_write_card_says_that_it_follows() -> None:
+    """While runs go on the card says so, and no longer when all have ended."""
+    waiting = WriteCard(result=write_result(), duration_ns=1, is_waiting=True)
+
+    assert "this card follows them" in waiting.text()
+    assert "follows" not in WriteCard(result=write_result(), duration_ns=1).text()
+
+
+def test_no_sync_write_does_not_claim_durability() -> None:
+    """Without a sequence number the rows are not yet durable, and the card says so."""
+    card = WriteCard(result=write_result(wal_sequence_number=None), duration_ns=1)
+
+    assert "in memory, durable with the next flush" in card.text()
+
+
+@pytest.mark.parametrize("outcome", RunOutcome)
+def test_every_outcome_has_words(outcome: RunOutcome) -> None:
+    """Each outcome of a run can be shown."""
+    assert RunCard(run(outcome=outcome)).text()
+
+
+def test_memory_store_says_that_nothing_survives() -> None:
+    """With the memory object store the status card promises nothing past the process."""
+    card = StatusCard(is_running=True, version="1", object_store="memory")
+
+    assert NOTHING_SURVIVES in Reader(card).text
+
+
+def test_result_shows_bounded_rows_and_types() -> None:
+    """A result shows its first 20 rows, the types, the count and the time; NULL is marked."""
+    table = pa.table(
+        {
+            "room": pa.array(["k"] * 30).dictionary_encode(),
+            "temp": pa.array([None, *[54.333333333333336] * 29]),
+            "time": pa.array([NOON_NS] * 30, pa.timestamp("ns")),
+        }
+    )
+
+    text = Reader(QueryResult(table, 1_240_000)).text
+
+    for fact in ("30 rows", "3 columns", "1.24 ms", "the first 20 are shown", "room tag", "temp float"):
+        assert fact in text
+    assert "NULL" in text
+    assert "54.33333333" in text
+    assert text.count("2022-12-31 12:00:00") == 20
+
+
+def test_result_gives_its_data_to_any_library() -> None:
+    """pandas, polars and pyarrow take a result, directly or by its methods."""
+    import pandas as pd
+
+    result = QueryResult(pa.table({"n": [1, 2]}))
+
+    assert result.to_arrow().equals(pa.table(result))
+    assert result.to_pandas().equals(pd.DataFrame({"n": [1, 2]}))
+    assert result.to_polars()["n"].to_list() == [1, 2]
+    assert len(result) == 2
+
+
+def test_trigger_list_shows_state_and_last_run() -> None:
+    """Each trigger has its specification, state and last run."""
+    trigger = Trigger(database="home", name="t", plugin_filename="p.py", spec="every:1h", run_async=True)
+
+    assert "enabled, asynchronous" in TriggerList((TriggerLine(trigger=trigger),)).text()
+    assert "never ran" in TriggerList((TriggerLine(trigger=trigger),)).text()
+    assert (
+        "error 12:00:00.000"
+        in TriggerList((TriggerLine(trigger=trigger, last_run=failed_run()),)).text()
+    )
+    assert TriggerList(()).text() == "no triggers"
