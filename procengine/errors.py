@@ -15,6 +15,7 @@
     │   ├── TableNotFoundError
     │   └── TriggerNotFoundError
     ├── AlreadyExistsError
+    ├── AlreadyDeletedError
     ├── LimitExceededError           one of the original's limits
     ├── PluginError                  a plugin that cannot be found, loaded or called
     │   ├── PluginPathError
@@ -158,6 +159,12 @@ class TriggerNotFoundError(NotFoundError):
 
 class AlreadyExistsError(ProcengineError):
     """A resource of this name exists."""
+
+    http_status = 409
+
+
+class AlreadyDeletedError(ProcengineError):
+    """The resource of this name is marked as deleted."""
 
     http_status = 409
 

@@ -1,0 +1,505 @@
+"""What exists: databases, tables, columns and triggers, kept durably.
+
+Reading takes no lock: `Catalog.state` is an immutable value that a commit replaces. Commits take their turn
+under one lock; each is a list of events that is durable in the log before it is visible. Subscribers are
+called after that, outside the lock, on the thread that committed; events of two threads may cross, so a
+subscriber that needs the present reads it from the catalog.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from procengine.catalog.catalog_files import CatalogFiles, OpenLog
+from procengine.catalog.definitions import (
+    DEFAULT_HARD_DELETION_DELAY_NS,
+    Database,
+    HardDeletion,
+    TableDefinition,
+)
+from procengine.catalog.event_codec import encode_commit
+from procengine.catalog.evolution import evolution_events, new_database_event
+from procengine.catalog.limits import Limits
+from procengine.catalog.state import CatalogState, Draft
+from procengine.clock import Clock
+from procengine.errors import (
+    AlreadyDeletedError,
+    AlreadyExistsError,
+    DatabaseNotFoundError,
+    InvalidInputError,
+    StoppedError,
+    TableNotFoundError,
+    TriggerBusyError,
+    TriggerNotFoundError,
+)
+from procengine.model.catalog_event import (
+    CatalogCreated,
+    CatalogEvent,
+    DatabaseCreated,
+    DatabaseDeleted,
+    TableDeleted,
+    TriggerCreated,
+    TriggerDeleted,
+    TriggerDisabledChanged,
+)
+from procengine.model.column import Column, ColumnType
+from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
+from procengine.model.trigger import Trigger
+
+logger = logging.getLogger(__name__)
+
+INTERNAL_RETENTION_NS = 7 * 24 * 3600 * 1_000_000_000
+
+Subscriber = Callable[[CatalogEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A state and the log that led to it: replaced together, so that an interrupt cannot part them."""
+
+    state: CatalogState
+    log: OpenLog | None
+
+
+class Catalog:
+    """The definitions of one engine. ``folder`` None keeps them in memory only.
+
+    All methods may be called from any thread. Those that change something commit once, raise
+    `StorageError` when the disk refuses (nothing is changed then), and `StoppedError` when the catalog is
+    not started. ``node_id`` None takes the one of the first start.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        clock: Clock,
+        limits: Limits | None = None,
+        node_id: str | None = None,
+    ) -> None:
+        self._files = CatalogFiles(folder) if folder is not None else None
+        self._clock = clock
+        self._node_id = node_id
+        self._head = _Head(CatalogState(), None)
+        self._started = False
+        # Held while a commit decides, writes and becomes visible: commits are rare and must not cross.
+        self._commits = threading.Lock()
+        # Guards the replacement of the tuple of subscribers.
+        self._subscribing = threading.Lock()
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self.limits = limits or Limits()
+
+    def start(self) -> None:
+        """Load what the folder holds; on the very first start, create the identities and ``_internal``.
+
+        Raises:
+            CorruptFileError: a file is damaged; the text names it and the byte.
+            DataFormatError: a file is of another version.
+            StorageError: the folder cannot be read or written.
+        """
+        with self._commits:
+            if self._started:
+                return
+            if self._files is not None:
+                self._head = _Head(*self._files.load())
+            self._started = True
+        try:
+            self._commit(self._first_events)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the log. Reading goes on, changes raise `StoppedError`. Closing twice is allowed."""
+        with self._commits:
+            self._started = False
+            if self._head.log is not None:
+                self._head.log.log.close()
+
+    @property
+    def state(self) -> CatalogState:
+        """Everything at one instant."""
+        return self._head.state
+
+    @property
+    def sequence_number(self) -> int:
+        """The number of commits that led here."""
+        return self.state.sequence_number
+
+    @property
+    def instance_id(self) -> str:
+        """The catalog's own id, made at its first start."""
+        return self.state.instance_id
+
+    @property
+    def node_id(self) -> str:
+        """The node's id: as configured, else as at the first start."""
+        return self._node_id or self.state.node_id
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """The databases that are not deleted, ``_internal`` among them, in the order of creation."""
+        return tuple(self.state.databases.values())
+
+    def find_database(self, name: str) -> Database | None:
+        """Return a database that is not deleted, or None."""
+        return self._head.state.databases.get(name)
+
+    def database(self, name: str) -> Database:
+        """Return a database that is not deleted.
+
+        Raises:
+            DatabaseNotFoundError: there is none of this name.
+        """
+        database = self.find_database(name)
+        if database is None:
+            raise DatabaseNotFoundError(name)
+        return database
+
+    def find_writable_database(self, name: str) -> Database | None:
+        """Return a database to write to, or None when a write would create it.
+
+        Raises:
+            InvalidInputError: a deleted database bears the name.
+
+        Source: influxdb3_write, WriteValidator::initialize.
+        """
+        database = self._head.state.databases.get(name)
+        if database is None:
+            _refuse_deleted(self.state, name)
+        return database
+
+    def table_by_id(self, table_id: int) -> tuple[Database, TableDefinition] | None:
+        """Return a table and its database, deleted ones too, or None when the id was never given."""
+        for database in self.state.databases_by_id.values():
+            table = database.tables_by_id.get(table_id)
+            if table is not None:
+                return database, table
+        return None
+
+    def create_database(self, name: str, *, retention_period_ns: int | None = None) -> Database:
+        """Create a database.
+
+        Raises:
+            AlreadyExistsError: there is one of this name, deleted or not.
+            InvalidNameError: the name is not allowed.
+            LimitExceededError: there are as many as may be.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            if name in state.databases or state.deleted_database(name) is not None:
+                raise _already_exists()
+            return [
+                new_database_event(
+                    state, name, limits=self.limits, retention_period_ns=retention_period_ns
+                )
+            ]
+
+        return self._commit(decide).databases[name]
+
+    def delete_database(
+        self, name: str, hard_deletion: HardDeletion | int = HardDeletion.DEFAULT
+    ) -> Database:
+        """Mark a database as deleted and return it; its tables go with it, its triggers are disabled.
+
+        The data goes later, at ``hard_deletion_time_ns``. Called with the name that a deleted database
+        bears, another time is set.
+
+        Raises:
+            DatabaseNotFoundError: there is none of this name.
+            AlreadyDeletedError: it is deleted, to go at the same time.
+            InvalidInputError: it is ``_internal``.
+
+        Source: influxdb3_catalog, Catalog::soft_delete_database.
+        """
+        if name == INTERNAL_DATABASE:
+            raise InvalidInputError("cannot delete internal db")
+        database_id = 0
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            nonlocal database_id
+            database = state.databases.get(name) or state.deleted_database(name)
+            if database is None:
+                raise DatabaseNotFoundError(name)
+            database_id = database.id
+            when_ns = self._hard_deletion_time_ns(hard_deletion, database)
+            if database.deleted and database.hard_deletion_time_ns == when_ns:
+                raise _already_deleted(name)
+            return [
+                DatabaseDeleted(
+                    database_id=database.id,
+                    database=name,
+                    deleted_ns=self._clock.now_ns(),
+                    hard_deletion_time_ns=when_ns,
+                )
+            ]
+
+        return self._commit(decide).databases_by_id[database_id]
+
+    def create_table(
+        self, database: str, table: str, *, tags: Sequence[str] = (), fields: Iterable[Column] = ()
+    ) -> TableDefinition:
+        """Create a table, and its database where there is none.
+
+        Raises:
+            AlreadyExistsError: there is one of this name.
+            InvalidInputError: a name is not allowed, or two columns share one.
+            LimitExceededError: a limit would be exceeded.
+
+        Source: influxdb3_catalog, Catalog::create_table_opts.
+        """
+        columns = [*(Column(tag, ColumnType.TAG) for tag in tags), *fields]
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            known = state.databases.get(database)
+            if known is None:
+                _refuse_deleted(state, database)
+            elif table in known.tables:
+                raise _already_exists()
+            return evolution_events(
+                state, database, {table: columns}, limits=self.limits, from_plugin=False
+            )
+
+        return self._commit(decide).databases[database].tables[table]
+
+    def delete_table(
+        self, database: str, table: str, hard_deletion: HardDeletion | int = HardDeletion.DEFAULT
+    ) -> TableDefinition:
+        """Mark a table as deleted and return it; its data goes later, at ``hard_deletion_time_ns``.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+
+        Source: influxdb3_catalog, Catalog::soft_delete_table.
+        """
+        table_id = 0
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            nonlocal table_id
+            active = _active_database(state, database)
+            definition = active.tables.get(table)
+            if definition is None:
+                raise TableNotFoundError(database, table)
+            table_id = definition.id
+            return [
+                TableDeleted(
+                    database_id=active.id,
+                    database=database,
+                    table_id=table_id,
+                    table=table,
+                    deleted_ns=self._clock.now_ns(),
+                    hard_deletion_time_ns=self._hard_deletion_time_ns(hard_deletion, definition),
+                )
+            ]
+
+        state = self._commit(decide)
+        return state.databases[database].tables_by_id[table_id]
+
+    def evolve(
+        self, database: str, additions: Mapping[str, Sequence[Column]], *, from_plugin: bool = False
+    ) -> Database:
+        """Make a database have these tables and columns, in one commit; none when it has them.
+
+        Columns that exist with the same type are passed over. ``from_plugin`` applies the looser rule to
+        the name of a database that is created.
+
+        Raises:
+            InvalidInputError: a name is not allowed, a column exists with another type, or a deleted
+                database bears the name.
+            LimitExceededError: a limit would be exceeded.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            if database not in state.databases:
+                _refuse_deleted(state, database)
+            return evolution_events(
+                state, database, additions, limits=self.limits, from_plugin=from_plugin
+            )
+
+        return self._commit(decide).databases[database]
+
+    def create_trigger(self, trigger: Trigger) -> Trigger:
+        """Add a trigger and return it with its id. Its specification is stored as it is given.
+
+        Raises:
+            AlreadyExistsError: the database has one of this name.
+            DatabaseNotFoundError: there is no such database.
+            InvalidInputError: the name is empty, or the database is ``_internal``.
+        """
+        check_trigger_name(trigger.name)
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            database = _active_database(state, trigger.database)
+            if trigger.name in database.triggers:
+                raise _already_exists()
+            created = replace(trigger, trigger_id=state.next_trigger_id)
+            return [TriggerCreated(database_id=database.id, trigger=created)]
+
+        return self._commit(decide).databases[trigger.database].triggers[trigger.name]
+
+    def set_trigger_disabled(self, database: str, name: str, disabled: bool) -> Trigger:
+        """Enable or disable a trigger, for good, and return it; nothing is committed where it is so.
+
+        Raises:
+            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            active = _active_database(state, database)
+            trigger = _trigger(active, name)
+            if trigger.disabled == disabled:
+                return []
+            changed = replace(trigger, disabled=disabled)
+            return [TriggerDisabledChanged(database_id=active.id, trigger=changed)]
+
+        return self._commit(decide).databases[database].triggers[name]
+
+    def delete_trigger(self, database: str, name: str, *, force: bool = False) -> Trigger:
+        """Remove a trigger and return what it was.
+
+        Raises:
+            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
+            TriggerBusyError: it is enabled and ``force`` is not given.
+            InvalidInputError: the database is ``_internal``.
+        """
+        deleted: list[Trigger] = []
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            active = _active_database(state, database)
+            trigger = _trigger(active, name)
+            if not trigger.disabled and not force:
+                raise TriggerBusyError(
+                    f"Cannot delete running plugin {name}. Disable it first or use --force."
+                )
+            deleted.append(trigger)
+            return [TriggerDeleted(database_id=active.id, trigger=trigger)]
+
+        self._commit(decide)
+        return deleted[0]
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call ``subscriber`` with each event from now on; return the call that ends this.
+
+        An error that it raises is logged: the commit has happened.
+        """
+        with self._subscribing:
+            self._subscribers = (*self._subscribers, subscriber)
+
+        def unsubscribe() -> None:
+            with self._subscribing:
+                self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
+
+        return unsubscribe
+
+    def _commit(self, decide: Callable[[CatalogState], Sequence[CatalogEvent]]) -> CatalogState:
+        """Decide on the present state, make the events durable, then visible; return the state they led to.
+
+        No event, no commit. What ``decide`` raises leaves everything as it was.
+        """
+        with self._commits:
+            if not self._started:
+                raise StoppedError("the catalog is not started")
+            head = self._head
+            events = decide(head.state)
+            if not events:
+                return head.state
+            draft = Draft(head.state)
+            for event in events:
+                draft.apply(event)
+            state = draft.freeze(head.state.sequence_number + 1)
+            self._head = _Head(state, self._durable(head.log, state, events))
+            self._checkpoint_if_due()
+        self._publish(events)
+        return state
+
+    def _durable(
+        self, log: OpenLog | None, state: CatalogState, events: Sequence[CatalogEvent]
+    ) -> OpenLog | None:
+        if self._files is None or log is None:
+            return None
+        return self._files.append(log, encode_commit(state.sequence_number, events))
+
+    def _checkpoint_if_due(self) -> None:
+        """Done after the commit is visible, so that an interrupt leaves no more on disk than in memory."""
+        state, log = self._head.state, self._head.log
+        if self._files is None or log is None or not log.checkpoint_due:
+            return
+        self._head = _Head(state, self._files.checkpoint(state, log))
+        if self._head.log is not None and self._head.log.log is not log.log:
+            log.log.close()
+
+    def _publish(self, events: Sequence[CatalogEvent]) -> None:
+        for event in events:
+            for subscriber in self._subscribers:
+                try:
+                    subscriber(event)
+                except Exception:
+                    logger.exception("catalog subscriber failed: event=%s", type(event).__name__)
+
+    def _first_events(self, state: CatalogState) -> list[CatalogEvent]:
+        if state.instance_id:
+            return []
+        instance_id = str(uuid.uuid4())
+        return [
+            CatalogCreated(instance_id=instance_id, node_id=self._node_id or f"node-{instance_id[:8]}"),
+            DatabaseCreated(
+                database_id=state.next_database_id,
+                database=INTERNAL_DATABASE,
+                retention_period_ns=INTERNAL_RETENTION_NS,
+            ),
+        ]
+
+    def _hard_deletion_time_ns(
+        self, hard_deletion: HardDeletion | int, known: Database | TableDefinition
+    ) -> int | None:
+        match hard_deletion:
+            case HardDeletion.NEVER:
+                return None
+            case HardDeletion.NOW:
+                return self._clock.now_ns()
+            case HardDeletion.DEFAULT:
+                if known.hard_deletion_time_ns is not None:
+                    return known.hard_deletion_time_ns
+                return self._clock.now_ns() + DEFAULT_HARD_DELETION_DELAY_NS
+        return hard_deletion
+
+
+def _active_database(state: CatalogState, name: str) -> Database:
+    """Source: influxdb3_catalog, ops/mod.rs, active_database."""
+    if name == INTERNAL_DATABASE:
+        raise InvalidInputError("cannot modify internal db")
+    database = state.databases.get(name)
+    if database is not None:
+        return database
+    if state.deleted_database(name) is not None:
+        raise _already_deleted(name)
+    raise DatabaseNotFoundError(name)
+
+
+def _trigger(database: Database, name: str) -> Trigger:
+    trigger = database.triggers.get(name)
+    if trigger is None:
+        raise TriggerNotFoundError(name, database.name)
+    return trigger
+
+
+def _refuse_deleted(state: CatalogState, name: str) -> None:
+    if state.deleted_database(name) is not None:
+        raise InvalidInputError(
+            f"cannot write to soft-deleted database '{name}' - it is marked for deletion"
+        )
+
+
+def _already_exists() -> AlreadyExistsError:
+    return AlreadyExistsError("attempted to create a resource that already exists")
+
+
+def _already_deleted(name: str) -> AlreadyDeletedError:
+    return AlreadyDeletedError(f"attempted to modify resource that was already deleted: {name}")

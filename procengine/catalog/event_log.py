@@ -1,0 +1,131 @@
+"""How is one file of commits read, appended to and mended?
+
+A record holds one commit. `EventLog.write` makes it durable at an offset that its caller keeps: as long as
+the caller does not move on, the next write takes the same place, so a commit that failed or was interrupted
+half-way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from procengine.catalog.durable_file import replace_file, sync_data, write_all
+from procengine.catalog.event_codec import decode_commit
+from procengine.errors import CorruptFileError, DataFormatError, StorageError
+from procengine.model.catalog_event import CatalogEvent
+from procengine.model.framing import Ending, FileFormat, Record, decode_records, encode_record
+
+logger = logging.getLogger(__name__)
+
+LOG_FORMAT = FileFormat(kind="catalog log", magic=b"PECATLOG")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit as read: where its record ends (bytes), its sequence number and events."""
+
+    end: int
+    sequence_number: int
+    events: list[CatalogEvent]
+
+
+class EventLog:
+    """An open log file. Closed by `close`; not locked: the catalog's commit lock is held around it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR)
+
+    @classmethod
+    def create(cls, path: Path) -> EventLog:
+        """Make an empty log, durably, and open it."""
+        replace_file(path, LOG_FORMAT.header)
+        return cls(path)
+
+    @property
+    def first_offset(self) -> int:
+        """Where the first record starts (bytes)."""
+        return len(LOG_FORMAT.header)
+
+    def read(self) -> Iterator[Commit]:
+        """Yield the commits in order; cut a torn tail off, after keeping it in a file aside.
+
+        Raises:
+            CorruptFileError: a record is damaged and good ones follow it.
+            DataFormatError: the file is of another version, or no log.
+        """
+        data = self.path.read_bytes()
+        first = LOG_FORMAT.check(data, str(self.path))
+        if not first:
+            raise self._corrupt(0, "it ends within its header")
+        for item in decode_records(data, first):
+            if isinstance(item, Record):
+                yield self._commit(item)
+            elif item.ending is Ending.DAMAGED:
+                raise self._corrupt(item.offset, "good records follow a bad one")
+            elif item.ending is Ending.TORN:
+                self._cut_tail(data, item.offset)
+
+    def write(self, offset: int, payload: bytes) -> int:
+        """Make a record durable at an offset, in place of whatever was there; return where it ends.
+
+        Raises:
+            StorageError: it could not be written; what is at the offset does not count.
+        """
+        record = encode_record(payload)
+        try:
+            if os.fstat(self._descriptor).st_size != offset:
+                os.ftruncate(self._descriptor, offset)
+            write_all(self._descriptor, record, offset)
+            sync_data(self._descriptor)
+        except OSError as error:
+            self._drop(offset)
+            raise StorageError(
+                f"cannot write catalog log {str(self.path)!r}: {error.strerror}; nothing was changed"
+            ) from error
+        return offset + len(record)
+
+    def close(self) -> None:
+        """Close the file. Closing twice is allowed."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _corrupt(self, offset: int, why: str) -> CorruptFileError:
+        path = str(self.path)
+        return CorruptFileError(
+            f"catalog log {path!r} is damaged at byte {offset}: {why}", path=path, offset=offset
+        )
+
+    def _drop(self, offset: int) -> None:
+        """Take back a failed write, as far as the disk lets us; the next write does it again."""
+        try:
+            os.ftruncate(self._descriptor, offset)
+        except OSError as error:
+            logger.warning("cannot shorten catalog log: path=%s error=%s", self.path, error)
+
+    def _commit(self, record: Record) -> Commit:
+        try:
+            sequence_number, events = decode_commit(record.payload)
+        except DataFormatError as error:
+            raise DataFormatError(
+                f"cannot read catalog log {str(self.path)!r} at byte {record.offset}: {error}"
+            ) from error
+        return Commit(end=record.end, sequence_number=sequence_number, events=events)
+
+    def _cut_tail(self, data: bytes, offset: int) -> None:
+        aside = self.path.with_name(f"{self.path.name}.torn-{offset}")
+        replace_file(aside, data[offset:])
+        os.ftruncate(self._descriptor, offset)
+        os.fsync(self._descriptor)
+        logger.warning(
+            "cut a torn tail off the catalog log: path=%s offset=%d bytes=%d kept=%s",
+            self.path,
+            offset,
+            len(data) - offset,
+            aside,
+        )

@@ -1,0 +1,115 @@
+"""What happened to the catalog?
+
+An event is one change that was made durable. The catalog's log holds events, its state is what they add up
+to, and subscribers receive them. ``database`` and ``table`` are the names before the change; ids are unique
+in the engine and never used again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from procengine.model.column import Column
+from procengine.model.trigger import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogCreated:
+    """A catalog was started for the first time, under these identities."""
+
+    instance_id: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseCreated:
+    """A database was created; its rows are kept for ``retention_period_ns`` (None: for ever)."""
+
+    database_id: int
+    database: str
+    retention_period_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseDeleted:
+    """A database was marked as deleted with all its tables, and its triggers were disabled.
+
+    ``deleted_ns`` names the deletion; its data goes at ``hard_deletion_time_ns`` (None: never).
+    For a database that was deleted before, only that time was changed.
+    """
+
+    database_id: int
+    database: str
+    deleted_ns: int
+    hard_deletion_time_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableCreated:
+    """A table was created with its first columns, the time left out."""
+
+    database_id: int
+    database: str
+    table_id: int
+    table: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDeleted:
+    """A table was marked as deleted; its data goes at ``hard_deletion_time_ns`` (None: never)."""
+
+    database_id: int
+    database: str
+    table_id: int
+    table: str
+    deleted_ns: int
+    hard_deletion_time_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnsAdded:
+    """Columns were appended to a table."""
+
+    database_id: int
+    database: str
+    table_id: int
+    table: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerCreated:
+    """A trigger was created."""
+
+    database_id: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerDisabledChanged:
+    """A trigger was enabled or disabled; ``trigger`` is what it is now."""
+
+    database_id: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerDeleted:
+    """A trigger was deleted; ``trigger`` is what it was."""
+
+    database_id: int
+    trigger: Trigger
+
+
+CatalogEvent = (
+    CatalogCreated
+    | DatabaseCreated
+    | DatabaseDeleted
+    | TableCreated
+    | TableDeleted
+    | ColumnsAdded
+    | TriggerCreated
+    | TriggerDisabledChanged
+    | TriggerDeleted
+)
