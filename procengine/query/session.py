@@ -1,0 +1,89 @@
+"""What does one query at a time have of DataFusion?
+
+A `Session` owns one SessionContext whose catalog follows the session's current statement. Sessions are made once and
+used again: making one takes longer than most statements. The executor keeps as many as there were queries at a time.
+
+Source: core/datafusion_util/src/config.rs, iox_session_config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from procengine.query.live_catalog import (
+    CATALOG,
+    DEFAULT_SCHEMA,
+    SYSTEM_SCHEMA,
+    LiveCatalog,
+    LiveSchema,
+)
+from procengine.query.session_options import SessionOptions
+from procengine.query.sql_library import datafusion
+from procengine.query.statement import Statement
+
+SETTINGS = {
+    "datafusion.execution.parquet.pushdown_filters": "true",
+    "datafusion.execution.parquet.reorder_filters": "true",
+    "datafusion.execution.parquet.schema_force_view_types": "false",
+    "datafusion.optimizer.repartition_sorts": "true",
+    "datafusion.optimizer.prefer_existing_union": "true",
+    "datafusion.sql_parser.map_string_types_to_utf8view": "false",
+}
+
+
+def new_context(options: SessionOptions, *, catalog: bool) -> Any:
+    """Return a SessionContext with the original's settings; ``catalog`` adds an empty one in memory."""
+    library = datafusion()
+    config = library.SessionConfig(SETTINGS).with_information_schema(True)
+    config = config.with_create_default_catalog_and_schema(catalog)
+    config = config.with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
+    if options.threads is not None:
+        config = config.with_target_partitions(options.threads)
+    if options.memory_bytes is None:
+        return library.SessionContext(config)
+    runtime = library.RuntimeEnvBuilder().with_disk_manager_os()
+    return library.SessionContext(config, runtime.with_fair_spill_pool(options.memory_bytes))
+
+
+class Session:
+    """Plans statements, one at a time: whoever has taken it from the pool is alone with it."""
+
+    def __init__(self, options: SessionOptions) -> None:
+        library = datafusion()
+        self._statement: Statement | None = None
+        self._read_only = (
+            library.SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+        )
+        self.context = new_context(options, catalog=False)
+        schemas = {
+            DEFAULT_SCHEMA: LiveSchema(self._table_names, self._table),
+            SYSTEM_SCHEMA: LiveSchema(self._system_names, self._system_table),
+        }
+        self.context.register_catalog_provider(CATALOG, LiveCatalog(schemas))
+
+    def begin(self, statement: Statement) -> None:
+        """Make a statement the one that the catalog follows."""
+        self._statement = statement
+
+    def end(self) -> None:
+        """Let the statement, and the rows that it sees, go."""
+        self._statement = None
+
+    def plan(self, sql: str, parameters: Mapping[str, pa.Scalar]) -> Any:
+        """Return a DataFrame for one read-only statement."""
+        return self.context.sql(sql, options=self._read_only, param_values=dict(parameters))
+
+    def _table_names(self) -> list[str]:
+        return self._statement.table_names if self._statement else []
+
+    def _table(self, name: str) -> Any:
+        return self._statement.table(name) if self._statement else None
+
+    def _system_names(self) -> list[str]:
+        return list(self._statement.system_tables) if self._statement else []
+
+    def _system_table(self, name: str) -> Any:
+        return self._statement.system_table(name) if self._statement else None

@@ -1,0 +1,149 @@
+"""What does one statement see?
+
+A database at one instant: each table's rows are looked at once, so that all mentions of a table, and both
+plannings of a statement, see the same. Tables with many rows are first planned as if empty; the plan then says
+which rows it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from procengine.query.scan_bounds import EVERYTHING, ScanBounds
+from procengine.query.stored_rows import StoredRows
+from procengine.query.system_table import SystemTable
+from procengine.query.table_scan import TableScan, TableScans
+
+if TYPE_CHECKING:
+    from procengine.catalog import Database
+
+PLAN_TWICE_ROWS = 20_000
+"""From how many buffered rows on a table's bounds are read off a first plan; below, scanning all costs less."""
+
+PLAN_TWICE_FILES = 4
+"""The same for Parquet files, which DataFusion prunes by itself, but only after it has looked at each."""
+
+
+class Statement:
+    """The tables of one statement. One thread's while it is planned; DataFusion's own ask while it runs.
+
+    ``missed`` holds the tables that were asked for without having been prepared: they were answered with their
+    columns and no rows. While a plan runs that is right, information_schema wants no more.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        view: Callable[[int], StoredRows],
+        system_tables: Mapping[str, SystemTable],
+        scans: TableScans,
+    ) -> None:
+        self.database = database
+        self.system_tables = system_tables
+        self.missed: set[str] = set()
+        self._view = view
+        self._scans = scans
+        self._rows: dict[str, StoredRows] = {}
+        self._ready: dict[str, TableScan] = {}
+        self._placeholders: dict[str, TableScan] = {}
+        self._columns: dict[str, Any] = {}
+        self._system_ready: dict[str, TableScan] = {}
+        self._system_columns: dict[str, Any] = {}
+        self._temporary: dict[str, TableScan] = {}
+
+    @property
+    def table_names(self) -> list[str]:
+        """The tables of the default schema."""
+        return [*self.database.tables, *self._temporary]
+
+    @property
+    def undecided(self) -> dict[str, frozenset[str]]:
+        """The tables that are planned as if empty until their bounds are known, with their tags."""
+        return {name: frozenset(self._rows[name].schema.series_key) for name in self._placeholders}
+
+    @property
+    def file_count(self) -> int:
+        """How many Parquet files the tables that are ready are made of."""
+        return sum(scan.file_count for scan in self._ready.values())
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Look at tables, make those ready that are small, and let the others be undecided."""
+        for name in names:
+            definition = self.database.tables.get(name)
+            if name in self._rows or definition is None:
+                continue
+            rows = self._rows[name] = self._view(definition.id)
+            if _is_small(rows):
+                self._ready[name] = self._scans.of_rows(rows, EVERYTHING)
+            else:
+                self._placeholders[name] = TableScan(
+                    table=self._scans.of_columns(rows.schema.arrow_schema)
+                )
+
+    def prepare_system(self, names: Iterable[str]) -> None:
+        """Make system tables ready."""
+        for name in names:
+            table = self.system_tables.get(name)
+            if table is not None and name not in self._system_ready:
+                self._system_ready[name] = self._scans.of_arrow(table.rows(self.database.name))
+
+    def prepare_columns(self) -> None:
+        """Let information_schema see all tables as such; what it is handed later, while a plan runs, is a view."""
+        for name, definition in self.database.tables.items():
+            if name not in self._rows:
+                self._columns[name] = self._scans.of_columns(definition.schema.arrow_schema)
+        for name, table in self.system_tables.items():
+            self._system_columns[name] = self._scans.of_columns(table.schema)
+
+    def prepare_missed(self) -> None:
+        """Prepare what was asked for unprepared."""
+        missed, self.missed = self.missed, set()
+        self.prepare(missed)
+        self.prepare_system(missed)
+
+    def decide(self, bounds: Mapping[str, ScanBounds]) -> None:
+        """Make the undecided tables ready with the rows that a plan wants: all, where it does not say."""
+        for name in self._placeholders:
+            self._ready[name] = self._scans.of_rows(self._rows[name], bounds.get(name, EVERYTHING))
+
+    def undecide(self) -> None:
+        """Take `decide` back, for another text."""
+        for name in self._placeholders:
+            self._ready.pop(name, None)
+
+    def add_temporary(self, name: str, rows: pa.Table) -> None:
+        """Add a table to the default schema that exists for this statement alone."""
+        self._temporary[name] = self._scans.of_arrow(rows)
+
+    def table(self, name: str) -> Any:
+        """Return a DataFusion table of the default schema, or None."""
+        for known in (self._ready, self._placeholders, self._temporary):
+            if name in known:
+                return known[name].table
+        if name in self._columns:
+            self.missed.add(name)
+            return self._columns[name]
+        definition = self.database.tables.get(name)
+        return None if definition is None else self._miss(name, definition.schema.arrow_schema)
+
+    def system_table(self, name: str) -> Any:
+        """Return a DataFusion table of the schema ``system``, or None."""
+        if name in self._system_ready:
+            return self._system_ready[name].table
+        if name in self._system_columns:
+            self.missed.add(name)
+            return self._system_columns[name]
+        table = self.system_tables.get(name)
+        return None if table is None else self._miss(name, table.schema)
+
+    def _miss(self, name: str, schema: pa.Schema) -> Any:
+        self.missed.add(name)
+        return self._scans.empty_view(schema)
+
+
+def _is_small(rows: StoredRows) -> bool:
+    return rows.row_count < PLAN_TWICE_ROWS and len(rows.files) < PLAN_TWICE_FILES
