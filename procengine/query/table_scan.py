@@ -2,6 +2,9 @@
 
 All of them, or fewer where `ScanBounds` says what the statement wants: files and buffered rows that cannot match
 are left out. What is handed over may still hold rows that do not match, so bounds never change a result.
+
+Where rows may have the same tags and time, they are merged first: only within the ranges of time that the view names,
+so that rows which were written once pay nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +16,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from procengine.model.table_schema import TableSchema
+from procengine.query.merged_files import MergedFiles
 from procengine.query.parquet_sets import ParquetSet, ParquetSets
 from procengine.query.scan_bounds import ScanBounds
 from procengine.query.sql_library import datafusion
-from procengine.query.stored_rows import StoredRows
+from procengine.query.stored_rows import StoredFile, StoredRows
+from procengine.query.time_ranges import Range, holds, split_batches, touches
+from procengine.write.merge_duplicates import merge_duplicates
 
 SPLIT_ROWS = 200_000
 """From how many buffered rows on they are handed over in two parts, so that two threads start on them."""
@@ -37,23 +44,65 @@ class TableScans:
     def __init__(self, context: Any, parquet: ParquetSets) -> None:
         self._context = context
         self._parquet = parquet
+        self._merged_files = MergedFiles()
         self._names = itertools.count()
 
     def of_rows(self, rows: StoredRows, wanted: ScanBounds) -> TableScan:
-        """Return a table of a view's wanted rows, and perhaps more of them."""
-        schema = rows.schema.arrow_schema
-        files = [file for file in rows.files if wanted.admits(file)]
-        buffered = rows
+        """Return a table of a view's wanted rows, and perhaps more of them; no two have the same tags and time."""
+        view = rows
         if not wanted.everything:
-            buffered = rows.prune(wanted.min_ns, wanted.max_ns, wanted.tag_equals)
-        batches = [batch for batch in buffered.batches() if batch.num_rows]
-        if not files:
-            return TableScan(table=self.of_batches(batches, schema))
-        parquet = self._parquet.get(files, schema)
-        if not batches:
-            return TableScan(table=parquet.table, held=(parquet,), file_count=len(files))
-        table = self._union(parquet.table, self.of_batches(batches, schema))
-        return TableScan(table=table, held=(parquet,), file_count=len(files))
+            view = rows.prune(wanted.min_ns, wanted.max_ns, wanted.tag_equals)
+        files = [file for file in view.files if wanted.admits(file)]
+        batches = [batch for batch in view.batches() if batch.num_rows]
+        ranges = view.overlaps
+        if ranges:
+            return self._without_duplicates(rows.schema, files, batches, ranges)
+        return self._of_parts(rows.schema, files, batches)
+
+    def _without_duplicates(
+        self,
+        schema: TableSchema,
+        files: Sequence[StoredFile],
+        batches: Sequence[pa.RecordBatch],
+        ranges: Sequence[Range],
+    ) -> TableScan:
+        """Merge the rows within ranges of time; those outside go as they are."""
+        inside, outside = split_batches(batches, ranges)
+        clean = [file for file in files if not touches(file, ranges)]
+        touched = [file for file in files if touches(file, ranges)]
+        if touched:
+            inside.insert(0, self._merged_files.get(touched, ranges, schema))
+        merged = merge_duplicates(inside, schema.series_key) if inside else None
+        others = [*outside] if merged is None or not merged.num_rows else [merged, *outside]
+        cut = [file for file in touched if not holds(ranges, file)]
+        return self._of_parts(schema, clean, others, cut=cut, ranges=ranges)
+
+    def _of_parts(
+        self,
+        schema: TableSchema,
+        files: Sequence[StoredFile],
+        batches: Sequence[pa.RecordBatch],
+        *,
+        cut: Sequence[StoredFile] = (),
+        ranges: Sequence[Range] = (),
+    ) -> TableScan:
+        """Return one table of whole files, of ``cut`` files outside ``ranges``, and of batches."""
+        columns = schema.arrow_schema
+        held = [self._parquet.get(some, columns) for some in (files, cut) if some]
+        tables = [one.table for one in held]
+        if cut:
+            tables[-1] = self._outside(tables[-1], ranges)
+        if batches or not tables:
+            tables.append(self.of_batches(batches, columns))
+        table = tables[0] if len(tables) == 1 else self._union(*tables)
+        return TableScan(table=table, held=tuple(held), file_count=len(files) + len(cut))
+
+    def _outside(self, table: Any, ranges: Sequence[Range]) -> Any:
+        """Return the rows of a table outside ranges of time."""
+        frame = self._context.read_table(table)
+        for first, last in ranges:
+            frame = frame.filter(f"time < {_instant(first)} OR time > {_instant(last)}")
+        return datafusion().catalog.Table(frame)
 
     def of_arrow(self, table: pa.Table) -> TableScan:
         """Return a table of Arrow rows."""
@@ -81,6 +130,11 @@ class TableScans:
         for other in others:
             first = first.union(other)
         return datafusion().catalog.Table(first)
+
+
+def _instant(instant_ns: int) -> str:
+    """Return an instant as SQL."""
+    return f"arrow_cast({instant_ns}, 'Timestamp(Nanosecond, None)')"
 
 
 def _partitions(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> list[list[pa.RecordBatch]]:
