@@ -1,0 +1,172 @@
+"""What does a run know while it is going on?
+
+One `ActiveRun` belongs to one call of an entry point. It collects what the plugin logs, queues, writes and
+queries. The context variable `current_run` leads to it from any code that the plugin reaches: the standard
+streams and ``time.sleep`` ask it whose they are.
+
+The plugin's thread and the threads that it starts may all use it. Such threads may outlive the run: they go on
+logging, querying and writing synchronously, as in the original, and count no more towards the run's record.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Final
+
+import pyarrow as pa
+
+from procengine.clock import Clock
+from procengine.model.run import LogEntry, LogLevel
+from procengine.model.trigger import Trigger
+from procengine.model.write_result import WriteResult
+from procengine.processing.cancellation import PluginThread
+from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.printed_text import PrintedText
+
+current_run: Final[ContextVar[ActiveRun | None]] = ContextVar("procengine_current_run", default=None)
+"""The run whose plugin the running code belongs to; None outside plugins."""
+
+MOST_LOG_LINES: Final = 10_000
+"""How many lines of one run its record keeps; the processing engine logs have their own bound."""
+
+LATE_WRITE: Final = (
+    "a line was queued after the run had ended and is not written; a thread that outlives the run "
+    "must use write_sync"
+)
+
+
+class ActiveRun:
+    """What one run collects, and its way to the engine."""
+
+    def __init__(
+        self,
+        *,
+        run_id: int,
+        trigger: Trigger,
+        logs: ProcessingEngineLogs | None,
+        write: WriteEndpoint | None,
+        query: QueryEndpoint,
+        clock: Clock,
+        depth: int,
+        capture_lines: bool,
+    ) -> None:
+        """``logs`` and ``write`` are None in a dry run: lines are then collected and go nowhere else.
+
+        ``depth`` is that of the writes that the run makes.
+        """
+        self.run_id = run_id
+        self.trigger = trigger
+        self.thread: PluginThread | None = None
+        self.entries: list[LogEntry] = []
+        self.queued: dict[str, list[str]] = {}
+        self.written: dict[tuple[str, str], int] = {}
+        self.lines: dict[str, list[str]] = {}
+        self.query_count = 0
+        self.stdout_at_start = sys.stdout
+        self._printed: dict[LogLevel, PrintedText] = {}
+        self._logs = logs
+        self._write = write
+        self._query = query
+        self._clock = clock
+        self._depth = depth
+        self._capture_lines = capture_lines or write is None
+        self._ended = False
+        # Guards what threads of the plugin may add to at the same time: counts and lists of lines.
+        self._lock = threading.Lock()
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing of the run may reach the engine's state."""
+        return self._write is None
+
+    def log(self, level: LogLevel, text: str, *, printed: bool = False) -> None:
+        """Add a line of the plugin's to the processing engine logs, and to the record while the run lasts."""
+        self._log(level, text, printed=printed, keep=not self._ended)
+
+    def log_as_engine(self, level: LogLevel, text: str) -> None:
+        """Add a line of the engine's about the run, also after the entry point returned."""
+        self._log(level, text, printed=False, keep=True)
+
+    def _log(self, level: LogLevel, text: str, *, printed: bool, keep: bool) -> None:
+        entry = LogEntry(
+            time_ns=self._clock.now_ns(),
+            database=self.trigger.database,
+            trigger=self.trigger.name,
+            level=level,
+            text=text,
+            run_id=self.run_id,
+            printed=printed,
+        )
+        if keep and len(self.entries) < MOST_LOG_LINES:
+            self.entries.append(entry)
+        if self._logs is not None:
+            self._logs.append(entry)
+
+    def printed_to(self, level: LogLevel) -> PrintedText:
+        """Return what gathers the text of one standard stream: INFO for output, WARN for errors."""
+        found = self._printed.get(level)
+        return found if found is not None else self._printed.setdefault(level, PrintedText(level))
+
+    def queue(self, database: str, line: str) -> None:
+        """Keep a line until the entry point returned.
+
+        Differs: a line queued after the run's end is lost in the original without a word; here a row of the
+            log says so.
+        """
+        with self._lock:
+            if not self._ended:
+                self.queued.setdefault(database, []).append(line)
+                return
+        self.log(LogLevel.WARN, LATE_WRITE)
+
+    def write(self, database: str, lines: str, *, no_sync: bool) -> None:
+        """Write lines for the plugin now; a dry run keeps them.
+
+        Raises:
+            ProcengineError: nothing was stored.
+        """
+        self._store(database, [lines], no_sync=no_sync, count=not self._ended)
+
+    def write_as_engine(self, database: str, lines: list[str]) -> None:
+        """Write the lines that were queued for one database, as one write; a dry run keeps them.
+
+        Raises:
+            ProcengineError: nothing was stored.
+        """
+        self._store(database, lines, no_sync=False, count=True)
+
+    def query(self, sql: str, database: str, params: Mapping[str, object] | None) -> pa.Table:
+        """Answer a query of the plugin."""
+        if not self._ended:
+            self.query_count += 1
+        return self._query.query(sql, database, params)
+
+    def end(self) -> dict[str, list[str]]:
+        """Close the record and return the queued lines by database.
+
+        What threads of the plugin do from now on is not part of the run.
+        """
+        for printed in tuple(self._printed.values()):
+            printed.flush(self)
+        with self._lock:
+            self._ended = True
+            return self.queued
+
+    def _store(self, database: str, lines: list[str], *, no_sync: bool, count: bool) -> None:
+        result: WriteResult | None = None
+        if self._write is not None:
+            result = self._write.write_lines(
+                database, "\n".join(lines), no_sync=no_sync, depth=self._depth
+            )
+        if not count:
+            return
+        with self._lock:
+            if self._capture_lines:
+                self.lines.setdefault(database, []).extend(lines)
+            for table, rows in result.tables.items() if result is not None else ():
+                key = (database, table)
+                self.written[key] = self.written.get(key, 0) + rows

@@ -1,0 +1,182 @@
+"""How is a running plugin stopped?
+
+A `CancelToken` belongs to a trigger (or to one fired run) and may be cancelled from any thread. From then on
+the plugin's calls of ``influxdb3_local`` raise KeyboardInterrupt, and a run that is busy with Python code of its
+own is interrupted where it stands.
+
+Interrupting means ``PyThreadState_SetAsyncExc``: the interpreter raises at the next line of bytecode. Two things
+follow. Code of the engine must never be hit, or a half-made commit could stay behind: a `PluginThread` knows
+whether plugin or engine code is on top, and only plugin code is hit. And a plugin may swallow the exception, so
+it is sent again until the run ends. A call into C that never returns cannot be interrupted.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+CANCELLED_TEXT: Final = "influxdb3 is shutting down; aborting plugin execution"
+"""The text of the KeyboardInterrupt that a plugin sees."""
+
+RESEND_SECONDS: Final = 0.5
+"""How long a plugin has for its ``finally`` clauses before it is interrupted again."""
+
+# Prototypes of our own: argument types set on ``ctypes.pythonapi`` itself would reach other libraries.
+_raise_in_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
+_withdraw_from_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
+
+
+class PluginInterrupt(KeyboardInterrupt):
+    """Sent into a running plugin; the interpreter makes it without arguments, so it brings its text along."""
+
+    def __init__(self) -> None:
+        super().__init__(CANCELLED_TEXT)
+
+
+class CancelToken:
+    """Whether runs shall end, and which threads are inside one."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        # Guards the set, and each thread's standing in it; held for container operations only.
+        self._lock = threading.Lock()
+        self._threads: set[PluginThread] = set()
+        self._all_left = threading.Condition(self._lock)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """End what runs under this token, and whatever would start under it; from any thread, any number of times.
+
+        Returns at once. While runs are left, a thread ``procengine-interrupt`` sends the interrupt again every
+        half second; it ends with the last of them.
+        """
+        with self._lock:
+            if self._cancelled.is_set():
+                return
+            self._cancelled.set()
+            left = self._interrupt_all()
+        if left:
+            threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the token was cancelled."""
+        if self._cancelled.is_set():
+            raise KeyboardInterrupt(CANCELLED_TEXT)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until the token is cancelled, at most so long; tell whether it was."""
+        return self._cancelled.wait(timeout_seconds)
+
+    def guard(self, call: Callable[[PluginThread], T]) -> T:
+        """Call plugin code on this thread so that `cancel` can interrupt it; return what it returns.
+
+        However the call ends, no interrupt is pending afterwards.
+
+        Raises:
+            KeyboardInterrupt: the token is or was cancelled; and whatever the call raises.
+        """
+        thread = PluginThread(self, self._lock)
+        with self._lock:
+            self._threads.add(thread)
+        try:
+            thread.interruptible = True
+            self.check()
+            return call(thread)
+        finally:
+            # The loop stands here, not in a function: an interrupt can arrive at the entry of any call
+            # until the thread has left, and has then come too late to matter.
+            while True:
+                try:
+                    self._leave(thread)
+                    break
+                except PluginInterrupt:
+                    continue
+
+    def _leave(self, thread: PluginThread) -> None:
+        with self._lock:
+            thread.withdraw()
+            self._threads.discard(thread)
+            self._all_left.notify_all()
+
+    def _interrupt_all(self) -> bool:
+        """Interrupt each thread that is in plugin code; tell whether any is left. The caller holds the lock."""
+        for thread in self._threads:
+            thread.send()
+        return bool(self._threads)
+
+    def _insist(self) -> None:
+        with self._lock:
+            while not self._all_left.wait_for(lambda: not self._threads, RESEND_SECONDS):
+                self._interrupt_all()
+
+
+class PluginThread:
+    """A thread while it is inside one run; knows whether plugin or engine code is on top."""
+
+    __slots__ = ("_ident", "_lock", "_sent", "_token", "interruptible")
+
+    def __init__(self, token: CancelToken, lock: threading.Lock) -> None:
+        self._token = token
+        self._lock = lock
+        self._ident = threading.get_ident()
+        self._sent = False
+        self.interruptible = False
+
+    def send(self) -> None:
+        """Raise `PluginInterrupt` in the thread if plugin code is on top. The caller holds the lock."""
+        if self.interruptible:
+            self._sent = True
+            _raise_in_thread(self._ident, PluginInterrupt)
+
+    def withdraw(self) -> None:
+        """Let no further interrupt reach the thread, nor one under way. The caller holds the lock."""
+        self.interruptible = False
+        if self._sent:
+            self._sent = False
+            _withdraw_from_thread(self._ident, None)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the run is cancelled; on any thread."""
+        self._token.check()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so long, or until the run is cancelled; on any thread.
+
+        Raises:
+            KeyboardInterrupt: the run is cancelled.
+        """
+        if self._token.wait(seconds):
+            self._token.check()
+
+    def enter_engine(self) -> bool:
+        """Keep interrupts away while engine code runs; tell whether `leave_engine` is owed.
+
+        It is not on a thread that the plugin started itself, nor inside another engine call.
+        """
+        if not self.interruptible or threading.get_ident() != self._ident:
+            return False
+        with self._lock:
+            self.withdraw()
+        return True
+
+    def leave_engine(self) -> None:
+        """Let interrupts through again.
+
+        Raises:
+            KeyboardInterrupt: the token was cancelled in the meantime.
+        """
+        with self._lock:
+            self.interruptible = True
+        self._token.check()

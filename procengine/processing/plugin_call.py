@@ -1,0 +1,140 @@
+"""How is an entry point entered and left?
+
+Loading, arguments, the call itself and the reading of what it returned: everything that runs the plugin's code,
+between the engine's steps before and after. Nothing that the plugin raises gets past `PluginCall.make`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from procengine.clock import NANOSECONDS_PER_SECOND
+from procengine.model.run import Response, RunFailure
+from procengine.model.trigger import TriggerKind
+from procengine.processing.active_run import ActiveRun
+from procengine.processing.cancellation import CancelToken, PluginThread
+from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
+from procengine.processing.failure import CALL_FAILED, run_failure
+from procengine.processing.local_api import PyPluginCallApi
+from procengine.processing.plugin_cache import PyCache
+from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.responses import error_response, response_of
+from procengine.processing.table_batches import table_batches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """How a call ended: with a failure, or without; ``response`` is set for request triggers in either case."""
+
+    failure: RunFailure | None = None
+    response: Response | None = None
+
+
+class PluginCall:
+    """One call of one entry point."""
+
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        *,
+        run: ActiveRun,
+        event: Event,
+        cache: PyCache,
+        cancel: CancelToken,
+        code: LoadedPlugin | None,
+    ) -> None:
+        self.run = run
+        self.event = event
+        self.cache = cache
+        self.cancel = cancel
+        self._registry = registry
+        self._code = code
+        self._entered = False
+
+    def make(self) -> Returned:
+        """Load the plugin and call it; return how that ended."""
+        plugin: LoadedPlugin | None = None
+        try:
+            plugin = self._plugin()
+            with outside_event_loop():
+                return Returned(response=self.cancel.guard(self._enter(plugin)))
+        except BaseException as error:  # noqa: BLE001 - the plugin call: SystemExit, KeyboardInterrupt, all
+            return self._failed(error, plugin)
+        finally:
+            if plugin is not None and self._is_private:
+                plugin.close()
+
+    @property
+    def _is_private(self) -> bool:
+        return self._code is None and self.run.is_dry
+
+    def _plugin(self) -> LoadedPlugin:
+        if self._code is not None:
+            return self._code
+        filename = self.run.trigger.plugin_filename
+        return (
+            self._registry.load_private(filename) if self.run.is_dry else self._registry.load(filename)
+        )
+
+    def _enter(self, plugin: LoadedPlugin) -> Any:
+        def enter(thread: PluginThread) -> Response | None:
+            self.run.thread = thread
+            function = plugin.entry_point(self.event.kind)
+            arguments = self._arguments()
+            self._entered = True
+            result = function(*arguments)
+            self._entered = False
+            return response_of(result) if self.event.kind is TriggerKind.REQUEST else None
+
+        return enter
+
+    def _arguments(self) -> tuple[Any, ...]:
+        local = PyPluginCallApi(self.run, self.cache)
+        given = self.run.trigger.arguments
+        args = None if given is None else dict(given)
+        event = self.event
+        match event:
+            case WriteEvent():
+                return local, table_batches(event.rows), args
+            case ScheduleEvent():
+                # Naive, in the zone of the process, whole seconds: as the original.
+                call_time = datetime.fromtimestamp(event.instant_ns // NANOSECONDS_PER_SECOND)
+                return local, call_time, args
+            case RequestEvent():
+                return local, dict(event.query_params), dict(event.headers), event.body, args
+            case _:
+                assert_never(event)
+
+    def _failed(self, error: BaseException, plugin: LoadedPlugin | None) -> Returned:
+        is_request = self.event.kind is TriggerKind.REQUEST
+        failure = run_failure(
+            error,
+            plugin.owns if plugin is not None else lambda _: False,
+            prefix=CALL_FAILED if is_request and self._entered else "",
+        )
+        return Returned(
+            failure=failure, response=error_response(failure.message) if is_request else None
+        )
+
+
+@contextmanager
+def outside_event_loop() -> Iterator[None]:
+    """Let plugins call ``asyncio.run`` also where an event loop runs: on the kernel's main thread.
+
+    The loop is put back as it was, and stands still meanwhile, as during any cell.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(loop)
+        asyncio._set_running_loop(loop)

@@ -1,0 +1,270 @@
+"""Which plugins are there, and what is their code now?
+
+The registry owns sources and loaded code. A plugin's files are looked at before each run; when they changed, the
+run gets the new code. Files that cannot be read any more leave the last good code in place.
+
+Source: influxdb3_processing_engine/src/lib.rs, read_plugin_code and LocalPlugin.
+Differs: what changed is loaded although its time is old; directories reload as well; a plugin is compiled and
+    its entry point looked for when a trigger is created.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from procengine.errors import PluginError
+from procengine.model.trigger import TriggerKind
+from procengine.processing.plugin_package import PYCACHE, PluginPackage, python_files
+from procengine.processing.plugin_path import INIT, is_inside, plugin_path
+from procengine.processing.plugin_source import FileStamp, PluginSource, read_text
+from procengine.processing.single_file import SingleFilePlugin, show_in_tracebacks
+
+logger = logging.getLogger(__name__)
+
+
+class LoadedPlugin(Protocol):
+    """A plugin's code in one state of its files."""
+
+    @property
+    def filename(self) -> str:
+        """The name by which triggers know the plugin."""
+        ...
+
+    def entry_point(self, kind: TriggerKind) -> Any:
+        """Return what is to be called; runs code of the plugin, and raises what it raises."""
+        ...
+
+    def check(self, kind: TriggerKind) -> None:
+        """Accept the code for triggers of a kind, without running it.
+
+        Raises:
+            PluginSourceError: it cannot be compiled, or called.
+        """
+        ...
+
+    def owns(self, filename: str) -> bool:
+        """Tell whether code with a file name is the plugin's own."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the plugin keeps in the interpreter."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginFile:
+    """One Python file of a plugin; ``name`` is relative to the plugin, or the plugin's own for a single file."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """A plugin that could be given to a trigger; size and time over all its files."""
+
+    filename: str
+    is_directory: bool
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a plugin's text came from, as long as the file holds just that text."""
+
+    text: str
+    display_filename: str
+    first_line: int
+
+
+@dataclass(slots=True)
+class _File:
+    plugin: SingleFilePlugin
+    path: str
+    stamp: FileStamp
+
+
+class PluginRegistry:
+    """The plugins of one plugin directory. Any thread may ask."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).absolute()
+        self._files: dict[str, _File] = {}
+        self._packages: dict[str, PluginPackage] = {}
+        self._origins: dict[str, _Origin] = {}
+        # Guards the three mappings, and is held while a changed plugin is read, so that two runs do not load
+        # one change twice; plugin code never runs under it.
+        self._lock = threading.Lock()
+
+    def load(self, filename: str) -> LoadedPlugin:
+        """Return a plugin's code as its files are now, or its last good code when they cannot be read.
+
+        Text that cannot be compiled is loaded too: the run that calls it fails.
+
+        Raises:
+            PluginPathError: there is no such plugin and never was, or it is outside the plugin directory.
+            PluginSourceError: its file is not UTF-8.
+        """
+        known = self._files.get(filename)
+        if known is not None and known.stamp.still_holds(known.path):
+            return known.plugin
+        package = self._packages.get(filename)
+        if package is not None and package.still_holds():
+            return package
+        with self._lock:
+            return self._read(filename)
+
+    def check(self, filename: str, kind: TriggerKind) -> LoadedPlugin:
+        """Return a plugin's code if it can serve triggers of a kind, as far as that shows without running it.
+
+        Raises:
+            PluginPathError: there is no such plugin, or it is outside the plugin directory.
+            PluginSourceError: it cannot be compiled, has no entry point, or one that cannot be called.
+        """
+        plugin_path(self.folder, filename)
+        plugin = self.load(filename)
+        plugin.check(kind)
+        return plugin
+
+    def load_private(self, filename: str) -> LoadedPlugin:
+        """Return a plugin's code apart from what triggers use, module state included; close it after use.
+
+        Raises:
+            PluginPathError, PluginSourceError: as `load`.
+        """
+        path = plugin_path(self.folder, filename)
+        if path.is_dir():
+            return PluginPackage(filename, path, private=True)
+        return self.load(filename)
+
+    def register_origin(
+        self, filename: str, text: str, *, display_filename: str, first_line: int = 1
+    ) -> None:
+        """Say where a single file's text came from, so that tracebacks name that place: a notebook's cell.
+
+        It holds while the file has exactly this text. ``first_line`` is the number that the text's first line
+        has in ``display_filename``. Where ``linecache`` knows no such file, it is told the text.
+        """
+        origin = _Origin(text, display_filename, first_line)
+        with self._lock:
+            self._origins[filename] = origin
+            self._files.pop(filename, None)
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return the plugins in the directory, by name; hidden and unreadable ones are left out."""
+        found = [_info(name, path) for name, path in _walk(self.folder, self.folder)]
+        return tuple(info for info in found if info is not None)
+
+    def files(self, filename: str) -> tuple[PluginFile, ...]:
+        """Return the Python files of a plugin; none when it does not exist.
+
+        Source: influxdb3_processing_engine/src/lib.rs, list_plugin_files.
+        """
+        try:
+            path = plugin_path(self.folder, filename)
+            if path.is_file():
+                return (_file(filename, path),)
+            return tuple(_file(str(file.relative_to(path)), file) for file in python_files(path))
+        except (PluginError, OSError):
+            return ()
+
+    def close(self) -> None:
+        """Let go of all code; packages leave ``sys.modules``."""
+        with self._lock:
+            packages = tuple(self._packages.values())
+            self._packages.clear()
+            self._files.clear()
+        for package in packages:
+            package.close()
+
+    def _read(self, filename: str) -> LoadedPlugin:
+        """Look at a plugin's files and load what changed. The caller holds the lock."""
+        package = self._packages.get(filename)
+        if package is not None and package.still_holds():
+            return package
+        known = self._files.get(filename)
+        try:
+            path = plugin_path(self.folder, filename)
+            if path.is_dir():
+                self._packages[filename] = PluginPackage(filename, path, replaces=package)
+                return self._packages[filename]
+            return self._read_file(filename, path, known)
+        except (PluginError, OSError):
+            last_good = package if known is None else known.plugin
+            if last_good is None:
+                raise
+            logger.warning("plugin cannot be read, its last code stays: %s", filename, exc_info=True)
+            return last_good
+
+    def _read_file(self, filename: str, path: Path, known: _File | None) -> SingleFilePlugin:
+        stamp = FileStamp.of(path)
+        text = read_text(path)
+        if known is not None and known.plugin.source.text == text:
+            known.stamp = stamp
+            return known.plugin
+        plugin = SingleFilePlugin(filename, self._source(filename, path, text))
+        self._files[filename] = _File(plugin, str(path), stamp)
+        return plugin
+
+    def _source(self, filename: str, path: Path, text: str) -> PluginSource:
+        origin = self._origins.get(filename)
+        if origin is None or origin.text != text:
+            return PluginSource(text=text, display_filename=str(path))
+        source = PluginSource(
+            text=text, display_filename=origin.display_filename, first_line=origin.first_line
+        )
+        show_in_tracebacks(source)
+        return source
+
+
+def text_plugin(
+    text: str, *, display_filename: str = "<plugin>", first_line: int = 1
+) -> SingleFilePlugin:
+    """Return the code of a text that is in no file, for a dry run of what is not saved yet."""
+    source = PluginSource(text=text, display_filename=display_filename, first_line=first_line)
+    show_in_tracebacks(source)
+    return SingleFilePlugin(display_filename, source)
+
+
+def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Return file name and path of each plugin below a folder."""
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name == PYCACHE or not is_inside(root, path):
+            continue
+        name = path.relative_to(root).as_posix()
+        if path.is_dir():
+            if (path / INIT).is_file():
+                yield name, path
+            elif not (path / "pyvenv.cfg").exists():
+                yield from _walk(path, root)
+        elif path.suffix == ".py":
+            yield name, path
+
+
+def _info(name: str, path: Path) -> PluginInfo | None:
+    try:
+        is_directory = path.is_dir()
+        stats = [file.stat() for file in (python_files(path) if is_directory else (path,))]
+    except OSError:
+        return None
+    return PluginInfo(
+        filename=name,
+        is_directory=is_directory,
+        size_bytes=sum(stat.st_size for stat in stats),
+        modified_ns=max(stat.st_mtime_ns for stat in stats),
+    )
+
+
+def _file(name: str, path: Path) -> PluginFile:
+    stat = path.stat()
+    return PluginFile(name=name, path=path, size_bytes=stat.st_size, modified_ns=stat.st_mtime_ns)

@@ -1,0 +1,204 @@
+"""How is a plugin called, and what comes of it?
+
+`PluginRunner.run` makes one call of an entry point and returns its `Run`. It holds no state of triggers: when to
+call, whether to retry and what a failure means for the trigger is decided elsewhere.
+
+Source: influxdb3_py_api/src/system_py.rs, execute_*_trigger (order of steps, rows of the log);
+    influxdb3_processing_engine/src/plugins.rs, handle_return_state and handle_trigger_result (queued writes,
+    rows of errors).
+Differs: a row that reports a plugin's exception has its traceback below the original's text; failures are
+    logged whatever the error behavior.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import threading
+import time
+
+from procengine.clock import Clock
+from procengine.model.duration import format_duration
+from procengine.model.run import LogLevel, Run, RunFailure, RunOutcome
+from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
+from procengine.processing.active_run import ActiveRun, current_run
+from procengine.processing.cancellation import CancelToken
+from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.event import Event, WriteEvent
+from procengine.processing.interpreter_hooks import InterpreterHooks
+from procengine.processing.plugin_cache import FirstLooks, PluginCache, PyCache
+from procengine.processing.plugin_call import PluginCall, Returned
+from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.run_record import cache_changes, starting_text, tables_of
+from procengine.processing.run_writes import check_kept_lines, keep_queued, write_queued
+
+PLUGIN_NAMES = {
+    TriggerKind.WRITE: "wal plugin",
+    TriggerKind.SCHEDULE: "schedule plugin",
+    TriggerKind.REQUEST: "request plugin",
+}
+"""What the original calls the kinds in its log."""
+
+
+class PluginRunner:
+    """Calls plugins. Any number of threads may call `run` at the same time."""
+
+    def __init__(  # noqa: PLR0917 - the engine's parts, each once
+        self,
+        registry: PluginRegistry,
+        caches: PluginCache,
+        logs: ProcessingEngineLogs,
+        write: WriteEndpoint,
+        query: QueryEndpoint,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._caches = caches
+        self._logs = logs
+        self._write = write
+        self._query = query
+        self._clock = clock
+        self._hooks = InterpreterHooks()
+        self._run_ids = itertools.count(1)
+
+    def start(self) -> None:
+        """Prepare the interpreter for plugins; see `procengine.processing.interpreter_hooks`."""
+        self._hooks.install()
+
+    def close(self) -> None:
+        """Give the interpreter back. Runs must have ended; closing twice is allowed."""
+        self._hooks.uninstall()
+
+    def run(
+        self,
+        trigger: Trigger,
+        event: Event,
+        *,
+        dry_run: bool = False,
+        cache_name: str | None = None,
+        capture_lines: bool = False,
+        attempt: int = 1,
+        code: LoadedPlugin | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Run:
+        """Call a trigger's plugin once with an event; return what happened.
+
+        What the plugin raises, SystemExit and the like included, is the run's failure and is not raised. A
+        KeyboardInterrupt from the notebook's stop button, which reaches the plugin when this is called on the
+        kernel's main thread, makes the outcome CANCELLED as well; it is then the failure's exception, for the
+        caller to raise again.
+
+        ``code`` is the plugin as loaded before (a write trigger's retry keeps the code of its first attempt); by
+        default it is looked up by the trigger's file name. ``capture_lines`` keeps what was written as text and
+        notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing outside its
+        record, and has a cache of its own, by ``cache_name``.
+        """
+        self._hooks.keep()
+        cache = self._caches.for_test(cache_name) if dry_run else self._trigger_cache(trigger)
+        if dry_run or capture_lines:
+            cache.__changes__ = FirstLooks(cache)
+        run = ActiveRun(
+            run_id=next(self._run_ids),
+            trigger=trigger,
+            logs=None if dry_run else self._logs,
+            write=None if dry_run else self._write,
+            query=self._query,
+            clock=self._clock,
+            depth=event.cause.depth + 1,
+            capture_lines=capture_lines,
+        )
+        token = cancel if cancel is not None else CancelToken()
+        call = PluginCall(self._registry, run=run, event=event, cache=cache, cancel=token, code=code)
+        return contextvars.Context().run(self._run, call, attempt)
+
+    def _run(self, call: PluginCall, attempt: int) -> Run:
+        run = call.run
+        current_run.set(run)
+        started_ns = self._clock.now_ns()
+        run.log_as_engine(LogLevel.INFO, starting_text(call.event))
+        began_ns, cpu_began_ns = time.perf_counter_ns(), time.thread_time_ns()
+        returned = call.make()
+        duration_ns = time.perf_counter_ns() - began_ns
+        cpu_ns = time.thread_time_ns() - cpu_began_ns
+        queued = run.end()
+        if returned.failure is None:
+            run.log_as_engine(LogLevel.INFO, f"finished execution in {format_duration(duration_ns)}")
+            write_errors = self._write_back(call, queued)
+        else:
+            write_errors = ()
+            _log_failure(call, returned.failure)
+        trigger = run.trigger
+        return Run(
+            run_id=run.run_id,
+            database=trigger.database,
+            trigger=trigger.name,
+            plugin_filename=trigger.plugin_filename,
+            kind=call.event.kind,
+            cause=call.event.cause,
+            started_ns=started_ns,
+            queue_wait_ns=began_ns - call.event.offered_ns,
+            duration_ns=duration_ns,
+            cpu_ns=cpu_ns,
+            outcome=_outcome(call, returned, write_errors),
+            rows_in=_rows_in(call.event),
+            writes=tables_of(run.lines, started_ns) if run.is_dry else run.written,
+            lines={database: tuple(lines) for database, lines in run.lines.items()},
+            query_count=run.query_count,
+            logs=tuple(run.entries),
+            failure=returned.failure,
+            write_errors=write_errors,
+            cache_changes=cache_changes(call.cache),
+            response=returned.response,
+            dry_run=run.is_dry,
+            attempt=attempt,
+        )
+
+    def _trigger_cache(self, trigger: Trigger) -> PyCache:
+        return self._caches.for_trigger(trigger.database, trigger.trigger_id)
+
+    def _write_back(self, call: PluginCall, queued: dict[str, list[str]]) -> tuple[str, ...]:
+        """Write what was queued, or check it in a dry run; return the faults, which a real run also logs."""
+        run = call.run
+        if run.is_dry:
+            keep_queued(run, queued)
+            return check_kept_lines(self._write, run.lines)
+        faults = write_queued(run, queued) if queued else ()
+        for fault in faults:
+            run.log_as_engine(LogLevel.ERROR, f"error running {PLUGIN_NAMES[call.event.kind]}: {fault}")
+        return faults
+
+
+def _log_failure(call: PluginCall, failure: RunFailure) -> None:
+    """Log that a run failed, as often as the original does; in a dry run nothing."""
+    run, kind = call.run, call.event.kind
+    if run.is_dry:
+        return
+    verb = "running" if kind is TriggerKind.REQUEST else "executing"
+    text = f"error {verb} {PLUGIN_NAMES[kind]}: {failure.message}"
+    if _is_cancelled(call, failure):
+        run.log_as_engine(LogLevel.ERROR, text)
+        return
+    traceback = f"\n{failure.traceback_text}" if failure.traceback_text else ""
+    run.log_as_engine(LogLevel.ERROR, text + traceback)
+    if kind is TriggerKind.SCHEDULE and run.trigger.error_behavior is ErrorBehavior.LOG:
+        mode = "async " if run.trigger.run_async else ""
+        run.log_as_engine(LogLevel.ERROR, f"error running {mode}scheduled plugin: {failure.message}")
+
+
+def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:
+    """Tell whether a run was ended from outside: by its token, or by the stop button on the main thread."""
+    return isinstance(failure.exception, KeyboardInterrupt) and (
+        call.cancel.cancelled or threading.current_thread() is threading.main_thread()
+    )
+
+
+def _outcome(call: PluginCall, returned: Returned, write_errors: tuple[str, ...]) -> RunOutcome:
+    if returned.failure is not None:
+        cancelled = _is_cancelled(call, returned.failure)
+        return RunOutcome.CANCELLED if cancelled else RunOutcome.ERROR
+    return RunOutcome.WRITE_ERROR if write_errors else RunOutcome.SUCCESS
+
+
+def _rows_in(event: Event) -> int:
+    return sum(rows.row_count for rows in event.rows) if isinstance(event, WriteEvent) else 0
