@@ -43,22 +43,21 @@ class Precision(Enum):
         nanoseconds = timestamp * (_UNIT_NS.get(self) or _inferred_unit_ns(timestamp))
         return nanoseconds if -_INT64_MAX - 1 <= nanoseconds <= _INT64_MAX else None
 
-    def to_ns_array(self, timestamps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-        """Return many timestamps in nanoseconds, or None when at least one is out of range.
+    def to_ns_array(
+        self, timestamps: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]:
+        """Return many timestamps in nanoseconds, and which are out of range (None: none is).
 
-        The array that was given may be returned itself.
+        Times out of range are meaningless. The array that was given may be returned itself.
+        The smallest int64 must not be among the timestamps.
         """
-        if not len(timestamps):
-            return timestamps
-        smallest, largest = int(timestamps.min()), int(timestamps.max())
-        if self is Precision.NANOSECOND:
-            return timestamps
+        if self is Precision.NANOSECOND or not len(timestamps):
+            return timestamps, None
         if self is Precision.AUTO:
-            return _auto_to_ns(timestamps, smallest, largest)
+            return _auto_to_ns(timestamps), None
         unit_ns = _UNIT_NS[self]
-        if self.to_ns(smallest) is None or self.to_ns(largest) is None:
-            return None
-        return timestamps * unit_ns
+        out_of_range = np.abs(timestamps) > _INT64_MAX // unit_ns
+        return timestamps * unit_ns, out_of_range if out_of_range.any() else None
 
     def truncate(self, instant_ns: int) -> int:
         """Return an instant rounded towards zero to a multiple of the unit; ``AUTO`` leaves it alone."""
@@ -101,15 +100,11 @@ def _inferred_unit_ns(timestamp: int) -> int:
     return 1 if timestamp != -_INT64_MAX - 1 else _UNIT_NS[Precision.SECOND]
 
 
-def _auto_to_ns(
-    timestamps: npt.NDArray[np.int64], smallest: int, largest: int
-) -> npt.NDArray[np.int64] | None:
-    if smallest == -_INT64_MAX - 1:
-        return None
+def _auto_to_ns(timestamps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    smallest, largest = int(timestamps.min()), int(timestamps.max())
     unit_ns = _inferred_unit_ns(smallest)
     if smallest >= 0 and unit_ns == _inferred_unit_ns(largest):
         return timestamps if unit_ns == 1 else timestamps * unit_ns
-    magnitudes = np.abs(timestamps)
     limits, units = zip(*_AUTO_LIMITS, strict=True)
-    chosen = np.array([*units, 1], dtype=np.int64)[np.searchsorted(limits, magnitudes, side="right")]
-    return timestamps * chosen
+    chosen = np.searchsorted(limits, np.abs(timestamps), side="right")
+    return timestamps * np.array([*units, 1], dtype=np.int64)[chosen]

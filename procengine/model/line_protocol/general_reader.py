@@ -47,48 +47,60 @@ _Series = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class GeneralReader:
-    """Reads lines of one body into rows by shape; used by one thread.
+    """Reads texts of one body into rows by shape; used by one thread.
 
-    ``position`` is the offset of the next line, which is physical line ``line_number``.
+    The texts come in the order of their lines.
     """
 
-    def __init__(
-        self, text: str, *, precision: Precision, default_time_ns: int, line_number: int = 1
-    ) -> None:
-        self.position = 0
-        self.line_number = line_number
+    def __init__(self, *, precision: Precision, default_time_ns: int) -> None:
         self.errors: list[LineError] = []
-        self._text = text
-        self._plain = _NOT_UTF8.search(text) is None if not text.isascii() else True
-        self._to_ns = precision.to_ns
         self._precision = precision
+        self._to_ns = precision.to_ns
         self._default_time_ns = precision.truncate(default_time_ns)
         self._rows: dict[Shape, Rows] = {}
-        self._series: dict[str, _Series | None] = {}
+        self._series: dict[str, _Series] = {}
+        self._text = ""
+        self._position = 0
+        self._line_number = 1
+        self._plain = True
 
     def groups(self) -> list[LineGroup]:
         """Return what was read so far, ordered by first line."""
         return [line_group(shape, rows) for shape, rows in self._rows.items()]
 
-    def read(self, until: int | None = None) -> None:
-        """Read lines up to the text's end, or until the position reaches an offset."""
-        end = len(self._text) if until is None else until
-        while self.position < end:
-            self._read_line()
+    def read(self, text: str, *, line_number: int = 1, is_last: bool = True) -> int:
+        """Read the lines of a text that starts at a physical line, and return how much was read.
 
-    def _read_line(self) -> None:
-        text, start = self._text, self.position
+        A byte that is not UTF-8 is a lone surrogate. When the text is not the body's last,
+        it ends with a newline, and an unfinished line at its end is not read.
+        """
+        self._text, self._position, self._line_number = text, 0, line_number
+        self._plain = text.isascii() or _NOT_UTF8.search(text) is None
+        end = len(text)
+        while self._position < end and self._read_line(is_last):
+            pass
+        return min(self._position, end)
+
+    @property
+    def line_number(self) -> int:
+        """The physical line after those that were read."""
+        return self._line_number
+
+    def _read_line(self, is_last: bool) -> bool:
+        text, start = self._text, self._position
         if self._plain:
             found = _PLAIN_LINE.match(text, start)
             if found is not None and self._add_plain(found):
-                self.position = found.end()
-                quoted = '"' in found[2]
-                self.line_number += text.count("\n", start, self.position) if quoted else 1
-                return
+                self._position = found.end()
+                self._line_number += text.count("\n", start, self._position) if '"' in found[2] else 1
+                return True
         end = line_end(text, start)
+        if end == len(text) and not is_last:
+            return False
         self._add_exact(text[start:end])
-        self.line_number += 1 + text.count("\n", start, end)
-        self.position = end + 1
+        self._line_number += 1 + text.count("\n", start, end)
+        self._position = end + 1
+        return True
 
     def _add_plain(self, found: re.Match[str]) -> bool:
         """Add a plainly spelled line; false when it has to be looked at exactly."""
@@ -128,7 +140,7 @@ class GeneralReader:
             rows = self._rows[shape] = Rows([], [], [])
         rows.values.append(tuple(values))
         rows.times_ns.append(time_ns)
-        rows.line_numbers.append(self.line_number)
+        rows.line_numbers.append(self._line_number)
         return True
 
     def _split_series(self, text: str) -> _Series | None:
@@ -180,7 +192,7 @@ class GeneralReader:
         rows = self._rows.setdefault(shape, Rows([], [], []))
         rows.values.append((*[value for _, value in line.tags], *[value for _, _, value in line.fields]))
         rows.times_ns.append(time_ns)
-        rows.line_numbers.append(self.line_number)
+        rows.line_numbers.append(self._line_number)
 
     def _refuse(self, original: str, message: str, offset: int) -> None:
         if not self._plain:
@@ -188,7 +200,7 @@ class GeneralReader:
         self.errors.append(
             LineError(
                 message=message,
-                line_number=self.line_number,
+                line_number=self._line_number,
                 original_line=original,
                 column=offset + 1,
             )
@@ -200,20 +212,23 @@ def _not_utf8(found: re.Match[str]) -> str:
     return f"invalid UTF-8: found byte 0x{byte:02x}; line protocol is UTF-8 text"
 
 
-def decode(data: bytes) -> str:
+def decode(data: bytes | memoryview) -> str:
     """Return a body as text in which a byte that is not UTF-8 is one lone surrogate."""
-    return data.decode("utf-8", "surrogateescape")
+    return str(data, "utf-8", "surrogateescape")
+
+
+def encode(data: bytes | str) -> bytes:
+    """Return a body as bytes; a lone surrogate becomes bytes that are not UTF-8."""
+    return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
 
 
 def read_general(
     data: bytes | str, *, precision: Precision = Precision.AUTO, default_time_ns: int
 ) -> ParsedLines:
     """Read a body line by line; `read_lines` means the same and is faster on large bodies."""
-    encoded = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    reader = GeneralReader(decode(encoded), precision=precision, default_time_ns=default_time_ns)
-    reader.read()
+    body = encode(data)
+    reader = GeneralReader(precision=precision, default_time_ns=default_time_ns)
+    reader.read(decode(body))
     return ParsedLines(
-        groups=tuple(reader.groups()),
-        errors=tuple(reader.errors),
-        original_line=OriginalLines(encoded),
+        groups=tuple(reader.groups()), errors=tuple(reader.errors), original_line=OriginalLines(body)
     )
