@@ -10,16 +10,14 @@ from dataclasses import dataclass
 
 from procengine.catalog.limits import Limits
 from procengine.catalog.state import CatalogState
-from procengine.errors import InvalidInputError, LimitExceededError
+from procengine.errors import InvalidInputError, InvalidNameError, LimitExceededError
 from procengine.model.catalog_event import CatalogEvent, ColumnsAdded, DatabaseCreated, TableCreated
-from procengine.model.column import TIME, Column, ColumnType
+from procengine.model.column import Column, ColumnType
 from procengine.model.names import (
     INTERNAL_DATABASE,
-    RESERVED_COLUMNS,
     check_column_name,
     check_database_name,
     check_table_name,
-    reserved_column_text,
 )
 
 TypeOf = Callable[[str], ColumnType | None]
@@ -60,8 +58,10 @@ def added_columns(
             continue
         if known is not None:
             return Refusal(message=type_conflict_text(column.name, expected=known, got=column.type))
-        if column.name in RESERVED_COLUMNS:
-            return Refusal(message=reserved_column_text(column.name))
+        try:
+            check_column_name(column.name)
+        except InvalidNameError as error:
+            return Refusal(message=str(error))
         if len(added) >= room:
             return Refusal(message=str(limits.too_many_columns()), limit=True)
         added[column.name] = column
@@ -164,8 +164,4 @@ def _no_column(name: str) -> ColumnType | None:  # noqa: ARG001 the type of a ne
 def _accepted(added: list[Column] | Refusal) -> list[Column]:
     if isinstance(added, Refusal):
         raise (LimitExceededError if added.limit else InvalidInputError)(added.message)
-    for column in added:
-        check_column_name(column.name)
-        if column.type is ColumnType.TIME:
-            raise InvalidInputError(reserved_column_text(TIME))
     return added
