@@ -13,7 +13,8 @@
     ├── NotFoundError
     │   ├── DatabaseNotFoundError
     │   ├── TableNotFoundError
-    │   └── TriggerNotFoundError
+    │   ├── TriggerNotFoundError
+    │   └── WalContentsGoneError     a flush that the write-ahead log no longer holds
     ├── AlreadyExistsError
     ├── AlreadyDeletedError
     ├── LimitExceededError           one of the original's limits
@@ -155,6 +156,14 @@ class TriggerNotFoundError(NotFoundError):
         self.database = database
         where = f" in database {database}" if database is not None else ""
         super().__init__(f"trigger not found: {trigger}{where}")
+
+
+class WalContentsGoneError(NotFoundError, LookupError):
+    """The write-ahead log does not hold a flush, or no longer."""
+
+    def __init__(self, sequence_number: int, reason: str) -> None:
+        self.sequence_number = sequence_number
+        super().__init__(f"WAL contents {sequence_number} are not there: {reason}")
 
 
 class AlreadyExistsError(ProcengineError):

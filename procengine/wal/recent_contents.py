@@ -1,0 +1,39 @@
+"""Which flushes are still in memory?"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from procengine.model.table_rows import WalContents
+
+
+class RecentContents:
+    """The newest WAL contents, up to a number of bytes; the newest of all is always there.
+
+    The flush thread alone adds; any thread may look up, and needs no lock for it: one dictionary access each.
+    """
+
+    def __init__(self, retained_bytes: int) -> None:
+        self._retained_bytes = retained_bytes
+        self._held: dict[int, WalContents] = {}
+        self._sizes: deque[tuple[int, int]] = deque()
+        self._size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes held."""
+        return self._size_bytes
+
+    def add(self, contents: WalContents, size_bytes: int) -> None:
+        """Hold contents, and let go of the oldest that no longer fit."""
+        self._held[contents.sequence_number] = contents
+        self._sizes.append((contents.sequence_number, size_bytes))
+        self._size_bytes += size_bytes
+        while self._size_bytes > self._retained_bytes and len(self._sizes) > 1:
+            sequence_number, size = self._sizes.popleft()
+            self._size_bytes -= size
+            del self._held[sequence_number]
+
+    def get(self, sequence_number: int) -> WalContents | None:
+        """Return contents, or None when they are not held."""
+        return self._held.get(sequence_number)
