@@ -12,43 +12,22 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from procengine.catalog import changes
 from procengine.catalog.catalog_files import CatalogFiles, OpenLog
-from procengine.catalog.definitions import (
-    DEFAULT_HARD_DELETION_DELAY_NS,
-    Database,
-    HardDeletion,
-    TableDefinition,
-)
+from procengine.catalog.definitions import Database, HardDeletion, TableDefinition
 from procengine.catalog.event_codec import encode_commit
 from procengine.catalog.evolution import evolution_events, new_database_event
 from procengine.catalog.limits import Limits
 from procengine.catalog.state import CatalogState, Draft
 from procengine.clock import Clock
-from procengine.errors import (
-    AlreadyDeletedError,
-    AlreadyExistsError,
-    DatabaseNotFoundError,
-    InvalidInputError,
-    StoppedError,
-    TableNotFoundError,
-    TriggerBusyError,
-    TriggerNotFoundError,
-)
-from procengine.model.catalog_event import (
-    CatalogCreated,
-    CatalogEvent,
-    DatabaseCreated,
-    DatabaseDeleted,
-    TableDeleted,
-    TriggerCreated,
-    TriggerDeleted,
-    TriggerDisabledChanged,
-)
+from procengine.errors import DatabaseNotFoundError, StoppedError
+from procengine.model.catalog_event import CatalogCreated, CatalogEvent, DatabaseCreated
 from procengine.model.column import Column, ColumnType
-from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
+from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.trigger import Trigger
 
 logger = logging.getLogger(__name__)
@@ -56,6 +35,7 @@ logger = logging.getLogger(__name__)
 INTERNAL_RETENTION_NS = 7 * 24 * 3600 * 1_000_000_000
 
 Subscriber = Callable[[CatalogEvent], None]
+E = TypeVar("E", bound=CatalogEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +151,7 @@ class Catalog:
         """
         database = self._head.state.databases.get(name)
         if database is None:
-            _refuse_deleted(self.state, name)
+            changes.refuse_deleted(self.state, name)
         return database
 
     def table_by_id(self, table_id: int) -> tuple[Database, TableDefinition] | None:
@@ -193,7 +173,7 @@ class Catalog:
 
         def decide(state: CatalogState) -> list[CatalogEvent]:
             if name in state.databases or state.deleted_database(name) is not None:
-                raise _already_exists()
+                raise changes.already_exists()
             return [
                 new_database_event(
                     state, name, limits=self.limits, retention_period_ns=retention_period_ns
@@ -217,29 +197,10 @@ class Catalog:
 
         Source: influxdb3_catalog, Catalog::soft_delete_database.
         """
-        if name == INTERNAL_DATABASE:
-            raise InvalidInputError("cannot delete internal db")
-        database_id = 0
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            nonlocal database_id
-            database = state.databases.get(name) or state.deleted_database(name)
-            if database is None:
-                raise DatabaseNotFoundError(name)
-            database_id = database.id
-            when_ns = self._hard_deletion_time_ns(hard_deletion, database)
-            if database.deleted and database.hard_deletion_time_ns == when_ns:
-                raise _already_deleted(name)
-            return [
-                DatabaseDeleted(
-                    database_id=database.id,
-                    database=name,
-                    deleted_ns=self._clock.now_ns(),
-                    hard_deletion_time_ns=when_ns,
-                )
-            ]
-
-        return self._commit(decide).databases_by_id[database_id]
+        event, state = self._commit_one(
+            lambda state: changes.delete_database(state, name, hard_deletion, self._clock.now_ns())
+        )
+        return state.databases_by_id[event.database_id]
 
     def create_table(
         self, database: str, table: str, *, tags: Sequence[str] = (), fields: Iterable[Column] = ()
@@ -258,9 +219,9 @@ class Catalog:
         def decide(state: CatalogState) -> list[CatalogEvent]:
             known = state.databases.get(database)
             if known is None:
-                _refuse_deleted(state, database)
+                changes.refuse_deleted(state, database)
             elif table in known.tables:
-                raise _already_exists()
+                raise changes.already_exists()
             return evolution_events(
                 state, database, {table: columns}, limits=self.limits, from_plugin=False
             )
@@ -278,28 +239,12 @@ class Catalog:
 
         Source: influxdb3_catalog, Catalog::soft_delete_table.
         """
-        table_id = 0
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            nonlocal table_id
-            active = _active_database(state, database)
-            definition = active.tables.get(table)
-            if definition is None:
-                raise TableNotFoundError(database, table)
-            table_id = definition.id
-            return [
-                TableDeleted(
-                    database_id=active.id,
-                    database=database,
-                    table_id=table_id,
-                    table=table,
-                    deleted_ns=self._clock.now_ns(),
-                    hard_deletion_time_ns=self._hard_deletion_time_ns(hard_deletion, definition),
-                )
-            ]
-
-        state = self._commit(decide)
-        return state.databases[database].tables_by_id[table_id]
+        event, state = self._commit_one(
+            lambda state: changes.delete_table(
+                state, database, table, hard_deletion, self._clock.now_ns()
+            )
+        )
+        return state.databases_by_id[event.database_id].tables_by_id[event.table_id]
 
     def evolve(
         self, database: str, additions: Mapping[str, Sequence[Column]], *, from_plugin: bool = False
@@ -317,7 +262,7 @@ class Catalog:
 
         def decide(state: CatalogState) -> list[CatalogEvent]:
             if database not in state.databases:
-                _refuse_deleted(state, database)
+                changes.refuse_deleted(state, database)
             return evolution_events(
                 state, database, additions, limits=self.limits, from_plugin=from_plugin
             )
@@ -332,16 +277,8 @@ class Catalog:
             DatabaseNotFoundError: there is no such database.
             InvalidInputError: the name is empty, or the database is ``_internal``.
         """
-        check_trigger_name(trigger.name)
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            database = _active_database(state, trigger.database)
-            if trigger.name in database.triggers:
-                raise _already_exists()
-            created = replace(trigger, trigger_id=state.next_trigger_id)
-            return [TriggerCreated(database_id=database.id, trigger=created)]
-
-        return self._commit(decide).databases[trigger.database].triggers[trigger.name]
+        event, _ = self._commit_one(lambda state: changes.create_trigger(state, trigger))
+        return event.trigger
 
     def set_trigger_disabled(self, database: str, name: str, disabled: bool) -> Trigger:
         """Enable or disable a trigger, for good, and return it; nothing is committed where it is so.
@@ -352,12 +289,8 @@ class Catalog:
         """
 
         def decide(state: CatalogState) -> list[CatalogEvent]:
-            active = _active_database(state, database)
-            trigger = _trigger(active, name)
-            if trigger.disabled == disabled:
-                return []
-            changed = replace(trigger, disabled=disabled)
-            return [TriggerDisabledChanged(database_id=active.id, trigger=changed)]
+            event = changes.set_trigger_disabled(state, database, name, disabled=disabled)
+            return [] if event is None else [event]
 
         return self._commit(decide).databases[database].triggers[name]
 
@@ -369,20 +302,10 @@ class Catalog:
             TriggerBusyError: it is enabled and ``force`` is not given.
             InvalidInputError: the database is ``_internal``.
         """
-        deleted: list[Trigger] = []
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            active = _active_database(state, database)
-            trigger = _trigger(active, name)
-            if not trigger.disabled and not force:
-                raise TriggerBusyError(
-                    f"Cannot delete running plugin {name}. Disable it first or use --force."
-                )
-            deleted.append(trigger)
-            return [TriggerDeleted(database_id=active.id, trigger=trigger)]
-
-        self._commit(decide)
-        return deleted[0]
+        event, _ = self._commit_one(
+            lambda state: changes.delete_trigger(state, database, name, force=force)
+        )
+        return event.trigger
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with each event from now on; return the call that ends this.
@@ -397,6 +320,17 @@ class Catalog:
                 self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
 
         return unsubscribe
+
+    def _commit_one(self, decide: Callable[[CatalogState], E]) -> tuple[E, CatalogState]:
+        """Commit the one event that is decided on; return it and the state it led to."""
+        decided: list[E] = []
+
+        def decide_one(state: CatalogState) -> list[E]:
+            decided.append(decide(state))
+            return decided
+
+        state = self._commit(decide_one)
+        return decided[0], state
 
     def _commit(self, decide: Callable[[CatalogState], Sequence[CatalogEvent]]) -> CatalogState:
         """Decide on the present state, make the events durable, then visible; return the state they led to.
@@ -455,51 +389,3 @@ class Catalog:
                 retention_period_ns=INTERNAL_RETENTION_NS,
             ),
         ]
-
-    def _hard_deletion_time_ns(
-        self, hard_deletion: HardDeletion | int, known: Database | TableDefinition
-    ) -> int | None:
-        match hard_deletion:
-            case HardDeletion.NEVER:
-                return None
-            case HardDeletion.NOW:
-                return self._clock.now_ns()
-            case HardDeletion.DEFAULT:
-                if known.hard_deletion_time_ns is not None:
-                    return known.hard_deletion_time_ns
-                return self._clock.now_ns() + DEFAULT_HARD_DELETION_DELAY_NS
-        return hard_deletion
-
-
-def _active_database(state: CatalogState, name: str) -> Database:
-    """Source: influxdb3_catalog, ops/mod.rs, active_database."""
-    if name == INTERNAL_DATABASE:
-        raise InvalidInputError("cannot modify internal db")
-    database = state.databases.get(name)
-    if database is not None:
-        return database
-    if state.deleted_database(name) is not None:
-        raise _already_deleted(name)
-    raise DatabaseNotFoundError(name)
-
-
-def _trigger(database: Database, name: str) -> Trigger:
-    trigger = database.triggers.get(name)
-    if trigger is None:
-        raise TriggerNotFoundError(name, database.name)
-    return trigger
-
-
-def _refuse_deleted(state: CatalogState, name: str) -> None:
-    if state.deleted_database(name) is not None:
-        raise InvalidInputError(
-            f"cannot write to soft-deleted database '{name}' - it is marked for deletion"
-        )
-
-
-def _already_exists() -> AlreadyExistsError:
-    return AlreadyExistsError("attempted to create a resource that already exists")
-
-
-def _already_deleted(name: str) -> AlreadyDeletedError:
-    return AlreadyDeletedError(f"attempted to modify resource that was already deleted: {name}")

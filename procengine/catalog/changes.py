@@ -1,0 +1,150 @@
+"""Which events does a change of databases, tables or triggers make, and what forbids it?
+
+Pure functions over states, one for each operation; what adds columns is in `procengine.catalog.evolution`.
+The texts are the original's.
+
+Source: influxdb3_catalog/src/catalog/versions/v3/ops/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from procengine.catalog.definitions import DEFAULT_HARD_DELETION_DELAY_NS, Database, HardDeletion
+from procengine.catalog.state import CatalogState
+from procengine.errors import (
+    AlreadyDeletedError,
+    AlreadyExistsError,
+    DatabaseNotFoundError,
+    InvalidInputError,
+    TableNotFoundError,
+    TriggerBusyError,
+    TriggerNotFoundError,
+)
+from procengine.model.catalog_event import (
+    DatabaseDeleted,
+    TableDeleted,
+    TriggerCreated,
+    TriggerDeleted,
+    TriggerDisabledChanged,
+)
+from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
+from procengine.model.trigger import Trigger
+
+
+def delete_database(
+    state: CatalogState, name: str, hard_deletion: HardDeletion | int, now_ns: int
+) -> DatabaseDeleted:
+    """Return the deletion of a database; of a deleted one, the change of its time."""
+    if name == INTERNAL_DATABASE:
+        raise InvalidInputError("cannot delete internal db")
+    database = state.databases.get(name) or state.deleted_database(name)
+    if database is None:
+        raise DatabaseNotFoundError(name)
+    when_ns = _hard_deletion_time_ns(hard_deletion, database.hard_deletion_time_ns, now_ns)
+    if database.deleted and database.hard_deletion_time_ns == when_ns:
+        raise already_deleted(name)
+    return DatabaseDeleted(
+        database_id=database.id, database=name, deleted_ns=now_ns, hard_deletion_time_ns=when_ns
+    )
+
+
+def delete_table(
+    state: CatalogState, database: str, table: str, hard_deletion: HardDeletion | int, now_ns: int
+) -> TableDeleted:
+    """Return the deletion of a table."""
+    active = active_database(state, database)
+    definition = active.tables.get(table)
+    if definition is None:
+        raise TableNotFoundError(database, table)
+    return TableDeleted(
+        database_id=active.id,
+        database=database,
+        table_id=definition.id,
+        table=table,
+        deleted_ns=now_ns,
+        hard_deletion_time_ns=_hard_deletion_time_ns(hard_deletion, None, now_ns),
+    )
+
+
+def create_trigger(state: CatalogState, trigger: Trigger) -> TriggerCreated:
+    """Return the creation of a trigger, under the next id."""
+    check_trigger_name(trigger.name)
+    database = active_database(state, trigger.database)
+    if trigger.name in database.triggers:
+        raise already_exists()
+    created = replace(trigger, trigger_id=state.next_trigger_id)
+    return TriggerCreated(database_id=database.id, trigger=created)
+
+
+def set_trigger_disabled(
+    state: CatalogState, database: str, name: str, *, disabled: bool
+) -> TriggerDisabledChanged | None:
+    """Return the change of a trigger, or None when it is so."""
+    active = active_database(state, database)
+    trigger = _trigger(active, name)
+    if trigger.disabled == disabled:
+        return None
+    return TriggerDisabledChanged(database_id=active.id, trigger=replace(trigger, disabled=disabled))
+
+
+def delete_trigger(state: CatalogState, database: str, name: str, *, force: bool) -> TriggerDeleted:
+    """Return the deletion of a trigger."""
+    active = active_database(state, database)
+    trigger = _trigger(active, name)
+    if not trigger.disabled and not force:
+        raise TriggerBusyError(f"Cannot delete running plugin {name}. Disable it first or use --force.")
+    return TriggerDeleted(database_id=active.id, trigger=trigger)
+
+
+def active_database(state: CatalogState, name: str) -> Database:
+    """Return a database that may be changed: neither deleted nor the engine's own."""
+    if name == INTERNAL_DATABASE:
+        raise InvalidInputError("cannot modify internal db")
+    database = state.databases.get(name)
+    if database is not None:
+        return database
+    if state.deleted_database(name) is not None:
+        raise already_deleted(name)
+    raise DatabaseNotFoundError(name)
+
+
+def refuse_deleted(state: CatalogState, name: str) -> None:
+    """Refuse to write to a name that a deleted database bears.
+
+    Source: influxdb3_write/src/write_buffer/mod.rs, Error::DatabaseDeleted.
+    """
+    if state.deleted_database(name) is not None:
+        raise InvalidInputError(
+            f"cannot write to soft-deleted database '{name}' - it is marked for deletion"
+        )
+
+
+def already_exists() -> AlreadyExistsError:
+    """Return the error for a name that is taken."""
+    return AlreadyExistsError("attempted to create a resource that already exists")
+
+
+def already_deleted(name: str) -> AlreadyDeletedError:
+    """Return the error for a name that something deleted bears."""
+    return AlreadyDeletedError(f"attempted to modify resource that was already deleted: {name}")
+
+
+def _trigger(database: Database, name: str) -> Trigger:
+    trigger = database.triggers.get(name)
+    if trigger is None:
+        raise TriggerNotFoundError(name, database.name)
+    return trigger
+
+
+def _hard_deletion_time_ns(
+    hard_deletion: HardDeletion | int, present_ns: int | None, now_ns: int
+) -> int | None:
+    match hard_deletion:
+        case HardDeletion.NEVER:
+            return None
+        case HardDeletion.NOW:
+            return now_ns
+        case HardDeletion.DEFAULT:
+            return now_ns + DEFAULT_HARD_DELETION_DELAY_NS if present_ns is None else present_ns
+    return hard_deletion
