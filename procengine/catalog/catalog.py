@@ -280,6 +280,24 @@ class Catalog:
         event, _ = self._commit_one(lambda state: changes.create_trigger(state, trigger))
         return event.trigger
 
+    def replace_trigger(self, trigger: Trigger) -> Trigger:
+        """Give a trigger another definition and return it; its id stays, and all that hangs on it.
+
+        Nothing is committed where it is so.
+
+        Raises:
+            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+
+        Differs: the original has no such operation; a trigger is deleted and created.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            event = changes.replace_trigger(state, trigger)
+            return [] if event is None else [event]
+
+        return self._commit(decide).databases[trigger.database].triggers[trigger.name]
+
     def set_trigger_disabled(self, database: str, name: str, disabled: bool) -> Trigger:
         """Enable or disable a trigger, for good, and return it; nothing is committed where it is so.
 

@@ -27,6 +27,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
 from procengine.model.trigger import Trigger
@@ -75,6 +76,16 @@ def create_trigger(state: CatalogState, trigger: Trigger) -> TriggerCreated:
         raise already_exists()
     created = replace(trigger, trigger_id=state.next_trigger_id)
     return TriggerCreated(database_id=database.id, trigger=created)
+
+
+def replace_trigger(state: CatalogState, trigger: Trigger) -> TriggerReplaced | None:
+    """Return the change of a trigger's definition, its id kept, or None when it is so."""
+    database = active_database(state, trigger.database)
+    present = _trigger(database, trigger.name)
+    if trigger == present:
+        return None
+    replaced = replace(trigger, trigger_id=present.trigger_id)
+    return TriggerReplaced(database_id=database.id, trigger=replaced)
 
 
 def set_trigger_disabled(

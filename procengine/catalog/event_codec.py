@@ -25,6 +25,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerReplaced,
 )
 from procengine.model.column import Column, ColumnType
 from procengine.model.table_schema import TableSchema
@@ -41,6 +42,7 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "table_deleted": TableDeleted,
     "columns_added": ColumnsAdded,
     "trigger_created": TriggerCreated,
+    "trigger_replaced": TriggerReplaced,
     "trigger_disabled_changed": TriggerDisabledChanged,
     "trigger_deleted": TriggerDeleted,
 }

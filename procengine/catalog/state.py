@@ -24,6 +24,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.table_schema import TableSchema
@@ -120,7 +121,7 @@ class Draft:
                 self._delete_database(event)
             case TableCreated() | TableDeleted() | ColumnsAdded():
                 self._change_table(event)
-            case TriggerCreated() | TriggerDisabledChanged() | TriggerDeleted():
+            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerDeleted():
                 self._change_trigger(event)
             case _:
                 assert_never(event)
@@ -189,7 +190,9 @@ class Draft:
                 table = database.tables_by_id[event.table_id]
                 database.put_table(replace(table, schema=table.schema.with_columns(event.columns)))
 
-    def _change_trigger(self, event: TriggerCreated | TriggerDisabledChanged | TriggerDeleted) -> None:
+    def _change_trigger(
+        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerDeleted
+    ) -> None:
         database = self._database(event.database_id)
         if isinstance(event, TriggerDeleted):
             del database.triggers[event.trigger.name]

@@ -87,6 +87,14 @@ class TriggerCreated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerReplaced:
+    """A trigger got another definition under its name and id; ``trigger`` is what it is now."""
+
+    database_id: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDisabledChanged:
     """A trigger was enabled or disabled; ``trigger`` is what it is now."""
 
@@ -110,6 +118,7 @@ CatalogEvent = (
     | TableDeleted
     | ColumnsAdded
     | TriggerCreated
+    | TriggerReplaced
     | TriggerDisabledChanged
     | TriggerDeleted
 )

@@ -32,6 +32,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerReplaced,
 )
 from procengine.model.column import Column, ColumnType
 from procengine.model.trigger import ErrorBehavior, Trigger
@@ -296,6 +297,20 @@ def test_triggers_are_created_enabled_disabled_and_deleted(catalog: Catalog) -> 
     assert catalog.set_trigger_disabled("home", "t", True).disabled
     assert catalog.delete_trigger("home", "t").trigger_id == 1
     assert catalog.database("home").triggers == {}
+
+
+def test_replaced_trigger_keeps_its_id(catalog: Catalog) -> None:
+    """A trigger can get another definition in one commit, under its name and id; the same one is no change."""
+    catalog.create_database("home")
+    created = catalog.create_trigger(trigger())
+    seen: list[CatalogEvent] = []
+    catalog.subscribe(seen.append)
+    assert catalog.replace_trigger(trigger()) is created
+    replaced = catalog.replace_trigger(trigger(spec="every:1s", disabled=True))
+    assert (replaced.spec, replaced.disabled, replaced.trigger_id) == ("every:1s", True, 1)
+    assert catalog.database("home").triggers == {"t": replaced}
+    assert seen == [TriggerReplaced(database_id=catalog.database("home").id, trigger=replaced)]
+    text_of(TriggerNotFoundError, catalog.replace_trigger, trigger("other"))
 
 
 def test_enabled_trigger_is_deleted_only_by_force(catalog: Catalog) -> None:

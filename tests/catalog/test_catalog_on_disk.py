@@ -62,8 +62,9 @@ def fill(catalog: Catalog) -> list[CatalogState]:
                 disabled=True,
             )
         ),
+        lambda: catalog.replace_trigger(trigger("b")),
         lambda: catalog.set_trigger_disabled("home", "a", True),
-        lambda: catalog.delete_trigger("home", "b"),
+        lambda: catalog.delete_trigger("home", "b", force=True),
         lambda: catalog.delete_table("home", "mem"),
         lambda: catalog.create_database("gone", retention_period_ns=5),
         lambda: catalog.evolve("gone", {"cpu": [USAGE]}),
