@@ -17,7 +17,7 @@ from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
 
 from procengine.model.portability import Note, NoteCode
-from procengine.model.run import Cause, CauseKind, RunOutcome
+from procengine.model.run import Cause, CauseKind, LogLevel, RunOutcome
 from procengine.model.trigger import Trigger
 from tests.extension.records import (
     CHANGES,
@@ -100,7 +100,7 @@ def hostile_views() -> list[View]:
             notes=(Note(code=NoteCode.PRINT, reason=HOSTILE, line_number=1),),
             next_step=HOSTILE,
         ),
-        TriggerList((TriggerLine(trigger=trigger, last_run=hostile_run),)),
+        TriggerList((TriggerLine(trigger=trigger, state=HOSTILE, reason=HOSTILE),)),
     ]
 
 
@@ -173,6 +173,22 @@ def test_run_card_says_when_how_long_what() -> None:
             assert fact in text
         for fact in ("1 row into alerts", "checked 3 rows", "WARN", "kitchen is hot"):
             assert fact in text
+
+
+def test_card_does_not_say_things_twice() -> None:
+    """The engine's own rows about begin, end and failure are in the card's head and traceback already."""
+    logs = (
+        log("starting execution of wal plugin."),
+        log("checked"),
+        log("error executing: KeyError: 'temp'", LogLevel.ERROR),
+        log("finished execution in 1ms"),
+    )
+
+    text = RunCard(failed_run(logs=logs)).text()
+
+    assert "checked" in text
+    assert "execution" not in text
+    assert "error executing" not in text
 
 
 def test_printed_text_is_marked() -> None:
@@ -308,10 +324,21 @@ def test_trigger_list_shows_state_and_last_run() -> None:
     """Each trigger has its specification, state and last run."""
     trigger = Trigger(database="home", name="t", plugin_filename="p.py", spec="every:1h", run_async=True)
 
-    assert "enabled, asynchronous" in TriggerList((TriggerLine(trigger=trigger),)).text()
-    assert "never ran" in TriggerList((TriggerLine(trigger=trigger),)).text()
-    assert (
-        "error 12:00:00.000"
-        in TriggerList((TriggerLine(trigger=trigger, last_run=failed_run()),)).text()
+    fresh = TriggerLine(trigger=trigger, state="enabled")
+    failing = TriggerLine(
+        trigger=trigger,
+        state="retrying",
+        reason="attempt 2",
+        runs=7,
+        errors=1,
+        failing=True,
+        last_run_ns=NOON_NS,
+        next_fire_ns=NOON_NS,
     )
+
+    text = TriggerList((fresh, failing)).text()
+
+    assert "enabled, asynchronous · 0 runs · never ran" in text
+    assert "retrying: attempt 2, asynchronous · 7 runs, 1 failed" in text
+    assert "failed 12:00:00.000 UTC · next 2022-12-31 12:00:00 UTC" in text
     assert TriggerList(()).text() == "no triggers"

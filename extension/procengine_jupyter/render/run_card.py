@@ -127,8 +127,8 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
         parts.append(part("would write" if run.dry_run else "wrote", written(run)))
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
         parts += [_lines_html(database, lines) for database, lines in run.lines.items() if lines]
-    if run.logs:
-        parts.append(logs_html(run.logs))
+    if shown_logs(run):
+        parts.append(logs_html(shown_logs(run)))
     parts += [_error_html(text) for text in run.write_errors]
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
@@ -137,6 +137,24 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     if run.response is not None:
         parts.append(_response_html(run.response))
     return parts
+
+
+def shown_logs(run: Run) -> tuple[LogEntry, ...]:
+    """Return a run's logs without what its card says anyway: that it began, ended, and why it failed."""
+    reasons = [run.failure.message] if run.failure is not None else []
+    reasons += run.write_errors
+    return tuple(
+        entry
+        for entry in run.logs
+        if entry.printed
+        or not (
+            (
+                entry.level is LogLevel.INFO
+                and entry.text.startswith(("starting execution", "finished execution in "))
+            )
+            or (entry.level is LogLevel.ERROR and any(reason in entry.text for reason in reasons))
+        )
+    )
 
 
 def logs_html(logs: tuple[LogEntry, ...]) -> Html:
@@ -227,7 +245,8 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
         lines += [f"    {line}" for each in run.lines.values() for line in each[:MOST_LINES]]
     lines += [
-        f"  {clock_time(entry.time_ns)} {_level(entry):5} {entry.text}" for entry in run.logs[:MOST_LOGS]
+        f"  {clock_time(entry.time_ns)} {_level(entry):5} {entry.text}"
+        for entry in shown_logs(run)[:MOST_LOGS]
     ]
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html as html_lib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
-from procengine.query.result_format import format_float, format_pretty
+from procengine.model.result_format import format_float, format_pretty
 from procengine_jupyter.render.markup import Html, element, escape, visible
 from procengine_jupyter.render.phrases import count, duration
 from procengine_jupyter.render.style import card, soft
@@ -29,6 +29,10 @@ class QueryResult(View):
     table: pa.Table
     duration_ns: int = 0
     name: str | None = field(default=None, kw_only=True)
+
+    def kept_as(self, name: str) -> QueryResult:
+        """Return the same result, saying which variable holds it."""
+        return replace(self, name=name)
 
     def to_arrow(self) -> pa.Table:
         """Return the data as an Arrow table, without a copy."""

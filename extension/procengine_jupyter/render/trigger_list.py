@@ -4,23 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from procengine.model.run import Run
-from procengine.model.trigger import Trigger
-from procengine_jupyter.render.markup import Html, element, rows
-from procengine_jupyter.render.phrases import clock_time, count
-from procengine_jupyter.render.run_card import OUTCOMES
+from procengine.model.trigger import ErrorBehavior, Trigger
+from procengine_jupyter.render.markup import Html, element, join, rows
+from procengine_jupyter.render.phrases import clock_time, count, duration, instant
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
-HEADS: list[object] = ["trigger", "database", "when", "plugin", "state", "last run"]
+HEADS: list[object] = ["trigger", "database", "when", "plugin", "state", "runs", "last run", "next"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerLine:
-    """One trigger and its last run."""
+    """One trigger and how it is doing; times are nanoseconds UTC."""
 
     trigger: Trigger
-    last_run: Run | None = None
+    state: str
+    reason: str = ""
+    runs: int = 0
+    errors: int = 0
+    failing: bool = False
+    last_run_ns: int | None = None
+    p50_ns: int | None = None
+    next_fire_ns: int | None = None
+
+    @property
+    def state_text(self) -> str:
+        """The state with what is not the usual."""
+        facts = [f"{self.state}: {self.reason}" if self.reason else self.state]
+        if self.trigger.run_async:
+            facts.append("asynchronous")
+        if self.trigger.error_behavior is not ErrorBehavior.LOG:
+            facts.append(f"on error {self.trigger.error_behavior.value}")
+        return ", ".join(facts)
+
+    @property
+    def runs_text(self) -> str:
+        """How many runs there were, how many failed, and how long they take."""
+        facts = [count(self.runs, "run")]
+        if self.errors:
+            facts.append(f"{self.errors:,} failed")
+        if self.p50_ns is not None:
+            facts.append(duration(self.p50_ns))
+        return ", ".join(facts)
+
+    @property
+    def last_text(self) -> str:
+        """When the last run was, and how it ended."""
+        if self.last_run_ns is None:
+            return "never ran"
+        return f"{'failed' if self.failing else 'success'} {clock_time(self.last_run_ns)} UTC"
+
+    @property
+    def next_text(self) -> str:
+        """When the next scheduled run is."""
+        return instant(self.next_fire_ns) if self.next_fire_ns is not None else ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,45 +70,38 @@ class TriggerList(View):
         """Return the list as HTML."""
         if not self.lines:
             return card("no triggers", details="%%plugin NAME --trigger SPEC --database DB makes one")
-        cells: list[list[object]] = [
-            [
-                t.name,
-                t.database,
-                code(t.spec),
-                code(t.plugin_filename),
-                _state(line),
-                _last_html(line.last_run),
-            ]
-            for line in self.lines
-            for t in (line.trigger,)
-        ]
-        return card(count(len(self.lines), "trigger"), rows(cells, heads=HEADS))
+        return card(
+            count(len(self.lines), "trigger"),
+            rows([_cells(line) for line in self.lines], heads=HEADS),
+            tone="warn" if any(line.failing for line in self.lines) else "",
+        )
 
     def plain(self) -> str:
         """Return the list as text."""
         if not self.lines:
             return "no triggers"
-        return "\n".join(
-            f"{t.name} · {t.database} · {t.spec} · {t.plugin_filename} · {_state(line)} · {_last(line.last_run)}"
-            for line in self.lines
-            for t in (line.trigger,)
-        )
+        return "\n".join(_text(line) for line in self.lines)
 
 
-def _state(line: TriggerLine) -> str:
-    flags = ["disabled" if line.trigger.disabled else "enabled"]
-    if line.trigger.run_async:
-        flags.append("asynchronous")
-    if line.trigger.error_behavior.value != "log":
-        flags.append(f"on error {line.trigger.error_behavior.value}")
-    return ", ".join(flags)
+def _cells(line: TriggerLine) -> list[object]:
+    trigger = line.trigger
+    tone = "none" if line.last_run_ns is None else "bad" if line.failing else "good"
+    return [
+        trigger.name,
+        trigger.database,
+        code(trigger.spec),
+        code(trigger.plugin_filename),
+        line.state_text,
+        join([line.runs_text]),
+        element("span", line.last_text, css=f"pe-text-{tone}"),
+        soft(line.next_text),
+    ]
 
 
-def _last(run: Run | None) -> str:
-    return f"{OUTCOMES[run.outcome][0]} {clock_time(run.started_ns)}" if run is not None else "never ran"
-
-
-def _last_html(run: Run | None) -> Html:
-    if run is None:
-        return soft("never ran")
-    return element("span", _last(run), css=f"pe-text-{OUTCOMES[run.outcome][1]}")
+def _text(line: TriggerLine) -> str:
+    trigger = line.trigger
+    facts = [trigger.name, trigger.database, trigger.spec, trigger.plugin_filename, line.state_text]
+    facts += [line.runs_text, line.last_text]
+    if line.next_text:
+        facts.append(f"next {line.next_text}")
+    return " · ".join(facts)

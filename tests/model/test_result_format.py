@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from procengine.errors import InvalidInputError
-from procengine.query.result_format import (
+from procengine.model.result_format import (
     ResultFormat,
     format_float,
     format_instant,

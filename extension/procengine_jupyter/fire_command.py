@@ -1,0 +1,139 @@
+"""How is an event made up, and a trigger fired with it?"""
+
+from __future__ import annotations
+
+import datetime
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from procengine.model.precision import Precision
+from procengine.model.run import Cause, CauseKind, Run
+from procengine.model.trigger import Trigger, TriggerKind
+from procengine.model.trigger_spec import parse_trigger_spec
+from procengine.write.synthetic_rows import synthetic_rows
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+    from procengine.processing.event import Event
+
+_FOR_KIND = {
+    TriggerKind.WRITE: ("rows: %%fire NAME with line protocol below, or --lp", {"lp"}),
+    TriggerKind.SCHEDULE: ("a time: --at", {"at"}),
+    TriggerKind.REQUEST: (
+        "a request: --method, --header, --param, --body",
+        {"method", "header", "param", "body"},
+    ),
+}
+
+
+def find_trigger(engine: Engine, name: str, database: str | None) -> Trigger:
+    """Return the trigger with a name.
+
+    Raises: UsageError when there is none or the name is not enough, saying which there are.
+    """
+    triggers = engine.triggers.list()
+    found = [t for t in triggers if t.name == name and database in {None, t.database}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        where = ", ".join(trigger.database for trigger in found)
+        raise UsageError(f"trigger {name!r} exists in several databases; say --database, one of {where}")
+    known = ", ".join(sorted({trigger.name for trigger in triggers})) or "none; %%plugin makes one"
+    place = f" in database {database!r}" if database is not None else ""
+    raise UsageError(f"no trigger {name!r}{place}; there are: {known}")
+
+
+def make_event(engine: Engine, trigger: Trigger, said: Namespace, body: str | None) -> Event:
+    """Return the event that was said, of the trigger's kind.
+
+    Raises: UsageError for what does not belong to the kind; ProcengineError for rows that cannot be read.
+    """
+    from procengine.processing.event import RequestEvent, ScheduleEvent, WriteEvent
+
+    kind = parse_trigger_spec(trigger.spec).kind
+    _refuse_foreign(kind, trigger, said, body)
+    cause = Cause(kind=CauseKind.FIRE)
+    if kind is TriggerKind.WRITE:
+        lines = body if body is not None else said.lp
+        if lines is None or not lines.strip():
+            raise UsageError(f"{trigger.name!r} takes {_FOR_KIND[kind][0]}")
+        rows = synthetic_rows(
+            lines,
+            catalog=engine.catalog,
+            database=trigger.database,
+            precision=Precision.parse(said.precision),
+            default_time_ns=engine.clock.now_ns(),
+        )
+        return WriteEvent(rows=rows, cause=cause)
+    if kind is TriggerKind.SCHEDULE:
+        instant_ns = parse_instant(said.at or "now", now_ns=engine.clock.now_ns())
+        return ScheduleEvent(
+            instant_ns=instant_ns, cause=Cause(kind=CauseKind.FIRE, instant_ns=instant_ns)
+        )
+    text = body if body is not None else said.body
+    method = said.method or ("GET" if text is None else "POST")
+    return RequestEvent(
+        method=method,
+        query_params=dict(said.param),
+        headers=dict(said.header),
+        body=(text or "").encode(),
+        cause=cause,
+    )
+
+
+def _refuse_foreign(kind: TriggerKind, trigger: Trigger, said: Namespace, body: str | None) -> None:
+    accepted, own = _FOR_KIND[kind]
+    foreign = [
+        f"--{name}"
+        for _, names in _FOR_KIND.values()
+        for name in sorted(names - own)
+        if getattr(said, name) not in (None, [])
+    ]
+    if body is not None and kind is TriggerKind.SCHEDULE:
+        foreign.append("a body")
+    if foreign:
+        raise UsageError(
+            f"{', '.join(foreign)} is not for {trigger.name!r}, a {kind.value} trigger ({trigger.spec}); "
+            f"it takes {accepted}"
+        )
+
+
+def parse_instant(text: str, *, now_ns: int) -> int:
+    """Return an instant, nanoseconds UTC: ``now``, a number of nanoseconds, or ISO 8601, UTC without a zone.
+
+    Raises: UsageError, saying what is accepted.
+    """
+    if text == "now":
+        return now_ns
+    if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
+        return int(text)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--at cannot be {text!r}: expected now, a time such as 2022-12-31T00:00:00Z, or nanoseconds"
+        ) from error
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
+    since_epoch = aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    return since_epoch // datetime.timedelta(microseconds=1) * 1_000
+
+
+def fire(
+    engine: Engine, trigger: Trigger, event: Event, *, dry_run: bool, repeat: int
+) -> tuple[Run, ...]:
+    """Fire a trigger some times with one event, one after the other; return the runs.
+
+    An interrupt ends the repetition; if no run has ended yet it is raised.
+    """
+    runs: list[Run] = []
+    try:
+        for _ in range(repeat):
+            runs.append(
+                engine.triggers.fire(trigger.name, event, database=trigger.database, dry_run=dry_run)
+            )
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+    return tuple(runs)

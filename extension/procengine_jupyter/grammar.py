@@ -1,0 +1,211 @@
+"""What may be said to each magic?
+
+One parser a magic; help, completion and reading all come from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from procengine.config import OPTIONS
+from procengine_jupyter.usage import MagicParser, header, key_value, names, positive
+
+ACTIONS = ("start", "stop", "restart", "status", "config", "triggers")
+ERROR_BEHAVIORS = ("log", "retry", "disable")
+RESULT_KINDS = ("pandas", "arrow", "polars")
+PRECISIONS = ("auto", "s", "ms", "us", "ns")
+METHODS = ("GET", "POST")
+
+
+def procengine_parser() -> MagicParser:
+    """Return the parser of ``%procengine``."""
+    parser = MagicParser(
+        "%procengine",
+        "Start, stop or look at the notebook's engine. Returns the Engine, which shows itself as a card.\n"
+        "Options of start and restart hold for that start; %config ProcessingEngine sets them for good.",
+        "examples:\n"
+        "  %procengine\n"
+        "  engine = %procengine\n"
+        "  %procengine restart --object-store memory\n"
+        "  %procengine config            the options, and where each came from\n"
+        "  %procengine triggers          the triggers, and how they are",
+    )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        default="status",
+        choices=ACTIONS,
+        help="what to do; status when left out",
+    )
+    parser.add_argument("--config-file", help="TOML file with options", metavar="FILE")
+    parser.add_argument("--no-plugins", action="store_true", help="leave the plugin part off")
+    for name, option in OPTIONS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", help=option.help.replace("%", "%%"), metavar="VALUE"
+        )
+    return parser
+
+
+def plugin_parser() -> MagicParser:
+    """Return the parser of ``%%plugin``."""
+    parser = MagicParser(
+        "%%plugin",
+        "Save the cell as a plugin, check it, and create or update its triggers.\n"
+        "Running the cell again puts the new code in place; cache and history stay.",
+        "examples:\n"
+        "  %%plugin hot_rooms --trigger table:home --database house --args threshold=22.5\n"
+        "  %%plugin hourly --trigger every:1h --database house\n"
+        "  %%plugin lookup --trigger request:lookup --database house\n"
+        "  %%plugin rooms/rules          a further file of the plugin folder rooms",
+    )
+    parser.add_argument("name", metavar="NAME", help="name of the plugin: NAME.py, or FOLDER/FILE")
+    parser.add_argument(
+        "--trigger",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="table:NAME, all_tables, cron:EXPRESSION, every:DURATION or request:PATH; may be repeated",
+    )
+    parser.add_argument(
+        "--database", "-d", metavar="DB", help="database of the triggers; made where missing"
+    )
+    parser.add_argument(
+        "--args",
+        action="extend",
+        nargs="+",
+        default=None,
+        type=key_value,
+        metavar="KEY=VALUE",
+        help="arguments that the plugin receives as args",
+    )
+    parser.add_argument("--run-async", action="store_true", help="let runs overlap")
+    parser.add_argument(
+        "--error-behavior", choices=ERROR_BEHAVIORS, default="log", help="what happens after an error"
+    )
+    parser.add_argument("--disabled", action="store_true", help="create the triggers disabled")
+    return parser
+
+
+def fire_parser() -> MagicParser:
+    """Return the parser of ``%fire`` and ``%%fire``."""
+    parser = MagicParser(
+        "%fire",
+        "Send a trigger one event by hand and show the run.\n"
+        "A write trigger takes rows as line protocol, a schedule trigger a time, a request trigger a request.",
+        "examples:\n"
+        '  %fire hot_rooms --lp "home,room=Attic temp=24.5" --dry-run\n'
+        "  %fire hourly --at 2022-12-31T00:00:00Z\n"
+        "  %fire lookup --param room=Attic\n"
+        "  %%fire hot_rooms              the rows stand in the cell\n"
+        "  %%fire lookup --method POST   the body stands in the cell",
+    )
+    parser.add_argument("name", metavar="NAME", help="name of the trigger")
+    parser.add_argument("--database", "-d", metavar="DB", help="database, where the name is not enough")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="store nothing, keep the plugin cache as it is"
+    )
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="send the event N times")
+    parser.add_argument("--lp", metavar="LINES", help="rows of a write trigger, as line protocol")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="precision of the rows' times"
+    )
+    parser.add_argument(
+        "--at", metavar="TIME", help="scheduled time: ISO 8601 (UTC), nanoseconds, or now"
+    )
+    parser.add_argument("--method", choices=METHODS, help="method of a request")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        type=header,
+        metavar="NAME:VALUE",
+        help="header of a request",
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        type=key_value,
+        metavar="KEY=VALUE",
+        help="query parameter of a request",
+    )
+    parser.add_argument("--body", metavar="TEXT", help="body of a request")
+    return parser
+
+
+def _add_write_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        "-p",
+        choices=PRECISIONS,
+        default="auto",
+        help="precision of the times; guessed by auto",
+    )
+    parser.add_argument("--no-sync", action="store_true", help="do not wait until the rows are durable")
+    parser.add_argument(
+        "--accept-partial",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="store the good lines where others are bad",
+    )
+
+
+def write_cell_parser() -> MagicParser:
+    """Return the parser of ``%%write``."""
+    parser = MagicParser(
+        "%%write",
+        "Store the cell's line protocol, and show the runs that it caused.",
+        "examples:\n  %%write house\n  home,room=Attic temp=24.5",
+    )
+    parser.add_argument("database", metavar="DB", help="database; made where missing")
+    _add_write_options(parser)
+    return parser
+
+
+def write_parser() -> MagicParser:
+    """Return a parser whose help is that of ``%write`` and ``%%write`` together."""
+    parser = write_file_parser()
+    cell = write_cell_parser()
+    parser.epilog = f"{parser.epilog}\n\n{cell.format_help()}"
+    return parser
+
+
+def write_file_parser() -> MagicParser:
+    """Return the parser of ``%write``."""
+    parser = MagicParser(
+        "%write",
+        "Store a file or a variable, and show the runs that it caused.\n"
+        "A file is line protocol, or CSV or Parquet by its ending; a variable is a DataFrame, an Arrow table "
+        "or text.",
+        "examples:\n"
+        "  %write data/home.lp house\n"
+        "  %write readings.csv house --table home --tags room\n"
+        "  %write frame house --table home --tags room",
+    )
+    parser.add_argument("source", metavar="SOURCE", help="file, or name of a variable")
+    parser.add_argument("database", metavar="DB", help="database; made where missing")
+    parser.add_argument(
+        "--table", metavar="TABLE", help="table of CSV, Parquet and DataFrames; else the name"
+    )
+    parser.add_argument("--tags", type=names, default=[], metavar="A,B", help="columns that are tags")
+    parser.add_argument("--time-column", default="time", metavar="COLUMN", help="column of the times")
+    _add_write_options(parser)
+    return parser
+
+
+def query_parser() -> MagicParser:
+    """Return the parser of ``%%query``."""
+    parser = MagicParser(
+        "%%query",
+        "Run the cell's SQL. $name stands for the notebook's variable of that name.\n"
+        "The result shows itself; with --as it is a DataFrame or an Arrow table.",
+        "examples:\n"
+        "  %%query house --out hot --as pandas\n"
+        "  SELECT room, max(temp) FROM home WHERE temp > $threshold GROUP BY room",
+    )
+    parser.add_argument("database", metavar="DB", help="database")
+    parser.add_argument(
+        "--out", metavar="NAME", help="variable that receives the result; pandas unless --as"
+    )
+    parser.add_argument("--as", dest="kind", choices=RESULT_KINDS, help="kind of the result")
+    return parser

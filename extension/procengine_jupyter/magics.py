@@ -1,0 +1,234 @@
+"""What do the magics do?
+
+Each reads its line, makes one call, and shows or returns what came back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import (
+    Magics,
+    cell_magic,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
+
+from procengine.cli.execution import run_line
+from procengine.cli.outcome import Surroundings
+from procengine.config import OPTIONS
+from procengine.model.run import Run, RunOutcome
+from procengine_jupyter import grammar
+from procengine_jupyter.errors import offer_post_mortem, short_errors
+from procengine_jupyter.fire_command import find_trigger, fire, make_event
+from procengine_jupyter.pieces import read_source
+from procengine_jupyter.plugin_command import save_plugin
+from procengine_jupyter.progress_bar import ProgressBar
+from procengine_jupyter.query_command import converted, query
+from procengine_jupyter.render.run_card import RunCard, RunsCard
+from procengine_jupyter.render.view import View
+from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
+from procengine_jupyter.session import Session
+from procengine_jupyter.status import options_card, status_card, trigger_list
+from procengine_jupyter.usage import documented_by
+from procengine_jupyter.write_command import (
+    Stored,
+    WriteOptions,
+    all_caught_up,
+    runs_of,
+    store,
+    wait_for_runs,
+)
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+
+INFLUXDB3_HELP = """Run a command of the influxdb3 command line in this process.
+
+A line copied from InfluxDB's documentation runs here, line continuations included. Options for a connection
+(--host, --token, --tls-ca) are accepted and not needed.
+
+examples:
+  %influxdb3 --help
+  %influxdb3 create database house
+  %influxdb3 query --database house "SELECT * FROM home"
+  %%influxdb3 create trigger \\
+    --database house --path hot_rooms.py --trigger-spec table:home hot_rooms
+"""
+
+
+@magics_class
+class ProcengineMagics(Magics):
+    """The magics of one shell; ``session`` holds its engine, ``loaded`` what unloading takes back."""
+
+    def __init__(self, shell: Any, session: Session) -> None:
+        super().__init__(shell)
+        self.session = session
+        self.loaded: Any = None
+
+    @line_magic
+    @documented_by(grammar.procengine_parser)
+    @short_errors
+    def procengine(self, line: str) -> Engine | View | None:
+        """Start, stop or show the engine."""
+        said = grammar.procengine_parser().read(line)
+        match said.action:
+            case "stop":
+                self.session.stop()
+                return status_card(self.session)
+            case "config":
+                return options_card(self.session)
+            case "triggers":
+                return trigger_list(self.session.engine)
+            case "status" if not self.session.is_running:
+                return status_card(self.session)
+            case "restart":
+                self.session.stop()
+        if said.action in {"start", "restart"}:
+            self._start(said)
+        return self.session.engine
+
+    def _start(self, said: Namespace) -> None:
+        options = {name: getattr(said, name) for name in OPTIONS if getattr(said, name) is not None}
+        file = Path(said.config_file).expanduser() if said.config_file else None
+        if self.session.is_running and (options or file or said.no_plugins):
+            raise UsageError("the engine is running; %procengine restart takes options")
+        self.session.start(options, file=file, plugins=not said.no_plugins)
+
+    @cell_magic
+    @documented_by(grammar.plugin_parser)
+    @short_errors
+    def plugin(self, line: str, cell: str) -> View:
+        """Save the cell as a plugin."""
+        said = grammar.plugin_parser().read(line)
+        return save_plugin(self.session.engine, said, self.session.cells.remember(line, cell))
+
+    @line_cell_magic
+    @documented_by(grammar.fire_parser)
+    @short_errors
+    def fire(self, line: str, cell: str | None = None) -> View:
+        """Send a trigger an event."""
+        said = grammar.fire_parser().read(line)
+        engine = self.session.engine
+        trigger = find_trigger(engine, said.name, said.database)
+        event = make_event(engine, trigger, said, cell)
+        runs = fire(engine, trigger, event, dry_run=said.dry_run, repeat=said.repeat)
+        self._offer_post_mortem(runs)
+        labels = self.session.cells.labels
+        return RunCard(runs[0], labels) if len(runs) == 1 else RunsCard(runs, labels)
+
+    @line_cell_magic
+    @documented_by(grammar.write_parser)
+    @short_errors
+    def write(self, line: str, cell: str | None = None) -> None:
+        """Store rows."""
+        if cell is not None:
+            said = grammar.write_cell_parser().read(line)
+            self._write(said.database, cell.encode(), WriteOptions(**_write_options(said)))
+            return
+        said = grammar.write_file_parser().read(line)
+        data, name = self._source(said.source)
+        table = said.table or (name if not isinstance(data, bytes) else None)
+        options = WriteOptions(
+            **_write_options(said), table=table, tags=said.tags, time_column=said.time_column
+        )
+        self._write(said.database, data, options)
+
+    def _source(self, source: str) -> tuple[Any, str]:
+        """Return a variable's or a file's content, and what its table is called unless said otherwise."""
+        if source in self.session.shell.user_ns:
+            value = self.session.shell.user_ns[source]
+            return (value.encode() if isinstance(value, str) else value), source
+        path = (self.session.folder / Path(source).expanduser()).absolute()
+        if not path.is_file():
+            raise UsageError(f"{source!r} is neither a variable nor a file below {self.session.folder}")
+        return read_source(path), path.stem
+
+    def _write(self, database: str, data: Any, options: WriteOptions) -> None:
+        engine = self.session.engine
+        with ProgressBar() as bar:
+            stored = store(engine, database, data, options, progress=bar.show)
+        if stored.interrupted:
+            self.session.live_cards.show(lambda: _stopped_card(stored), ())
+            raise UsageError("interrupted; what was stored until then stays")
+        _, reason = wait_for_runs(engine, stored)
+        self.session.live_cards.show(
+            lambda: self._write_card(engine, stored, reason), stored.sequence_numbers
+        )
+        self._offer_post_mortem(runs_of(engine, stored))
+
+    def _write_card(self, engine: Engine, stored: Stored, reason: str) -> WriteCard:
+        return WriteCard(
+            result=stored.result,
+            duration_ns=stored.duration_ns,
+            runs=runs_of(engine, stored),
+            is_waiting=not all_caught_up(engine, stored),
+            waited=reason if self.session.live_cards.can_update else "runs are still going",
+            cell_names=self.session.cells.labels,
+        )
+
+    @cell_magic
+    @documented_by(grammar.query_parser)
+    @short_errors
+    def query(self, line: str, cell: str) -> Any:
+        """Run SQL."""
+        said = grammar.query_parser().read(line)
+        if said.out is not None and not said.out.isidentifier():
+            raise UsageError(f"--out cannot be {said.out!r}: expected the name of a variable")
+        result = query(self.session.engine, said.database, cell, self.session.shell.user_ns)
+        if said.out is not None:
+            self.session.shell.user_ns[said.out] = converted(result, said.kind)
+            return result.kept_as(said.out)
+        return result if said.kind is None else converted(result, said.kind)
+
+    @line_cell_magic
+    @no_var_expand
+    def influxdb3(self, line: str, cell: str | None = None) -> None:
+        """Run a command line."""
+        text = line if cell is None else f"{line}\n{cell}"
+        self._influxdb3(text)
+
+    @short_errors
+    def _influxdb3(self, text: str) -> None:
+        surroundings = Surroundings(
+            folder=self.session.folder,
+            ask=lambda question: input(f"{question} "),
+            environment=os.environ,
+        )
+        output = run_line(self.session.engine, text, surroundings)
+        if output.text:
+            sys.stdout.write(f"{output.text}\n")
+        if output.report:
+            sys.stderr.write(f"{output.report}\n")
+
+    def _offer_post_mortem(self, runs: tuple[Run, ...]) -> None:
+        failed = [run for run in runs if run.outcome is RunOutcome.ERROR]
+        if failed:
+            offer_post_mortem(self.session.shell, failed[-1].failure, set(self.session.cells.labels))
+
+
+ProcengineMagics.influxdb3.__doc__ = INFLUXDB3_HELP
+
+
+def _write_options(said: Namespace) -> dict[str, Any]:
+    return {
+        "precision": said.precision,
+        "no_sync": said.no_sync,
+        "accept_partial": said.accept_partial,
+    }
+
+
+def _stopped_card(stored: Stored) -> StoppedWriteCard:
+    return StoppedWriteCard(
+        result=stored.result,
+        lines_done=stored.lines_done,
+        lines_total=stored.lines_total,
+        duration_ns=stored.duration_ns,
+    )

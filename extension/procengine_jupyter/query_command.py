@@ -1,0 +1,85 @@
+"""How is a cell's SQL run, with the notebook's variables as its parameters?"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from IPython.core.error import UsageError
+
+from procengine_jupyter.render.table_card import QueryResult
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+
+_TOKEN = re.compile(
+    r"""'(?:[^']|'')*'            # a string
+      | "(?:[^"]|"")*"            # a quoted name
+      | --[^\n]*                  # a comment
+      | /\*.*?\*/                 # a comment over lines
+      | \$(?P<name>[A-Za-z_]\w*)  # a parameter
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_ACCEPTED = "str, bool, int, float, None, or a time (as text: cast it, CAST($name AS TIMESTAMP))"
+
+
+def parameter_names(sql: str) -> tuple[str, ...]:
+    """Return the names after ``$`` in SQL, outside strings, quoted names and comments, each once."""
+    found = (match["name"] for match in _TOKEN.finditer(sql))
+    return tuple(dict.fromkeys(name for name in found if name is not None))
+
+
+def parameters(sql: str, variables: Mapping[str, object]) -> dict[str, object]:
+    """Return the value of each parameter of a statement.
+
+    numpy scalars are taken as what they hold; times become ISO 8601 text.
+
+    Raises: UsageError for a variable that does not exist, or holds what SQL cannot take.
+    """
+    return {name: _parameter(name, variables) for name in parameter_names(sql)}
+
+
+def _parameter(name: str, variables: Mapping[str, object]) -> object:
+    if name not in variables:
+        raise UsageError(f"the query uses ${name}, but there is no variable {name!r}")
+    value: Any = variables[name]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise UsageError(f"${name} cannot be a {type(value).__name__}; accepted: {_ACCEPTED}")
+
+
+def query(engine: Engine, database: str, sql: str, variables: Mapping[str, object]) -> QueryResult:
+    """Run a statement and return its result.
+
+    Raises: UsageError for an empty cell or a missing variable; ProcengineError when the query fails.
+    """
+    if not sql.strip():
+        raise UsageError("the cell has no SQL; write the query below the %%query line")
+    values = parameters(sql, variables)
+    started = time.perf_counter_ns()
+    table = engine.query(sql, database, values)
+    return QueryResult(table, time.perf_counter_ns() - started)
+
+
+def converted(result: QueryResult, kind: str | None) -> pa.Table | Any:
+    """Return a result as pandas, arrow or polars; pandas when no kind is said.
+
+    Raises: UsageError where polars is asked for and not installed.
+    """
+    if kind == "arrow":
+        return result.to_arrow()
+    if kind == "polars":
+        try:
+            return result.to_polars()
+        except ModuleNotFoundError as error:
+            raise UsageError("--as polars needs the package polars: %pip install polars") from error
+    return result.to_pandas()

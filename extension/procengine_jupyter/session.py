@@ -1,0 +1,136 @@
+"""Which engine does a notebook have?
+
+A session owns it from ``%load_ext`` to ``%unload_ext``, and knows what the magics share: the notebook's
+folder, the options, the plugin cells and the cards that follow runs.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.error import UsageError
+
+from procengine.config import OPTIONS, without_unset
+from procengine.errors import ProcengineError
+from procengine.model.run import Run
+from procengine_jupyter.cells import Cells
+from procengine_jupyter.live_cards import LiveCards
+from procengine_jupyter.notebook_folder import notebook_folder
+from procengine_jupyter.settings import ProcessingEngine
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+
+PLUGIN_FOLDER = "plugins"
+DATA_FOLDER = ".procengine"
+
+
+class Session:
+    """One notebook's engine. For the kernel's main thread."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.settings = ProcessingEngine(parent=shell)
+        self.cells = Cells(shell)
+        self.live_cards = LiveCards(shell)
+        self.defaulted: frozenset[str] = frozenset()
+        self.down_because = "not started"
+        self._engine: Engine | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine is up."""
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine.
+
+        Raises: UsageError when there is none.
+        """
+        if self._engine is None:
+            raise UsageError(f"the engine is down ({self.down_because}); %procengine start starts it")
+        return self._engine
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder."""
+        return notebook_folder(os.environ, self.shell.user_ns, Path.cwd())
+
+    def start(
+        self,
+        options: Mapping[str, object] | None = None,
+        *,
+        file: Path | None = None,
+        plugins: bool = True,
+    ) -> Engine:
+        """Start the engine, unless it is up; return it.
+
+        What no source sets is as suits a notebook: ``plugins/`` and a ``file`` store in ``.procengine/``, both
+        beside it. ``plugins=False`` leaves the plugin part off.
+
+        Raises: ProcengineError, from the configuration or the data folder.
+        """
+        if self._engine is not None:
+            return self._engine
+        from procengine.engine import Engine
+
+        settings = self.settings.given()
+        call = dict(options or {})
+        defaults = self._notebook_defaults({**call, **settings}, file, plugins=plugins)
+        try:
+            engine = Engine(
+                settings=settings, config_file=file, **cast("dict[str, Any]", call | defaults)
+            )
+        except ProcengineError as error:
+            self.down_because = str(error)
+            raise
+        self.defaulted = frozenset(defaults)
+        self._engine = engine
+        if engine.config.plugins_enabled:
+            engine.triggers.subscribe(self._run_finished)
+        return engine
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Stop the engine and wait for its threads; stopping twice is allowed."""
+        engine, self._engine = self._engine, None
+        self.live_cards.forget()
+        if engine is not None:
+            self.down_because = reason
+            engine.stop()
+
+    def _run_finished(self, run: Run) -> None:
+        self.live_cards.run_finished(run)
+
+    def _notebook_defaults(
+        self, chosen: Mapping[str, object], file: Path | None, *, plugins: bool
+    ) -> dict[str, object]:
+        """Return the defaults of a notebook for the folders that no source sets."""
+        set_elsewhere = set(chosen) | _set_in_environment() | _set_in_file(file)
+        defaults: dict[str, object] = {}
+        if plugins and "plugin_dir" not in set_elsewhere:
+            defaults["plugin_dir"] = self.folder / PLUGIN_FOLDER
+        if "data_dir" not in set_elsewhere:
+            defaults["data_dir"] = self.folder / DATA_FOLDER
+        return defaults
+
+
+def _set_in_environment() -> set[str]:
+    visible = without_unset(os.environ)
+    return {
+        name for name, option in OPTIONS.items() if any(each in visible for each in option.variables)
+    }
+
+
+def _set_in_file(file: Path | None) -> set[str]:
+    """Return the options that a file sets; what is wrong with the file is for `load_config` to say."""
+    if file is None:
+        return set()
+    try:
+        return {key.replace("-", "_") for key in tomllib.loads(file.read_text(encoding="utf-8"))}
+    except (OSError, ValueError):
+        return set()

@@ -1,0 +1,102 @@
+"""What is the state of the notebook's engine, as its card shows it?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import procengine
+from procengine.config import OPTIONS
+from procengine.model.names import INTERNAL_DATABASE
+from procengine_jupyter.render.options_card import OptionLine, OptionsCard
+from procengine_jupyter.render.status_card import StatusCard
+from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
+from procengine_jupyter.shown_path import shown_path
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+    from procengine_jupyter.session import Session
+
+NO_DATABASE = (
+    ("%%write DB", "store line protocol from a cell"),
+    ("%%plugin NAME --trigger table:TABLE --database DB", "write a plugin in a cell"),
+    ("%procengine?", "help; each magic has its own"),
+)
+NO_TRIGGER = (
+    ("%%query DB", "SQL over what is stored"),
+    ("%%plugin NAME --trigger table:TABLE --database DB", "write a plugin in a cell"),
+)
+WITH_TRIGGERS = (
+    ("%fire NAME --dry-run", "try a trigger without storing anything"),
+    ("%procengine triggers", "all triggers and their last runs"),
+)
+
+
+def status_card(session: Session) -> StatusCard:
+    """Return the card of a session's engine."""
+    if not session.is_running:
+        return StatusCard(
+            is_running=False,
+            version=procengine.__version__,
+            reason=session.down_because,
+            suggestions=(("%procengine start", "start the engine"),),
+        )
+    return engine_card(session.engine)
+
+
+def engine_card(engine: Engine) -> StatusCard:
+    """Return the card of a running engine."""
+    config = engine.config
+    databases = [each for each in engine.catalog.databases if each.name != INTERNAL_DATABASE]
+    statistics = engine.triggers.all_statistics() if config.plugins_enabled else ()
+    suggestions = WITH_TRIGGERS if statistics else NO_TRIGGER if databases else NO_DATABASE
+    return StatusCard(
+        is_running=True,
+        version=procengine.__version__,
+        plugin_dir=shown_path(config.plugin_dir) if config.plugin_dir is not None else None,
+        data_dir=shown_path(config.data_dir) if config.data_dir is not None else None,
+        object_store=config.object_store,
+        databases=len(databases),
+        tables=sum(len(database.tables) for database in databases),
+        triggers=len(statistics),
+        disabled_triggers=sum(one.trigger.disabled for one in statistics),
+        failing_triggers=tuple(one.trigger.name for one in statistics if one.failing),
+        suggestions=suggestions,
+    )
+
+
+def trigger_list(engine: Engine) -> TriggerList:
+    """Return the list of an engine's triggers."""
+    return TriggerList(
+        tuple(
+            TriggerLine(
+                trigger=one.trigger,
+                state=one.state.value,
+                reason=one.reason or "",
+                runs=one.runs,
+                errors=one.errors,
+                failing=one.failing,
+                last_run_ns=one.last_run_ns,
+                p50_ns=one.p50_ns,
+                next_fire_ns=one.next_fire_ns,
+            )
+            for one in engine.triggers.all_statistics()
+        )
+    )
+
+
+def options_card(session: Session) -> OptionsCard:
+    """Return the options of a session's engine, with where each came from."""
+    loaded = session.engine.loaded_config
+    lines = []
+    for name, option in OPTIONS.items():
+        origin = "notebook" if name in session.defaulted else loaded.origins[name].value
+        place = loaded.places.get(name, "")
+        lines.append(
+            OptionLine(
+                name=name,
+                value=str(getattr(loaded.config, name)),
+                origin=origin if place in {"", name} else f"{origin} ({place})",
+                about=option.help,
+            )
+        )
+    return OptionsCard(tuple(lines))

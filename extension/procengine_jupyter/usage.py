@@ -1,0 +1,118 @@
+"""How are a magic's words read, and how is misuse answered?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from IPython.core.error import UsageError
+from IPython.core.magic import no_var_expand
+
+from procengine.cli.words import split_words
+from procengine.errors import InvalidInputError
+
+MagicFunction = TypeVar("MagicFunction", bound=Callable[..., object])
+
+
+class MagicParser(argparse.ArgumentParser):
+    """A parser that answers misuse with a `UsageError` saying what is accepted.
+
+    ``examples`` follow the options in the help, as they would be typed.
+    """
+
+    def __init__(self, name: str, about: str, examples: str) -> None:
+        super().__init__(
+            prog=name,
+            description=about,
+            epilog=examples,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=_HelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the words.
+
+        Raises: UsageError.
+        """
+        usage = " ".join(self.format_usage().removeprefix("usage:").split())
+        raise UsageError(f"{message}\naccepted: {usage}")
+
+    def read(self, line: str) -> argparse.Namespace:
+        """Return what a magic's line says; quotes and backslashes work as in a shell.
+
+        Raises: UsageError.
+        """
+        try:
+            words = split_words(line)
+        except InvalidInputError as error:
+            raise UsageError(str(error)) from error
+        return self.parse_args(words)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help as it reads under ``?``: the usage, then what it does."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=100)
+
+
+def documented_by(parser: Callable[[], MagicParser]) -> Callable[[MagicFunction], MagicFunction]:
+    """Give a magic its parser's help as docstring, and its line as it was typed."""
+
+    def decorate(function: MagicFunction) -> MagicFunction:
+        function.__doc__ = parser().format_help()
+        raw: MagicFunction = no_var_expand(function)
+        return raw
+
+    return decorate
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """Return key and value of ``key=value``."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
+    return key, value
+
+
+def header(text: str) -> tuple[str, str]:
+    """Return name, in lower case, and value of ``Name: value`` or ``name=value``."""
+    separator = ":" if ":" in text.partition("=")[0] else "="
+    name, found, value = text.partition(separator)
+    if not found or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
+    return name.strip().lower(), value.strip()
+
+
+def names(text: str) -> list[str]:
+    """Return names that are separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def positive(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """Return a parser's options by their long names, in order."""
+    found: dict[str, argparse.Action] = {}
+    for action in parser._actions:
+        for name in action.option_strings:
+            if name.startswith("--"):
+                found[name] = action
+    return found
+
+
+def takes_value(action: argparse.Action) -> bool:
+    """Tell whether a word follows an option."""
+    return action.nargs != 0
+
+
+def given(arguments: argparse.Namespace, *names_: str) -> dict[str, Any]:
+    """Return some of the arguments by name, those left out excepted."""
+    return {name: getattr(arguments, name) for name in names_ if getattr(arguments, name) is not None}
