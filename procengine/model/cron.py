@@ -231,6 +231,8 @@ class Cron:
 
     def _day_from(self, day: int) -> int | None:
         """Return the first matching day not before ``day``, both counted from the epoch."""
+        if self._matches(_date(day)):
+            return day
         following = _day_search(self)
         while True:
             start = _date(day)

@@ -1,0 +1,131 @@
+"""How does a definition become a running trigger?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from procengine.catalog import Catalog
+from procengine.errors import InvalidInputError, ProcengineError
+from procengine.model.run import LogLevel
+from procengine.model.trigger import Trigger, TriggerKind
+from procengine.model.trigger_spec import (
+    AllTablesSpec,
+    CronSpec,
+    EverySpec,
+    RequestSpec,
+    TableSpec,
+    TriggerSpec,
+    WriteSpec,
+    parse_trigger_spec,
+)
+from procengine.processing.event_source import EventSource, RequestSource, TickSource, WriteSource
+from procengine.processing.request_routes import RequestRoutes
+from procengine.processing.running_trigger import RunningTrigger, RunParts
+from procengine.processing.schedules import Schedules
+from procengine.processing.trigger_statistics import RunTally, TriggerState
+from procengine.processing.watchers import Watcher, Watchers
+from procengine.processing.write_cursor import ReadContents, Watch, WriteCursor
+
+CheckPlugin = Callable[[str, TriggerKind], object]
+"""Loads a plugin by its file name and looks for the entry point of a kind; raises `PluginError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    """Starts triggers: finds their events' source and joins the two."""
+
+    catalog: Catalog
+    check_plugin: CheckPlugin
+    read_contents: ReadContents
+    schedules: Schedules
+    watchers: Watchers
+    routes: RequestRoutes[RunningTrigger]
+    parts: RunParts
+
+    def check(self, trigger: Trigger) -> TriggerSpec:
+        """Accept a definition that could be started now; return its specification.
+
+        Raises:
+            TriggerSpecError: the specification cannot be parsed.
+            PluginError: the plugin cannot be loaded, or has no entry point for the specification's kind.
+            AlreadyExistsError: another trigger answers its request path.
+            InvalidInputError: it is meant for other nodes than this one.
+        """
+        spec = parse_trigger_spec(trigger.spec)
+        if trigger.node_spec != "all":
+            raise InvalidInputError(
+                f"trigger {trigger.name} is meant for {trigger.node_spec!r}; only triggers for all nodes run here"
+            )
+        self.check_plugin(trigger.plugin_filename, spec.kind)
+        if isinstance(spec, RequestSpec) and not trigger.disabled:
+            self.routes.check_free(spec.path, owner_of(trigger))
+        return spec
+
+    def start(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
+        """Return an enabled trigger, whose definition was checked, that takes events from now on.
+
+        Raises: AlreadyExistsError: another trigger answers its request path.
+        """
+        spec = parse_trigger_spec(trigger.spec)
+        running = RunningTrigger(trigger, self.parts, tally=tally, state=TriggerState.ENABLED)
+        running.attach(self._source(running, spec))
+        return running
+
+    def start_or_fail(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
+        """Return an enabled trigger, or one in state FAILED, logged, when it cannot be started."""
+        try:
+            self.check(trigger)
+            return self.start(trigger, tally)
+        except ProcengineError as error:
+            self.parts.log(trigger, LogLevel.ERROR, f"trigger not started: {error}")
+            return self.idle(trigger, tally, TriggerState.FAILED, str(error))
+
+    def idle(
+        self,
+        trigger: Trigger,
+        tally: RunTally,
+        state: TriggerState = TriggerState.DISABLED,
+        reason: str | None = None,
+    ) -> RunningTrigger:
+        """Return a trigger that takes no events but fired ones."""
+        return RunningTrigger(trigger, self.parts, tally=tally, state=state, reason=reason)
+
+    def _source(self, running: RunningTrigger, spec: TriggerSpec) -> EventSource:
+        match spec:
+            case TableSpec() | AllTablesSpec():
+                return self._write_source(running, spec)
+            case CronSpec() | EverySpec():
+                return TickSource(
+                    self.schedules,
+                    spec,
+                    now_ns=self.parts.clock.now_ns,
+                    wake=running.wake,
+                    on_end=running.end,
+                )
+            case RequestSpec():
+                owner = owner_of(running.trigger)
+                return RequestSource(
+                    claim=lambda: self.routes.add(spec.path, owner, running),
+                    release=lambda: self.routes.remove(spec.path, running),
+                )
+        assert_never(spec)
+
+    def _write_source(self, running: RunningTrigger, spec: WriteSpec) -> WriteSource:
+        limit = self.parts.options.lag_limit
+        database_id = self.catalog.database(running.trigger.database).id
+        cursor = WriteCursor(Watch.of(database_id, spec), self.read_contents, self.parts.clock.now_ns)
+        reason = f"more than {limit} writes wait for it"
+        watcher = Watcher(
+            cursor=cursor,
+            wake=running.wake,
+            overrun=lambda: self.parts.pool.submit(lambda: running.pause(reason)),
+            lag_limit=limit,
+        )
+        return WriteSource(self.watchers, watcher)
+
+
+def owner_of(trigger: Trigger) -> str:
+    """Return the text by which a trigger is named across databases."""
+    return f"{trigger.name} in database {trigger.database}"

@@ -1,0 +1,370 @@
+"""How does one trigger run its events?
+
+A `RunningTrigger` is one activation of a trigger, from enable to disable; enabling it again makes another one.
+Events of a synchronous trigger run one at a time, in order, on a worker that holds the trigger's turn; those of
+an asynchronous one each on a worker of its own. Requests and fired events run on the caller's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+from procengine.clock import Clock
+from procengine.errors import StoppedError, TriggerBusyError
+from procengine.model.duration import format_duration
+from procengine.model.run import LogLevel, Run
+from procengine.model.trigger import Trigger
+from procengine.processing.backoff import AfterRun, decide
+from procengine.processing.cancellation import CancelToken
+from procengine.processing.event import Event
+from procengine.processing.event_source import EventSource
+from procengine.processing.flights import Flights
+from procengine.processing.progress import Progress
+from procengine.processing.retries import Retries, Retry
+from procengine.processing.run_history import RunHistory
+from procengine.processing.strand import Strand
+from procengine.processing.trigger_options import TriggerOptions
+from procengine.processing.trigger_statistics import RunTally, TriggerState, TriggerStatistics
+from procengine.processing.worker_pool import WorkerPool
+
+logger = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """Calls a plugin for an event; any thread, several at once."""
+
+    def run(
+        self,
+        trigger: Trigger,
+        event: Event,
+        *,
+        dry_run: bool = False,
+        cache_name: str | None = None,
+        capture_lines: bool = False,
+        attempt: int = 1,
+        cancel: CancelToken | None = None,
+    ) -> Run:
+        """Run the plugin's entry point and return what happened; what the plugin raises is in the result."""
+        ...
+
+
+LogRow = Callable[[Trigger, LogLevel, str], None]
+"""Adds a row to the processing engine logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunParts:
+    """What all triggers run with.
+
+    ``disable`` disables a trigger for good after an error; it must not wait for the trigger's run.
+    """
+
+    runner: Runner
+    pool: WorkerPool
+    clock: Clock
+    progress: Progress
+    history: RunHistory
+    options: TriggerOptions
+    log: LogRow
+    disable: Callable[[RunningTrigger], None]
+
+
+class RunningTrigger:
+    """One activation of a trigger. Any thread may use it.
+
+    One in state DISABLED or FAILED has no source: it runs fired events only. ``tally`` is handed on from the
+    activation before.
+
+    Differs: an attempt after a failure runs the plugin as it is then, so that correcting it ends the retries; the
+        original's write triggers repeat with the code of the first attempt.
+    """
+
+    def __init__(
+        self,
+        trigger: Trigger,
+        parts: RunParts,
+        *,
+        tally: RunTally,
+        state: TriggerState,
+        reason: str | None = None,
+    ) -> None:
+        self.trigger = trigger
+        self.tally = tally
+        self.source = EventSource()
+        self._parts = parts
+        self._strand = Strand(parts.pool, parts.progress, self._step)
+        self._flights = Flights(parts.progress)
+        self._retries = Retries(parts.clock, parts.progress, self._resume)
+        self._cancel = CancelToken()
+        # Guards the fields below.
+        self._lock = threading.Lock()
+        self._state = state
+        self._reason = reason
+        self._stopped = False
+        self._spawned = 0
+
+    @property
+    def state(self) -> TriggerState:
+        """What it does with events."""
+        if self._state is TriggerState.ENABLED and len(self._retries):
+            return TriggerState.RETRYING
+        return self._state
+
+    def attach(self, source: EventSource) -> None:
+        """Take events from a source from now on. What `EventSource.attach` raises is raised."""
+        self.source = source
+        source.attach()
+
+    def wake(self) -> None:
+        """Say that the source has an event; returns at once."""
+        self._strand.wake()
+
+    def can_become(self, trigger: Trigger) -> bool:
+        """Tell whether another definition needs no other source, and this activation still takes events."""
+        same_source = (self.trigger.spec, self.trigger.run_async) == (trigger.spec, trigger.run_async)
+        return same_source and self._takes_events and not trigger.disabled
+
+    def become(self, trigger: Trigger) -> None:
+        """Run by another definition from the next event on; what waits to be retried is run at once."""
+        self.trigger = trigger
+        self._retries.hurry()
+
+    def fire(self, event: Event, *, dry_run: bool = False, cache_name: str | None = None) -> Run:
+        """Run an event on the calling thread and return what happened; the error behavior does not apply.
+
+        A synchronous trigger waits for its turn first. KeyboardInterrupt ends the wait, or cancels the run.
+
+        Raises:
+            StoppedError: the trigger was stopped meanwhile.
+            TriggerBusyError: the calling thread is inside a run of this synchronous trigger.
+        """
+        with self._turn():
+            return self._run(event, dry_run=dry_run, cache_name=cache_name, capture_lines=True)
+
+    def request(self, event: Event) -> Run:
+        """Run a request on the calling thread: in turn, or at once when asynchronous.
+
+        The error behavior does not apply. Raises as `fire` does.
+        """
+        with self._turn():
+            return self._run(event)
+
+    def pause(self, reason: str) -> None:
+        """Take no more events until the trigger is enabled again; what waits is dropped."""
+        with self._lock:
+            if self._stopped or self._state is not TriggerState.ENABLED:
+                return
+            self._state, self._reason = TriggerState.PAUSED, reason
+        self._drop_waiting()
+        self._log(LogLevel.ERROR, f"trigger paused: {reason}; enable it to go on with what comes then")
+
+    def end(self) -> None:
+        """Note that no tick will come any more.
+
+        Differs: the original ends silently and shows the trigger as enabled.
+        """
+        reason = f"{self.trigger.spec} matches no time to come"
+        with self._lock:
+            if self._stopped or self._state is not TriggerState.ENABLED:
+                return
+            self._state, self._reason = TriggerState.ENDED, reason
+        self._log(LogLevel.WARN, f"trigger ended: {reason}")
+
+    def stop(self) -> None:
+        """Take no more events, drop those that wait, and cancel the runs in flight; does not wait."""
+        with self._lock:
+            self._stopped = True
+        self._flights.close()
+        self._cancel.cancel()
+        self._strand.close()
+        self._drop_waiting()
+
+    def wait_stopped(self, timeout_seconds: float) -> tuple[str, ...]:
+        """Wait until no run is in flight but the calling thread's own; return the threads still inside one."""
+        return self._flights.wait_landed(timeout_seconds)
+
+    def statistics(self) -> TriggerStatistics:
+        """Return how the trigger is doing."""
+        reading = self.tally.read()
+        source = self.source
+        return TriggerStatistics(
+            trigger=self.trigger,
+            state=self.state,
+            reason=self._reason,
+            runs=reading.runs,
+            errors=reading.errors,
+            failing=reading.failing,
+            last_run_ns=reading.last_run_ns,
+            last_duration_ns=reading.last_duration_ns,
+            last_failure=reading.last_failure,
+            next_fire_ns=source.next_fire_ns if self._takes_events else None,
+            attempt=self._retries.attempt,
+            p50_ns=reading.p50_ns,
+            p95_ns=reading.p95_ns,
+            p99_ns=reading.p99_ns,
+            in_flight=len(self._flights),
+            queue_depth=source.waiting + self._strand.waiting_callers,
+            lag=source.lag,
+        )
+
+    @property
+    def _takes_events(self) -> bool:
+        return not self._stopped and self._state in (TriggerState.ENABLED, TriggerState.ENDED)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        if self.trigger.run_async:
+            return nullcontext()
+        if self._flights.includes_this_thread:
+            raise TriggerBusyError(
+                f"trigger {self.trigger.name} is synchronous and this thread is inside a run of it"
+            )
+        return self._strand.turn()
+
+    def _step(self) -> bool:
+        """Do one thing that waits; tell whether there may be more. On a worker, with the turn held."""
+        return self._guarded(self._step_async if self.trigger.run_async else self._step_sync)
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        """Do something on a worker; what goes wrong in the engine pauses the trigger."""
+        try:
+            return work()
+        except StoppedError:
+            pass
+        except LookupError as error:
+            self.pause(f"the write-ahead log no longer holds what it has yet to handle: {error}")
+        except Exception as error:
+            logger.exception("trigger failed: trigger=%s", self.trigger.name)
+            self.pause(f"the engine failed: {type(error).__name__}: {error}")
+        return False
+
+    def _step_sync(self) -> bool:
+        retry = self._retries.first
+        if retry is not None and not retry.due:
+            return False
+        event = retry.event if retry is not None else self._take()
+        if event is None:
+            return False
+        again = self._run_and_decide(event, attempt=retry.attempt if retry is not None else 1)
+        if not again:
+            self._handled()
+        if retry is not None:
+            self._retries.strike(retry)
+        return True
+
+    def _step_async(self) -> bool:
+        limit = self._parts.options.async_concurrency_limit
+        if limit is not None and self._spawned >= limit:
+            return False
+        event = self._take()
+        if event is None:
+            return False
+        self._spawn(event, attempt=1)
+        self._handled()
+        return True
+
+    def _take(self) -> Event | None:
+        """Return the next event, unless the trigger takes none, or must not take this one."""
+        if not self._takes_events:
+            return None
+        event = self.source.take()
+        limit = self._parts.options.depth_limit
+        if event is not None and event.cause.depth > limit:
+            self.pause(
+                f"a chain of {event.cause.depth} writes, each made by a run that the one before it caused, led "
+                f"to this one; at most {limit} are allowed, so that a plugin that feeds itself comes to an end"
+            )
+            return None
+        return event
+
+    def _handled(self) -> None:
+        self.source.done()
+        self._parts.progress.changed()
+
+    def _spawn(self, event: Event, *, attempt: int) -> None:
+        """Run an event of an asynchronous trigger on a worker of its own."""
+        self._parts.progress.begin()
+        with self._lock:
+            self._spawned += 1
+        try:
+            self._parts.pool.submit(lambda: self._run_spawned(event, attempt))
+        except StoppedError:
+            self._parts.progress.end()
+
+    def _run_spawned(self, event: Event, attempt: int) -> None:
+        self._guarded(lambda: self._run_and_decide(event, attempt=attempt))
+        with self._lock:
+            self._spawned -= 1
+        if self._parts.options.async_concurrency_limit is not None:
+            self._strand.wake()
+        self._parts.progress.end()
+
+    def _run_and_decide(self, event: Event, *, attempt: int) -> bool:
+        """Run an event and act on the outcome; tell whether it will be run again."""
+        run = self._run(event, attempt=attempt)
+        if not self._takes_events:
+            return False
+        backoff = self._parts.options.backoff
+        match decide(run.outcome, self.trigger.error_behavior, attempt, backoff):
+            case AfterRun.RETRY:
+                pause_ns = backoff.pause_ns(attempt)
+                self._log(
+                    LogLevel.WARN, f"attempt {attempt} failed, retrying in {format_duration(pause_ns)}"
+                )
+                self._retries.add(event, attempt=attempt + 1, pause_ns=pause_ns)
+                return True
+            case AfterRun.GIVE_UP:
+                self._log(LogLevel.ERROR, f"giving up after {attempt} attempts: {_message(run)}")
+            case AfterRun.DISABLE:
+                self._log(LogLevel.ERROR, f"trigger disabled after an error: {_message(run)}")
+                self._parts.disable(self)
+            case AfterRun.NEXT:
+                pass
+        return False
+
+    def _run(
+        self,
+        event: Event,
+        *,
+        attempt: int = 1,
+        dry_run: bool = False,
+        cache_name: str | None = None,
+        capture_lines: bool = False,
+    ) -> Run:
+        with self._flights.flight():
+            run = self._parts.runner.run(
+                self.trigger,
+                event,
+                dry_run=dry_run,
+                cache_name=cache_name,
+                capture_lines=capture_lines,
+                attempt=attempt,
+                cancel=self._cancel,
+            )
+            if not dry_run:
+                self.tally.count(run)
+            self._parts.history.add(run)
+        return run
+
+    def _resume(self, retry: Retry) -> None:
+        """Run a failed event again, now."""
+        if not self.trigger.run_async:
+            self._strand.wake()
+        elif self._retries.strike(retry):
+            self._spawn(retry.event, attempt=retry.attempt)
+
+    def _drop_waiting(self) -> None:
+        self.source.detach()
+        self._retries.close()
+        self._parts.progress.changed()
+
+    def _log(self, level: LogLevel, text: str) -> None:
+        self._parts.log(self.trigger, level, text)
+
+
+def _message(run: Run) -> str:
+    return run.failure.message if run.failure is not None else run.outcome.value

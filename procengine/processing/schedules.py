@@ -1,0 +1,155 @@
+"""When does which schedule trigger tick?
+
+All schedules share the clock's one thread. Those that tick at the same instant share one alarm, so ten thousand
+``every:1s`` cost the clock one entry. A schedule knows its next tick and how many ticks wait to be run, never a
+list of them: the times of those that wait follow from the first.
+
+Source: influxdb3_processing_engine/src/plugins.rs, ScheduleTriggerRunner, run_schedule_plugin.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from procengine.clock import Alarm, Clock
+from procengine.model.trigger_spec import ScheduleSpec
+
+
+class Schedule:
+    """One trigger's ticks: the next to come, and those that came and wait.
+
+    ``on_tick`` is called on the clock's thread when a tick came, ``on_end`` after the last one; both must return
+    at once.
+    """
+
+    def __init__(
+        self, spec: ScheduleSpec, on_tick: Callable[[], None], on_end: Callable[[], None]
+    ) -> None:
+        self.on_tick = on_tick
+        self.on_end = on_end
+        self.removed = False
+        self._spec = spec
+        # Guards the fields below.
+        self._lock = threading.Lock()
+        self._next_ns: int | None = None
+        self._first_waiting_ns: int | None = None
+        self._waiting = 0
+
+    @property
+    def next_ns(self) -> int | None:
+        """The next tick to come; None before `start_after`, and when there is none."""
+        return self._next_ns
+
+    @property
+    def waiting(self) -> int:
+        """How many ticks came and were not taken."""
+        return self._waiting
+
+    def start_after(self, instant_ns: int) -> int | None:
+        """Begin behind an instant; return the first tick, or None when there is none."""
+        self._next_ns = self._spec.next_after(instant_ns)
+        return self._next_ns
+
+    def come(self) -> int | None:
+        """Let the next tick have come; return the one after it, or None when it was the last."""
+        with self._lock:
+            came_ns = self._next_ns
+            assert came_ns is not None  # the clock rings for a tick that was announced
+            if not self._waiting:
+                self._first_waiting_ns = came_ns
+            self._waiting += 1
+            self._next_ns = self._spec.next_after(came_ns)
+            return self._next_ns
+
+    def take(self) -> int | None:
+        """Return the scheduled time of the first tick that waits, and let it wait no more; None without one."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            taken_ns = self._first_waiting_ns
+            assert taken_ns is not None
+            self._waiting -= 1
+            self._first_waiting_ns = self._spec.next_after(taken_ns) if self._waiting else None
+            return taken_ns
+
+    def clear(self) -> None:
+        """Forget the ticks that wait."""
+        with self._lock:
+            self._waiting = 0
+            self._first_waiting_ns = None
+
+
+class Schedules:
+    """The schedules that run, by the instant of their next tick."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Guards the instants; the schedules and the clock are called outside it.
+        self._lock = threading.Lock()
+        self._instants: dict[int, _Instant] = {}
+
+    @property
+    def instant_count(self) -> int:
+        """How many alarms the clock holds for schedules."""
+        return len(self._instants)
+
+    def add(self, schedule: Schedule) -> None:
+        """Let a schedule tick, first at the first instant strictly after now."""
+        first_ns = schedule.start_after(self._clock.now_ns())
+        if first_ns is None:
+            schedule.on_end()
+        else:
+            self._expect(schedule, first_ns)
+
+    def remove(self, schedule: Schedule) -> None:
+        """Let a schedule tick no more; one that does not is left alone."""
+        with self._lock:
+            schedule.removed = True
+            due_ns = schedule.next_ns
+            instant = self._instants.get(due_ns) if due_ns is not None else None
+            if instant is None or due_ns is None:
+                return
+            instant.schedules.pop(schedule, None)
+            if instant.schedules:
+                return
+            del self._instants[due_ns]
+        if instant.alarm is not None:
+            instant.alarm.cancel()
+
+    def _expect(self, schedule: Schedule, due_ns: int) -> None:
+        with self._lock:
+            if schedule.removed:
+                return
+            instant = self._instants.get(due_ns)
+            if instant is not None:
+                instant.schedules[schedule] = None
+                return
+            instant = self._instants[due_ns] = _Instant(schedule)
+        instant.alarm = self._clock.call_at(due_ns, lambda: self._tick(due_ns))
+
+    def _tick(self, due_ns: int) -> None:
+        """Let the ticks of an instant come. On the clock's thread."""
+        with self._lock:
+            instant = self._instants.pop(due_ns, None)
+        if instant is None:
+            return
+        for schedule in instant.schedules:
+            if schedule.removed:
+                continue
+            next_ns = schedule.come()
+            if next_ns is None:
+                schedule.on_end()
+            else:
+                self._expect(schedule, next_ns)
+            schedule.on_tick()
+
+
+class _Instant:
+    """The schedules that tick at one instant, and the clock's promise to ring then."""
+
+    __slots__ = ("alarm", "schedules")
+
+    def __init__(self, first: Schedule) -> None:
+        self.schedules: dict[Schedule, None] = {first: None}
+        self.alarm: Alarm | None = None

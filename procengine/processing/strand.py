@@ -1,0 +1,150 @@
+"""How does a trigger run one event at a time without a thread of its own?
+
+A strand is a turn that one thread holds at a time. Work that waits inside (log contents, ticks) is done by a
+worker, which holds the turn while there is more to do; a caller that runs an event on its own thread (a request,
+a fired event) waits for the turn in line. The worker lets callers in between two of its steps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from procengine.errors import StoppedError
+from procengine.processing.progress import Progress
+from procengine.processing.worker_pool import WorkerPool
+
+
+class Strand:
+    """A turn for one thread at a time, and the worker's task that uses it.
+
+    ``step`` does one piece of work on a worker, with the turn held, and tells whether there may be more.
+    It must not raise.
+    """
+
+    def __init__(self, pool: WorkerPool, progress: Progress, step: Callable[[], bool]) -> None:
+        self._pool = pool
+        self._progress = progress
+        self._step = step
+        # Guards the fields below; the turn itself is `_held`, never this lock.
+        self._lock = threading.Lock()
+        self._held = False
+        self._awake = False
+        self._closed = False
+        self._callers: deque[_Caller] = deque()
+
+    @property
+    def waiting_callers(self) -> int:
+        """How many callers stand in line."""
+        return len(self._callers)
+
+    def wake(self) -> None:
+        """Say that there is work: a worker will do it when the turn is free. Never waits; any thread."""
+        with self._lock:
+            self._awake = True
+            if self._held or self._closed:
+                return
+            self._held = True
+        self._hand_to_worker()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the turn inside the block; callers get it in the order in which they asked.
+
+        Waiting for it can be interrupted by KeyboardInterrupt.
+
+        Raises: StoppedError when the strand is closed, before or while waiting.
+        """
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def close(self) -> None:
+        """Let nobody begin any more: work is left undone, callers in line get StoppedError."""
+        with self._lock:
+            self._closed = True
+            callers, self._callers = self._callers, deque()
+        for caller in callers:
+            caller.called.set()
+
+    def _take_turn(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise _closed()
+            if not self._held:
+                self._held = True
+                self._progress.begin()
+                return
+            caller = _Caller()
+            self._callers.append(caller)
+        try:
+            caller.called.wait()
+        except BaseException:
+            self._withdraw(caller)
+            raise
+        if not caller.granted:
+            raise _closed()
+
+    def _withdraw(self, caller: _Caller) -> None:
+        with self._lock:
+            if not caller.granted:
+                if caller in self._callers:
+                    self._callers.remove(caller)
+                return
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the turn to the first caller, else to a worker if there is work, else free it."""
+        with self._lock:
+            if self._callers:
+                self._grant()
+                return
+            self._held = more = self._awake and not self._closed
+        if more:
+            self._hand_to_worker()
+        self._progress.end()
+
+    def _hand_to_worker(self) -> None:
+        self._progress.begin()
+        try:
+            self._pool.submit(self._work)
+        except StoppedError:
+            self._held = False
+            self._progress.end()
+
+    def _work(self) -> None:
+        """Do the work that waits. On a worker, with the turn held."""
+        while True:
+            self._awake = False
+            more = self._step()
+            with self._lock:
+                self._awake = (self._awake or more) and not self._closed
+                if self._callers:
+                    self._grant()
+                    return
+                self._held = self._awake
+                if self._held:
+                    continue
+            self._progress.end()
+            return
+
+    def _grant(self) -> None:
+        caller = self._callers.popleft()
+        caller.granted = True
+        caller.called.set()
+
+
+class _Caller:
+    __slots__ = ("called", "granted")
+
+    def __init__(self) -> None:
+        self.called = threading.Event()
+        self.granted = False
+
+
+def _closed() -> StoppedError:
+    return StoppedError("the trigger was stopped before its turn came")

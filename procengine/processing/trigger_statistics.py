@@ -1,0 +1,142 @@
+"""How is a trigger doing?
+
+`TriggerStatistics` is the frozen record that inspectors read; `RunTally` is what a trigger counts as it runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from dataclasses import dataclass
+from enum import Enum
+
+from procengine.model.run import Run, RunFailure, RunOutcome
+from procengine.model.trigger import Trigger
+
+WINDOW_RUNS = 256
+"""How many durations the percentiles are taken over."""
+
+
+class TriggerState(Enum):
+    """Whether a trigger takes events, and why not."""
+
+    ENABLED = "enabled"
+    """It runs when its event comes."""
+    RETRYING = "retrying"
+    """Its last run failed and will be repeated after a pause; synchronous triggers take no other event."""
+    PAUSED = "paused"
+    """The engine stopped it to protect itself; ``enable`` resumes it."""
+    FAILED = "failed"
+    """It could not be started; ``enable`` tries again."""
+    ENDED = "ended"
+    """Its cron expression matches no time to come."""
+    DISABLED = "disabled"
+    """It is disabled in the catalog."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far a write trigger is behind the write-ahead log: contents and rows it has yet to handle.
+
+    ``seconds`` is the age of the oldest of them.
+    """
+
+    contents: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerStatistics:
+    """One trigger at one instant. Times are nanoseconds UTC, durations nanoseconds.
+
+    ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made
+    or the engine started, dry runs left out; an error is a run whose plugin raised. ``failing`` tells whether
+    the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since. ``attempt``
+    is the number of the attempt to come while retrying, else 0. The percentiles are those of the last 256
+    runs. ``in_flight`` are runs going on; ``queue_depth`` are events that wait: ticks, contents, or requests.
+    """
+
+    trigger: Trigger
+    state: TriggerState
+    reason: str | None
+    runs: int
+    errors: int
+    failing: bool
+    last_run_ns: int | None
+    last_duration_ns: int | None
+    last_failure: RunFailure | None
+    next_fire_ns: int | None
+    attempt: int
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    in_flight: int
+    queue_depth: int
+    lag: Lag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyReading:
+    """What a tally says at one instant; the fields are those of `TriggerStatistics`."""
+
+    runs: int
+    errors: int
+    failing: bool
+    last_run_ns: int | None
+    last_duration_ns: int | None
+    last_failure: RunFailure | None
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+
+
+class RunTally:
+    """Counts a trigger's runs. Any thread."""
+
+    def __init__(self) -> None:
+        # Guards the counts: asynchronous runs of one trigger end at the same time.
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._errors = 0
+        self._last: tuple[int, int, bool] | None = None
+        self._last_failure: RunFailure | None = None
+        self._durations_ns = array("q")
+
+    def count(self, run: Run) -> None:
+        """Count a run that ended."""
+        failed = run.outcome is RunOutcome.ERROR
+        with self._lock:
+            if len(self._durations_ns) < WINDOW_RUNS:
+                self._durations_ns.append(run.duration_ns)
+            else:
+                self._durations_ns[self._runs % WINDOW_RUNS] = run.duration_ns
+            self._runs += 1
+            self._last = (run.started_ns, run.duration_ns, failed)
+            if failed:
+                self._errors += 1
+                self._last_failure = run.failure
+
+    def read(self) -> TallyReading:
+        """Return the counts."""
+        with self._lock:
+            runs, errors, last, failure = self._runs, self._errors, self._last, self._last_failure
+            durations = sorted(self._durations_ns)
+        return TallyReading(
+            runs=runs,
+            errors=errors,
+            failing=last is not None and last[2],
+            last_run_ns=last[0] if last else None,
+            last_duration_ns=last[1] if last else None,
+            last_failure=failure,
+            p50_ns=_percentile(durations, 50),
+            p95_ns=_percentile(durations, 95),
+            p99_ns=_percentile(durations, 99),
+        )
+
+
+def _percentile(ordered: list[int], percent: int) -> int | None:
+    """Return a percentile by the nearest rank."""
+    if not ordered:
+        return None
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,80 @@
+"""The ring of finished runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from procengine.model.run import Cause, CauseKind, Run, RunOutcome
+from procengine.model.trigger import TriggerKind
+from procengine.processing.run_history import RunHistory
+from procengine.processing.trigger_statistics import RunTally
+
+
+def a_run(run_id: int, *, trigger: str = "t", sequence: int | None = None, duration_ns: int = 0) -> Run:
+    """Return a run."""
+    return Run(
+        run_id=run_id,
+        database="db",
+        trigger=trigger,
+        plugin_filename="p.py",
+        kind=TriggerKind.WRITE,
+        cause=Cause(kind=CauseKind.WRITE, wal_sequence_number=sequence),
+        started_ns=run_id,
+        queue_wait_ns=0,
+        duration_ns=duration_ns,
+        cpu_ns=0,
+        outcome=RunOutcome.SUCCESS,
+    )
+
+
+def test_the_ring_keeps_the_last_runs() -> None:
+    """Past its capacity the oldest run goes."""
+    history = RunHistory(3)
+    for run_id in range(5):
+        history.add(a_run(run_id))
+    assert [run.run_id for run in history] == [2, 3, 4]
+
+
+def test_runs_are_found_by_cause_trigger_and_id() -> None:
+    """Runs are looked up by the flush that caused them, by trigger, and by id."""
+    history = RunHistory()
+    runs = [a_run(1, sequence=7), a_run(2, trigger="u", sequence=7), a_run(3, sequence=8)]
+    for run in runs:
+        history.add(run)
+    assert history.of(7) == (runs[0], runs[1])
+    assert history.of_trigger("db", "t") == (runs[0], runs[2])
+    assert history.of_trigger("other", "t") == ()
+    assert (history.find(3), history.find(4)) == (runs[2], None)
+
+
+def test_subscribers_hear_of_each_run_and_cannot_break_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A subscriber that raises is logged, and the next one is still called, until it unsubscribes."""
+    history = RunHistory()
+    heard: list[int] = []
+
+    def broken(run: Run) -> None:
+        raise RuntimeError("broken subscriber")
+
+    history.subscribe(broken)
+    unsubscribe = history.subscribe(lambda run: heard.append(run.run_id))
+    history.add(a_run(1))
+    unsubscribe()
+    history.add(a_run(2))
+    assert heard == [1]
+    assert "broken subscriber" in caplog.text
+
+
+def test_percentiles_are_of_the_last_256_runs() -> None:
+    """Percentiles go by the nearest rank over a window that forgets old durations."""
+    tally = RunTally()
+    for duration_ns in [10**9] * 300 + list(range(1, 257)):
+        tally.count(a_run(1, duration_ns=duration_ns))
+    reading = tally.read()
+    assert (reading.p50_ns, reading.p95_ns, reading.p99_ns) == (128, 244, 254)
+    assert reading.runs == 556
+
+
+def test_an_empty_tally_has_no_percentiles() -> None:
+    """Before the first run there is nothing to tell."""
+    reading = RunTally().read()
+    assert (reading.p50_ns, reading.last_run_ns, reading.failing) == (None, None, False)

@@ -1,0 +1,152 @@
+"""The threads that run plugins."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from procengine.errors import StoppedError
+from procengine.processing.worker_pool import RESIDENT_WORKERS, WorkerPool
+from tests.processing.doubles import TIMEOUT
+
+
+def workers() -> list[threading.Thread]:
+    """Return the live threads of pools."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("procengine-worker")]
+
+
+def test_a_task_runs_on_a_named_daemon_thread() -> None:
+    """Workers are named ``procengine-worker-N`` and do not keep the process alive."""
+    pool = WorkerPool()
+    seen: list[tuple[str, bool]] = []
+    done = threading.Event()
+
+    def task() -> None:
+        seen.append((threading.current_thread().name, threading.current_thread().daemon))
+        done.set()
+
+    pool.submit(task)
+    assert done.wait(TIMEOUT)
+    pool.stop(TIMEOUT)
+    assert seen == [("procengine-worker-1", True)]
+
+
+def test_one_worker_is_enough_for_one_task_after_the_other() -> None:
+    """A task goes to an idle worker; no thread is made for it."""
+    pool = WorkerPool()
+    for _ in range(50):
+        done = threading.Event()
+        pool.submit(done.set)
+        assert done.wait(TIMEOUT)
+    count = pool.worker_count
+    pool.stop(TIMEOUT)
+    assert count <= 2  # a task may come in the moment before its predecessor's worker is idle
+
+
+def test_tasks_that_wait_do_not_hold_up_others() -> None:
+    """While tasks wait inside, more workers come, beyond the resident ones, up to the limit."""
+    pool = WorkerPool(limit=40)
+    together = threading.Barrier(40)
+    passed = threading.Semaphore(0)
+
+    def task() -> None:
+        together.wait(TIMEOUT)
+        passed.release()
+
+    for _ in range(40):
+        pool.submit(task)
+    assert all(passed.acquire(timeout=TIMEOUT) for _ in range(40))
+    assert pool.worker_count == 40
+    pool.stop(TIMEOUT)
+
+
+def test_the_limit_bounds_the_workers() -> None:
+    """Past the limit the line waits, and goes on in order when a worker is free."""
+    pool = WorkerPool(limit=2)
+    go = threading.Event()
+    order: list[int] = []
+    both_inside = threading.Barrier(3)
+
+    def first() -> None:
+        both_inside.wait(TIMEOUT)
+        go.wait(TIMEOUT)
+
+    pool.submit(first)
+    pool.submit(first)
+    both_inside.wait(TIMEOUT)
+    done = threading.Event()
+    for number in range(5):
+        pool.submit(lambda number=number: order.append(number))  # type: ignore[misc]
+    assert (pool.worker_count, pool.line_length) == (2, 5)
+    go.set()
+    pool.submit(done.set)
+    assert done.wait(TIMEOUT)
+    pool.stop(TIMEOUT)
+    assert sorted(order) == [0, 1, 2, 3, 4]
+
+
+def test_workers_beyond_the_residents_leave_when_idle() -> None:
+    """A burst's threads go after the idle time; the resident ones stay."""
+    pool = WorkerPool(idle_seconds=0.01)
+    together = threading.Barrier(10)
+    for _ in range(10):
+        pool.submit(lambda: together.wait(TIMEOUT) and None)
+    leaving = threading.Event()
+
+    def left() -> bool:
+        return pool.worker_count == RESIDENT_WORKERS
+
+    for _ in range(1000):
+        if left() or leaving.wait(0.01):
+            break
+    assert pool.worker_count == RESIDENT_WORKERS
+    done = threading.Event()
+    pool.submit(done.set)
+    assert done.wait(TIMEOUT)
+    pool.stop(TIMEOUT)
+
+
+def test_a_task_that_raises_is_logged_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """What a task raises goes to the log; its worker takes the next task."""
+    pool = WorkerPool(limit=1)
+    done = threading.Event()
+
+    def broken() -> None:
+        raise RuntimeError("broken task")
+
+    pool.submit(broken)
+    pool.submit(done.set)
+    assert done.wait(TIMEOUT)
+    pool.stop(TIMEOUT)
+    assert "broken task" in caplog.text
+
+
+def test_stop_leaves_no_thread() -> None:
+    """After `stop` every thread of the pool has ended, and new tasks are refused."""
+    before = workers()
+    pool = WorkerPool()
+    go = threading.Event()
+    for _ in range(RESIDENT_WORKERS + 3):
+        pool.submit(lambda: go.wait(TIMEOUT) and None)
+    go.set()
+    assert pool.stop(TIMEOUT) == ()
+    assert workers() == before
+    with pytest.raises(StoppedError):
+        pool.submit(lambda: None)
+
+
+def test_stop_names_the_threads_that_do_not_end() -> None:
+    """A task that goes on past the time limit is named by its thread."""
+    pool = WorkerPool()
+    inside, go = threading.Event(), threading.Event()
+
+    def stubborn() -> None:
+        inside.set()
+        go.wait(TIMEOUT)
+
+    pool.submit(stubborn)
+    assert inside.wait(TIMEOUT)
+    assert pool.stop(0.01) == ("procengine-worker-1",)
+    go.set()
+    assert pool.stop(TIMEOUT) == ()
