@@ -106,39 +106,21 @@ class GeneralReader:
         """Add a plainly spelled line; false when it has to be looked at exactly."""
         series_text, fields_text, timestamp = found.groups()
         series = self._series.get(series_text) or self._split_series(series_text)
-        if series is None or len(fields_text) * 4 > STRING_LIMIT_BYTES:
+        fields = _read_fields(fields_text) if len(fields_text) * 4 <= STRING_LIMIT_BYTES else None
+        if series is None or fields is None:
             return False
-        pairs = _FIELDS.findall("," + fields_text)
-        names = []
-        values: list[FieldValue] = [*series[2]]
-        letters = ""
-        for name, raw in pairs:
-            names.append(name)
-            last = raw[-1]
-            if last.isdigit():
-                letters += "f"
-                values.append(float(raw))
-            elif last == '"':
-                letters += "s"
-                values.append(unescape_string(raw[1:-1]))
-            elif last in "iu":
-                if len(raw) > _LONGEST_EXACT_DIGITS:
-                    return False
-                letters += last
-                values.append(int(raw[:-1]))
-            else:
-                letters += "b"
-                values.append(raw in _TRUE)
-        time_ns = self._time_ns(timestamp)
+        time_ns = self._default_time_ns if timestamp is None else self._time_ns(timestamp)
         if time_ns is None:
             return False
-        shape = Shape(series[0], series[1], tuple(names), letters)
+        names, letters, values = fields
+        table, tags, tag_values = series
+        shape = Shape(table, tags, names, letters)
         rows = self._rows.get(shape)
         if rows is None:
             if len(set(names)) < len(names):
                 return False
             rows = self._rows[shape] = Rows([], [], [])
-        rows.values.append(tuple(values))
+        rows.values.append((*tag_values, *values))
         rows.times_ns.append(time_ns)
         rows.line_numbers.append(self._line_number)
         return True
@@ -154,9 +136,7 @@ class GeneralReader:
         self._series[text] = series
         return series
 
-    def _time_ns(self, timestamp: str | None) -> int | None:
-        if timestamp is None:
-            return self._default_time_ns
+    def _time_ns(self, timestamp: str) -> int | None:
         return self._to_ns(int(timestamp)) if len(timestamp) <= _LONGEST_EXACT_DIGITS + 1 else None
 
     def _add_exact(self, original: str) -> None:
@@ -205,6 +185,31 @@ class GeneralReader:
                 column=offset + 1,
             )
         )
+
+
+def _read_fields(text: str) -> tuple[tuple[str, ...], str, list[FieldValue]] | None:
+    """Return names, type letters and values of plainly spelled fields; None at a long integer."""
+    names = []
+    values: list[FieldValue] = []
+    letters = ""
+    for name, raw in _FIELDS.findall("," + text):
+        names.append(name)
+        last = raw[-1]
+        if last in "0123456789":
+            letters += "f"
+            values.append(float(raw))
+        elif last == '"':
+            letters += "s"
+            values.append(unescape_string(raw[1:-1]))
+        elif last in "iu":
+            if len(raw) > _LONGEST_EXACT_DIGITS:
+                return None
+            letters += last
+            values.append(int(raw[:-1]))
+        else:
+            letters += "b"
+            values.append(raw in _TRUE)
+    return tuple(names), letters, values
 
 
 def _not_utf8(found: re.Match[str]) -> str:

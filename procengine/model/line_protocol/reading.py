@@ -23,13 +23,27 @@ from procengine.model.line_protocol.general_reader import GeneralReader, decode,
 from procengine.model.line_protocol.group_merge import merge_groups
 from procengine.model.line_protocol.line_ends import OriginalLines
 from procengine.model.line_protocol.piece import index_piece
-from procengine.model.line_protocol.uniform_reader import read_uniform
+from procengine.model.line_protocol.uniform_reader import FEWEST_LINES, read_uniform
 from procengine.model.precision import Precision
 
-SMALL_BODY_BYTES = 16_384
-PIECE_BYTES = 2_000_000
-_PIECES_FOR_THREADS = 2
 _THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSizes:
+    """From which size on which reader is worth its fixed cost; the result never depends on them.
+
+    ``small_body_bytes`` go to the general reader; ``piece_bytes`` is a piece's length; a shape of fewer
+    than ``fewest_lines`` in a piece is read line by line; from ``pieces_for_threads`` on there are two threads.
+    """
+
+    small_body_bytes: int = 16_384
+    piece_bytes: int = 2_000_000
+    fewest_lines: int = FEWEST_LINES
+    pieces_for_threads: int = 3
+
+
+DEFAULT_SIZES = ReadingSizes()
 
 
 def read_lines(
@@ -37,22 +51,25 @@ def read_lines(
     *,
     precision: Precision = Precision.AUTO,
     default_time_ns: int,
-    piece_bytes: int = PIECE_BYTES,
-    small_body_bytes: int = SMALL_BODY_BYTES,
+    sizes: ReadingSizes = DEFAULT_SIZES,
 ) -> ParsedLines:
     """Read a body of line protocol.
 
     ``default_time_ns`` (nanoseconds UTC) is the time of lines without a timestamp, truncated to an
-    explicit precision. Bad lines become errors and never an exception. The sizes only affect speed.
-    Callable from any thread; arrays share no memory with ``data``.
+    explicit precision. Bad lines become errors and never an exception.
+    Callable from any thread; the arrays share no memory with ``data``.
+
+    Source: influxdb3_write/src/write_buffer/validator.rs, v1_parse_lines_and_catalog_updates.
+    Differs: a line's number is that of its first physical line; an error has a column; bytes that are
+    not UTF-8 spoil their line and not the body.
     """
     body = encode(data)
-    if len(body) <= small_body_bytes:
+    if len(body) <= sizes.small_body_bytes:
         reader = GeneralReader(precision=precision, default_time_ns=default_time_ns)
         reader.read(data if isinstance(data, str) and data.isascii() else decode(body))
         groups, errors = tuple(reader.groups()), tuple(reader.errors)
     else:
-        reads = list(_Body(body, precision, default_time_ns, piece_bytes).read())
+        reads = list(_Body(body, precision, default_time_ns, sizes).read())
         groups = merge_groups(group for read in reads for group in read.groups)
         errors = tuple(error for read in reads for error in read.errors)
     return ParsedLines(groups=groups, errors=errors, original_line=OriginalLines(body))
@@ -86,19 +103,19 @@ class _Body:
     """Reads one body piece by piece."""
 
     def __init__(
-        self, body: bytes, precision: Precision, default_time_ns: int, piece_bytes: int
+        self, body: bytes, precision: Precision, default_time_ns: int, sizes: ReadingSizes
     ) -> None:
         self._body = body
         self._view = memoryview(body)
         self._precision = precision
         self._default_time_ns = precision.truncate(default_time_ns)
-        self._piece_bytes = piece_bytes
+        self._sizes = sizes
 
     def read(self) -> Iterator[_PieceRead]:
         """Read all pieces, in order, numbered from the body's start."""
         cuts = self._cuts()
         threads = min(_THREADS, os.cpu_count() or 1)
-        if len(cuts) <= _PIECES_FOR_THREADS or threads == 1:
+        if len(cuts) < self._sizes.pieces_for_threads or threads == 1:
             yield from self._join([(start, end, None) for start, end in cuts])
             return
         pool = ThreadPoolExecutor(threads, thread_name_prefix="procengine-line-protocol")
@@ -111,7 +128,7 @@ class _Body:
     def _cuts(self) -> list[tuple[int, int]]:
         cuts, start = [], 0
         while start < len(self._body):
-            end = self._cut_after(start, self._piece_bytes)
+            end = self._cut_after(start, self._sizes.piece_bytes)
             cuts.append((start, end))
             start = end
         return cuts
@@ -138,10 +155,17 @@ class _Body:
             lines += read.newlines
 
     def _read_piece(self, start: int, end: int) -> _PieceRead:
-        piece = index_piece(self._view[start:end]) if end - start <= 2 * self._piece_bytes else None
+        piece = (
+            index_piece(self._view[start:end]) if end - start <= 2 * self._sizes.piece_bytes else None
+        )
         if piece is None:
             return self._read_generally(start, end)
-        uniform = read_uniform(piece, precision=self._precision, default_time_ns=self._default_time_ns)
+        uniform = read_uniform(
+            piece,
+            precision=self._precision,
+            default_time_ns=self._default_time_ns,
+            fewest_lines=self._sizes.fewest_lines,
+        )
         if uniform is None:
             return self._read_generally(start, end)
         if not uniform.left_over:
@@ -168,4 +192,4 @@ class _Body:
             line_number = reader.line_number
             if position == end:
                 return _PieceRead(end, line_number - 1, tuple(reader.groups()), tuple(reader.errors))
-            end = self._cut_after(position, 2 * (end - position) + self._piece_bytes)
+            end = self._cut_after(position, 2 * (end - position) + self._sizes.piece_bytes)

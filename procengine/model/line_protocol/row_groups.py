@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,6 @@ import pyarrow as pa
 from procengine.model.column import Column, ColumnType
 from procengine.model.line_group import LineGroup
 from procengine.model.line_protocol.grammar import FieldValue
-
-_INT32 = pa.int32()
-_UTF8 = pa.utf8()
 
 
 class Shape(NamedTuple):
@@ -31,7 +29,11 @@ FIELD_TYPE_LETTERS = {
     ColumnType.FLOAT: "f",
     ColumnType.BOOLEAN: "b",
 }
-_LETTER_TYPES = {letter: kind for kind, letter in FIELD_TYPE_LETTERS.items()}
+_TAG_LETTER = "t"
+_TYPES = {_TAG_LETTER: ColumnType.TAG} | {letter: kind for kind, letter in FIELD_TYPE_LETTERS.items()}
+_VALUE_TYPES = {letter: kind.arrow_type for letter, kind in _TYPES.items()} | {_TAG_LETTER: pa.utf8()}
+_NUMPY_TYPES = {"f": np.float64, "i": np.int64, "u": np.uint64}
+_FIRST = pa.array([0], type=pa.int32())
 
 
 class Rows(NamedTuple):
@@ -43,33 +45,50 @@ class Rows(NamedTuple):
 
 
 def line_group(shape: Shape, rows: Rows) -> LineGroup:
-    """Return the rows of one shape as columns."""
-    columns = [Column(name, ColumnType.TAG) for name in shape.tags]
-    columns += [
-        Column(name, _LETTER_TYPES[letter])
-        for name, letter in zip(shape.fields, shape.field_types, strict=True)
-    ]
-    cells = zip(*rows.values, strict=True)
+    """Return the rows of one shape as columns.
+
+    Columns of one type are converted together and are slices of one array: the conversion's
+    fixed cost is most of what a single line costs.
+    """
+    columns, places_by_letter = _layout(shape)
+    cells = list(zip(*rows.values, strict=True))
+    count = len(rows.values)
+    arrays: list[pa.Array] = [None] * len(columns)
+    for letter, places in places_by_letter:
+        together = _convert(letter, [value for place in places for value in cells[place]])
+        for start, place in enumerate(places):
+            array = together.slice(start * count, count) if len(places) > 1 else together
+            arrays[place] = _tags(array, count) if letter == _TAG_LETTER else array
     return LineGroup(
         table=shape.table,
-        columns=tuple(columns),
-        arrays=tuple(
-            [_array(column.type, values) for column, values in zip(columns, cells, strict=True)]
-        ),
+        columns=columns,
+        arrays=tuple(arrays),
         times_ns=np.array(rows.times_ns, dtype=np.int64),
         line_numbers=np.array(rows.line_numbers, dtype=np.int64),
     )
 
 
-def _array(kind: ColumnType, values: tuple[FieldValue, ...]) -> pa.Array:
-    if kind is not ColumnType.TAG:
-        return pa.array(values, type=kind.arrow_type)
-    distinct = dict.fromkeys(values)
-    if len(distinct) == 1:
-        codes = np.zeros(len(values), dtype=np.int32)
-    else:
-        code_of = {value: code for code, value in enumerate(distinct)}
-        codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.int32, count=len(values))
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, type=_INT32), pa.array(list(distinct), type=_UTF8), safe=False
-    )
+@lru_cache(maxsize=256)
+def _layout(shape: Shape) -> tuple[tuple[Column, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
+    """Return a shape's columns, and the places of each type's columns among them."""
+    letters = _TAG_LETTER * len(shape.tags) + shape.field_types
+    names = (*shape.tags, *shape.fields)
+    columns = [Column(name, _TYPES[letter]) for name, letter in zip(names, letters, strict=True)]
+    places = [
+        (letter, tuple([place for place, other in enumerate(letters) if other == letter]))
+        for letter in dict.fromkeys(letters)
+    ]
+    return tuple(columns), tuple(places)
+
+
+def _convert(letter: str, values: list[FieldValue]) -> pa.Array:
+    numbers = _NUMPY_TYPES.get(letter)
+    if numbers is None:
+        return pa.array(values, type=_VALUE_TYPES[letter])
+    return pa.array(np.array(values, dtype=numbers))
+
+
+def _tags(texts: pa.StringArray, count: int) -> pa.DictionaryArray:
+    if count == 1:
+        return pa.DictionaryArray.from_arrays(_FIRST, texts, safe=False)
+    return texts.dictionary_encode()

@@ -37,6 +37,9 @@ MOST_FAILURES = 8
 FEWEST_LINES = 64
 """Below so many lines of a shape, reading them one by one is faster."""
 
+_THREE_WORDS = (ColumnType.TIME, ColumnType.INTEGER, ColumnType.UINTEGER)
+"""Types whose values may have more than sixteen digits, and are still read as words."""
+
 
 @dataclass(frozen=True, slots=True)
 class UniformRead:
@@ -49,14 +52,16 @@ class UniformRead:
     left_over: tuple[tuple[str, int], ...]
 
 
-def read_uniform(piece: Piece, *, precision: Precision, default_time_ns: int) -> UniformRead | None:
+def read_uniform(
+    piece: Piece, *, precision: Precision, default_time_ns: int, fewest_lines: int = FEWEST_LINES
+) -> UniformRead | None:
     """Read a piece's lines by shape; None when the general reader has to read all of them.
 
     ``default_time_ns`` is already truncated to the precision.
     """
     if not len(piece.delimiters) or piece.delimiters[-1] != piece.end - 1 or piece.kinds[-1] != NEWLINE:
         return None  # the last line does not end with the piece
-    reader = _Shapes(piece, precision, default_time_ns)
+    reader = _Shapes(piece, precision, default_time_ns, fewest_lines)
     if not reader.read_single_shape():
         reader.read_many_shapes()
     left_over = reader.left_over()
@@ -76,11 +81,14 @@ class _Values:
 class _Shapes:
     """Reads one piece, shape after shape."""
 
-    def __init__(self, piece: Piece, precision: Precision, default_time_ns: int) -> None:
+    def __init__(
+        self, piece: Piece, precision: Precision, default_time_ns: int, fewest_lines: int
+    ) -> None:
         self.groups: list[LineGroup] = []
         self._piece = piece
         self._precision = precision
         self._default_time_ns = default_time_ns
+        self._fewest_lines = fewest_lines
         self._lasts = np.flatnonzero(piece.kinds == NEWLINE)
         self._starts = np.concatenate(([HEAD_BYTES], piece.delimiters[self._lasts[:-1]] + 1))
         self._unread = np.ones(len(self._lasts), dtype=np.bool_)
@@ -89,7 +97,7 @@ class _Shapes:
         """Read the piece as lines of the first line's shape; false when some have another."""
         piece, count = self._piece, len(self._lasts)
         width = int(self._lasts[0]) + 1
-        if count < FEWEST_LINES or len(piece.delimiters) != count * width:
+        if count < self._fewest_lines or len(piece.delimiters) != count * width:
             return False
         template = make_template(piece, HEAD_BYTES, piece.delimiters[:width])
         if template is None or not (piece.kinds.reshape(-1, width) == template.kinds).all():
@@ -111,7 +119,7 @@ class _Shapes:
                 break
             rows, template = self._like(first, widths, ~tried)
             tried[first] = True
-            if template is None or len(rows) < FEWEST_LINES:
+            if template is None or len(rows) < self._fewest_lines:
                 tried[rows] = True
                 failures += 1
                 continue
@@ -145,7 +153,7 @@ class _Shapes:
         ``delimiters`` has a line's delimiters as a column; their kinds are the template's.
         """
         delimiters = np.ascontiguousarray(delimiters)
-        while len(rows) >= FEWEST_LINES:
+        while len(rows) >= self._fewest_lines:
             read = self._read_values(template, self._starts[rows], delimiters)
             if isinstance(read, _Values):
                 self._unread[rows] = False
@@ -195,7 +203,7 @@ class _Shapes:
         ends = delimiters[slot.delimiter]
         if slot.end_offset:
             ends = ends - slot.end_offset
-        before = 3 if slot.type is ColumnType.TIME else 2
+        before = 3 if slot.type in _THREE_WORDS else 2
         window = self._piece.windows(ends - 8 * before, before + word_count(slot.following))
         unlike = differs(window[:, before:], slot.following) if slot.following else None
         words = tuple([window[:, column] for column in range(before - 1, -1, -1)])
