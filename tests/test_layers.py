@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.catalog", "procengine.wal", "procengine.cache", "procengine.config"),
     ("procengine.write",),
     ("procengine.query", "procengine.processing"),
+    ("procengine.plugin_part",),
     ("procengine.engine",),
     ("procengine.http", "procengine.cli", "procengine.remote", "procengine.testing"),
     ("procengine_jupyter",),

@@ -1,0 +1,349 @@
+"""Which parts make an engine, and who runs on which thread?
+
+The one module that knows every part: it builds, starts and stops them.
+
+Threads. Each owns its state alone; every wait can be stopped.
+
+======================  =======================================  ===========================  ======================
+thread                  what it alone changes                    what it may wait for         how it stops
+======================  =======================================  ===========================  ======================
+a caller's              nothing: it reads, validates, encodes    the flush of its rows        the call returns
+``procengine-flush``    log segments; applies flushed rows to    new rows, fdatasync          ``Wal.close``: flushes
+                        the write buffer; offers them to                                      what is pending
+                        triggers (never waits for them);
+                        answers the writers
+``procengine-snapshot`` Parquet files and their index            enough flushes               ``Snapshots.stop``
+``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
+``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
+                                                                 flush of what it writes      are cancelled, then
+                                                                                              waited for
+======================  =======================================  ===========================  ======================
+
+The catalog is changed under its own lock by whichever thread asks, and read without one.
+Order of the flush thread: fsync, write buffer, triggers, writers: a plugin can query the rows it is called with,
+and a writer is answered when its rows can be queried.
+Stop order is the reverse of start: triggers, snapshots, log, catalog, clock, folder.
+
+Differs: the original's flush waits for room in a trigger's queue; here a trigger reads the log by a cursor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from procengine.catalog import Catalog
+from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
+from procengine.config import EngineConfig, load_config, memory_bytes
+from procengine.data_folder import DataFolder
+from procengine.errors import PluginsDisabledError, StoppedError
+from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted, TableDeleted
+from procengine.model.run import LogEntry
+from procengine.model.write_result import WriteResult
+from procengine.query import QueryExecutor, SessionOptions
+from procengine.query.processing_tables import (
+    PluginFile,
+    PluginFiles,
+    ProcessingEngineLogs,
+    ProcessingEngineTriggerArguments,
+    ProcessingEngineTriggers,
+)
+from procengine.query.system_table import SystemTable
+from procengine.wal import Wal
+from procengine.write.snapshot_tracker import SnapshotPolicy
+from procengine.write.snapshots import Snapshots
+from procengine.write.write_buffer import WriteBuffer
+from procengine.write.writer import Writer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from procengine.plugin_part import PluginPart
+    from procengine.processing.plugin_cache import PluginCache
+    from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
+    from procengine.processing.plugin_registry import PluginRegistry
+    from procengine.processing.triggers import Triggers
+
+BYTES_PER_BUFFERED_VALUE = 8
+"""What a value takes in a buffer: a number, a time or an offset."""
+
+ASSUMED_MEMORY_BYTES = 8 << 30
+"""Taken where the system does not tell how much memory the machine has."""
+
+
+class Engine:
+    """A running engine; `stop` ends it, as does leaving its ``with`` block.
+
+    Options are those of `procengine.config.EngineConfig`, by name; what is not given is looked for in
+    ``settings``, in ``environ`` (the process's by default) and in ``config_file``.
+    With object store ``memory`` nothing outlives the engine.
+
+    Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
+    ``write_buffer``, ``writer``, ``query_executor``; and, while the plugin part is on, ``triggers``, ``plugins``,
+    ``plugin_cache`` and ``logs``, which otherwise raise `PluginsDisabledError`.
+
+    Raises:
+        ConfigError: an option is unknown or not accepted.
+        DataFolderLockedError, DataFormatError, CorruptFileError, StorageError: the data folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, object] | None = None,
+        environ: Mapping[str, str] | None = None,
+        config_file: str | Path | None = None,
+        clock: Clock | None = None,
+        **options: object,
+    ) -> None:
+        self.loaded_config = load_config(
+            options,
+            settings=settings,
+            environ=os.environ if environ is None else environ,
+            file=None if config_file is None else Path(config_file),
+        )
+        self.config: EngineConfig = self.loaded_config.config
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self._stopped = False
+        self._part: PluginPart | None = None
+        with ExitStack() as started:
+            if clock is None:
+                started.callback(self.clock.close)
+            self._start_storage(started)
+            self._start_query(started)
+            self._start_plugins(started)
+            self._start_log(started)
+            # What was started is now stopped by `stop`, in the reverse order.
+            self._started = started.pop_all()
+
+    def _start_storage(self, started: ExitStack) -> None:
+        """Open the folder, the catalog, and the rows; replay the log into the buffer."""
+        folder = self._open_folder(started)
+        self.catalog = Catalog(
+            folder.catalog if folder is not None else None, clock=self.clock, node_id=self.config.node_id
+        )
+        started.callback(self.catalog.close)
+        self.catalog.start()
+        self.wal = Wal(
+            folder.wal if folder is not None else None,
+            clock=self.clock,
+            flush_interval_seconds=self.config.wal_flush_interval,
+        )
+        self.write_buffer = WriteBuffer(
+            folder.tables if folder is not None else None,
+            catalog=self.catalog,
+            gen1_duration_ns=int(self.config.gen1_duration * NANOSECONDS_PER_SECOND),
+            policy=_snapshot_policy(self.config),
+        )
+        for contents in self.wal.open(after=self.write_buffer.load()):
+            self.write_buffer.apply(contents)
+        self._drop_deleted_tables()
+        self.writer = Writer(catalog=self.catalog, log=self.wal, clock=self.clock)
+        started.callback(self.catalog.subscribe(self._on_catalog_event))
+
+    def _open_folder(self, started: ExitStack) -> DataFolder | None:
+        if self.config.object_store == "memory" or self.config.data_dir is None:
+            return None
+        folder = DataFolder(self.config.data_dir)
+        folder.open()
+        started.callback(folder.close)
+        return folder
+
+    def _start_query(self, started: ExitStack) -> None:
+        memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
+        self.query_executor = QueryExecutor(
+            self.catalog,
+            self.write_buffer.view,
+            self._system_tables(),
+            clock=self.clock,
+            options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
+            log_size=self.config.query_log_size,
+        )
+        started.callback(self.query_executor.close)
+
+    def _system_tables(self) -> list[SystemTable]:
+        return [
+            ProcessingEngineTriggers(self.catalog),
+            ProcessingEngineTriggerArguments(self.catalog),
+            ProcessingEngineLogs(self._log_entries),
+            PluginFiles(self._plugin_files),
+        ]
+
+    def _start_plugins(self, started: ExitStack) -> None:
+        """Build the plugin part, if it is on; nothing of it is imported otherwise."""
+        if not self.config.plugins_enabled:
+            return
+        from procengine.plugin_part import PluginPart
+
+        self._part = PluginPart(
+            config=self.config,
+            clock=self.clock,
+            catalog=self.catalog,
+            write=self.writer,
+            query=self.query_executor,
+            read_contents=self.wal.contents,
+        )
+        started.callback(self._part.close)
+
+    def _start_log(self, started: ExitStack) -> None:
+        """Start the threads: from here on writes are taken and triggers run."""
+        triggers = self._part.triggers if self._part is not None else None
+        started.callback(self.wal.close)
+        self.wal.start(self.write_buffer.apply, triggers.offer if triggers is not None else _pass_over)
+        self._snapshots = Snapshots(self.write_buffer, persisted=self._let_log_go)
+        started.callback(self._snapshots.stop)
+        self._snapshots.start()
+        if self._part is not None:
+            started.callback(self._part.stop)
+            self._part.start()
+
+    @property
+    def triggers(self) -> Triggers:
+        """The triggers: create, enable, disable, delete, fire, statistics, runs."""
+        return self._plugin_part().triggers
+
+    @property
+    def plugins(self) -> PluginRegistry:
+        """The plugins of the plugin directory: sources and loaded code."""
+        return self._plugin_part().registry
+
+    @property
+    def plugin_cache(self) -> PluginCache:
+        """What plugins keep by ``influxdb3_local.cache``."""
+        return self._plugin_part().cache
+
+    @property
+    def logs(self) -> Logs:
+        """The processing engine logs."""
+        return self._plugin_part().logs
+
+    def write(
+        self,
+        database: str,
+        data: str | bytes | pa.Table | pa.RecordBatch | pd.DataFrame,
+        *,
+        precision: str = "auto",
+        accept_partial: bool = True,
+        no_sync: bool = False,
+        table: str | None = None,
+        tags: Sequence[str] = (),
+        time_column: str = "time",
+    ) -> WriteResult:
+        """Store rows and return what was stored; see `procengine.write.writer.Writer.write`."""
+        self._check_running()
+        return self.writer.write(
+            database,
+            data,
+            precision=precision,
+            accept_partial=accept_partial,
+            no_sync=no_sync,
+            table=table,
+            tags=tags,
+            time_column=time_column,
+        )
+
+    def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        """Return all rows of a statement; see `procengine.query.executor.QueryExecutor.query`."""
+        self._check_running()
+        return self.query_executor.query(sql, database, params)
+
+    def flush(self) -> None:
+        """Make all rows taken so far, ``no_sync`` ones included, durable and visible."""
+        self._check_running()
+        self.wal.flush()
+
+    def snapshot(self) -> None:
+        """Move the buffered rows to Parquet files now, and let go of the log that they came from.
+
+        With object store ``memory`` nothing happens.
+        """
+        self._check_running()
+        self._snapshots.snapshot()
+
+    def wait_idle(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until no trigger runs or has anything waiting; tell whether that came in time."""
+        if self._part is None:
+            return True
+        return self._part.triggers.wait_idle(timeout_seconds)
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine takes writes and queries."""
+        return not self._stopped
+
+    def stop(self) -> None:
+        """Stop the engine: runs in flight are cancelled, what was written is made durable, threads end.
+
+        Stopping twice is allowed. A stopped engine is not started again; make another.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        self._started.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise StoppedError("the engine is stopped")
+
+    def _plugin_part(self) -> PluginPart:
+        if self._part is None:
+            raise PluginsDisabledError
+        return self._part
+
+    def _let_log_go(self, persisted: int) -> None:
+        """Let the log's files go up to a flush, but for what a trigger has still to read."""
+        needed = self._part.triggers.oldest_needed if self._part is not None else None
+        first_kept = persisted + 1
+        self.wal.retain_from(first_kept if needed is None else min(first_kept, needed))
+
+    def _on_catalog_event(self, event: CatalogEvent) -> None:
+        if isinstance(event, DatabaseDeleted | TableDeleted):
+            self._drop_deleted_tables()
+
+    def _drop_deleted_tables(self) -> None:
+        """Let the rows and files go of tables that were deleted and whose time has come."""
+        now_ns = self.clock.now_ns()
+        due = [
+            table.id
+            for database in self.catalog.state.databases_by_id.values()
+            for table in database.tables_by_id.values()
+            if table.deleted
+            and table.hard_deletion_time_ns is not None
+            and table.hard_deletion_time_ns <= now_ns
+        ]
+        if due:
+            self.write_buffer.delete_tables(due)
+
+    def _log_entries(self, database: str) -> Sequence[LogEntry]:
+        return () if self._part is None else self._part.logs.entries(database=database)
+
+    def _plugin_files(self) -> Iterable[PluginFile]:
+        return () if self._part is None else self._part.files()
+
+
+def _pass_over(contents: object) -> None:
+    """Offer flushed rows to nobody: there are no triggers."""
+
+
+def _snapshot_policy(config: EngineConfig) -> SnapshotPolicy:
+    memory = memory_bytes(config.force_snapshot_mem_threshold, _machine_memory_bytes())
+    return SnapshotPolicy(
+        flushes=config.wal_snapshot_size, values=max(1, memory // BYTES_PER_BUFFERED_VALUE)
+    )
+
+
+def _machine_memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return ASSUMED_MEMORY_BYTES

@@ -1,0 +1,113 @@
+"""Which parts make the processing engine?
+
+Imported by the engine when a plugin directory is configured, and only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from procengine.catalog import Catalog
+from procengine.clock import Clock
+from procengine.config import EngineConfig
+from procengine.errors import PluginPathError
+from procengine.model.run import LogEntry, LogLevel
+from procengine.model.table_rows import WalContents
+from procengine.model.trigger import Trigger, TriggerKind
+from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.plugin_cache import PluginCache
+from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.runner import PluginRunner
+from procengine.processing.trigger_options import TriggerOptions
+from procengine.processing.triggers import Triggers
+from procengine.query.processing_tables import PluginFile
+
+KINDS = {"wal": TriggerKind.WRITE, "schedule": TriggerKind.SCHEDULE, "request": TriggerKind.REQUEST}
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+
+
+class PluginPart:
+    """The plugins of one plugin directory, their triggers, cache and logs."""
+
+    def __init__(
+        self,
+        *,
+        config: EngineConfig,
+        clock: Clock,
+        catalog: Catalog,
+        write: WriteEndpoint,
+        query: QueryEndpoint,
+        read_contents: Callable[[int], WalContents],
+    ) -> None:
+        assert config.plugin_dir is not None
+        config.plugin_dir.mkdir(parents=True, exist_ok=True)
+        self._clock = clock
+        self.registry = PluginRegistry(config.plugin_dir)
+        self.cache = PluginCache(clock)
+        self.logs = ProcessingEngineLogs()
+        self._runner = PluginRunner(self.registry, self.cache, self.logs, write, query, clock)
+        self.triggers = Triggers(
+            catalog,
+            self._runner,
+            read_contents,
+            clock,
+            check_plugin=self.registry.check,
+            log=self._log,
+            drop_cache=self._drop_cache,
+            options=_options(config),
+        )
+
+    def start(self) -> None:
+        """Prepare the interpreter and start the catalog's triggers."""
+        self._runner.start()
+        self.triggers.start()
+
+    def stop(self) -> None:
+        """Stop the triggers and give the interpreter back."""
+        self.triggers.stop()
+        self._runner.close()
+
+    def close(self) -> None:
+        """Let go of the loaded plugins."""
+        self.registry.close()
+
+    def files(self) -> Iterator[PluginFile]:
+        """Yield the files of each trigger's plugin; a plugin that is missing has none."""
+        for trigger in self.triggers.list():
+            try:
+                found = self.registry.files(trigger.plugin_filename)
+            except PluginPathError:
+                continue
+            for file in found:
+                yield PluginFile(
+                    trigger=trigger.name,
+                    file_name=file.name,
+                    file_path=str(file.path),
+                    size_bytes=file.size_bytes,
+                    last_modified_ms=file.modified_ns // NANOSECONDS_PER_MILLISECOND,
+                )
+
+    def _log(self, trigger: Trigger, level: LogLevel, text: str) -> None:
+        self.logs.append(
+            LogEntry(
+                time_ns=self._clock.now_ns(),
+                database=trigger.database,
+                trigger=trigger.name,
+                level=level,
+                text=text,
+            )
+        )
+
+    def _drop_cache(self, trigger: Trigger) -> None:
+        self.cache.drop_trigger(trigger.database, trigger.trigger_id)
+
+
+def _options(config: EngineConfig) -> TriggerOptions:
+    allowed = config.restrict_plugin_triggers_to
+    return TriggerOptions(
+        allowed_kinds=frozenset(KINDS[name] for name in allowed) if allowed else frozenset(TriggerKind),
+        async_concurrency_limit=config.async_trigger_concurrency_limit,
+        depth_limit=config.trigger_depth_limit,
+        stop_timeout_seconds=config.shutdown_timeout,
+    )
