@@ -25,6 +25,13 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 LONGEST_SLEEP_SECONDS = 1.0
 """How long a system clock sleeps at most, so that a wall clock that was set is noticed."""
 
+SMALLEST_SWEEP = 1_000
+"""From how many alarms on a clock looks for cancelled ones, so that they cannot pile up."""
+
+
+def _nothing() -> None:
+    """Stand in for the call of an alarm that was cancelled."""
+
 
 class Alarm:
     """One call that a clock owes; `cancel` takes it back, from any thread."""
@@ -37,8 +44,9 @@ class Alarm:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Drop the call, if it has not begun."""
+        """Drop the call, if it has not begun, and what it holds on to, now and not when it falls due."""
         self.cancelled = True
+        self.callback = _nothing
 
     def ring(self) -> None:
         """Make the call, unless it was cancelled; an error is logged, not raised."""
@@ -76,9 +84,12 @@ class _Heap:
     def __init__(self) -> None:
         self._entries: list[tuple[int, int, Alarm]] = []
         self._arrivals = itertools.count()
+        self._sweep_at = SMALLEST_SWEEP
 
     def push(self, alarm: Alarm) -> bool:
         """Add an alarm; tell whether it is now the first."""
+        if len(self._entries) >= self._sweep_at:
+            self._sweep()
         entry = (alarm.due_ns, next(self._arrivals), alarm)
         heapq.heappush(self._entries, entry)
         return self._entries[0] is entry
@@ -91,8 +102,16 @@ class _Heap:
 
     @property
     def first_due_ns(self) -> int | None:
-        """The earliest due time, or None when empty."""
+        """The due time of the first alarm that was not cancelled, or None when there is none."""
+        while self._entries and self._entries[0][2].cancelled:
+            heapq.heappop(self._entries)
         return self._entries[0][0] if self._entries else None
+
+    def _sweep(self) -> None:
+        """Drop what was cancelled, each time that the heap has doubled: a constant cost a push."""
+        self._entries = [entry for entry in self._entries if not entry[2].cancelled]
+        heapq.heapify(self._entries)
+        self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
 
     def clear(self) -> None:
         """Forget all alarms."""
@@ -181,6 +200,12 @@ class VirtualClock:
         with self._lock:
             self._heap.push(alarm)
         return alarm
+
+    @property
+    def next_due_ns(self) -> int | None:
+        """The instant of the next call owed, or None when none is."""
+        with self._lock:
+            return self._heap.first_due_ns
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and ring what falls due on the way, on the calling thread."""
