@@ -93,6 +93,27 @@ def _response(answer: object, outcome: RunOutcome) -> Response | None:
     return Response(status=status, headers=(), body=str(answer).encode())
 
 
+def some_rows(
+    database_id: int, table: str, count: int = 1, *, depth: int = 0, database: str = "db"
+) -> TableRows:
+    """Return rows of a table: an integer field and the time."""
+    batch = pa.record_batch(
+        {
+            "n": pa.array(range(count), pa.int64()),
+            "time": pa.array(range(count), pa.timestamp("ns")),
+        }
+    )
+    return TableRows(
+        database_id=database_id,
+        table_id=1,
+        database=database,
+        table=table,
+        batch=batch,
+        shapes=(("n",),),
+        depth=depth,
+    )
+
+
 class MemoryLog:
     """A write-ahead log in memory: `write` is one flush."""
 
@@ -162,15 +183,8 @@ class Bench:
 
     def rows(self, table: str, count: int = 1, *, database: str = "db", depth: int = 0) -> TableRows:
         """Return rows of a table."""
-        batch = pa.record_batch({"time": pa.array(range(count), pa.timestamp("ns"))})
-        return TableRows(
-            database_id=self.catalog.database(database).id,
-            table_id=1,
-            database=database,
-            table=table,
-            batch=batch,
-            shapes=((),),
-            depth=depth,
+        return some_rows(
+            self.catalog.database(database).id, table, count, depth=depth, database=database
         )
 
     def write(self, *rows: TableRows) -> int:
