@@ -121,7 +121,8 @@ class JournallingFiles:
         pass
 
     def names(self, folder: Path) -> Sequence[str]:
-        return [path.name for path in self._disk.names if path.parent == folder]
+        inside = (path.relative_to(folder) for path in self._disk.names if path.is_relative_to(folder))
+        return sorted({path.parts[0] for path in inside})
 
     def create(self, path: Path) -> _File:
         if path in self._disk.names:

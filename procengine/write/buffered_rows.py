@@ -7,6 +7,7 @@ series, the merge of duplicates, null columns) is worked out when first asked fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,67 +22,77 @@ TimeRange = tuple[int, int]
 _FEW_SERIES = 64
 
 
+class _Held(NamedTuple):
+    """What is held at one time; replaced as a whole, so that a reader never sees a mixture."""
+
+    batch: pa.RecordBatch
+    series: SeriesIndex | None
+    settled: bool
+
+
 class BufferedRows:
     """Rows of one table, with an index by series and time.
 
     ``batch`` holds the rows in the order of their arrival, with any of the table's columns and ``time``; ``tags``
-    is the series key. Safe to use from several threads: two that ask first at once work the same thing out twice.
+    is the series key. ``settled`` promises that no two rows have the same tags and time.
+    Safe to use from several threads: two that ask first at once work the same thing out twice.
     """
 
     __slots__ = (
         "__weakref__",
         "_complete",
+        "_held",
         "_in_time_order",
-        "_raw",
-        "_settled",
         "max_time_ns",
         "min_time_ns",
         "tags",
     )
 
-    def __init__(self, batch: pa.RecordBatch, tags: tuple[str, ...]) -> None:
+    def __init__(self, batch: pa.RecordBatch, tags: tuple[str, ...], *, settled: bool = False) -> None:
         self.tags = tags
-        self._raw = batch
-        self._settled: tuple[pa.RecordBatch, SeriesIndex] | None = None
+        self._held = _Held(batch, None, settled or batch.num_rows == 1)
         self._complete: tuple[pa.Schema, pa.RecordBatch] | None = None
         times = time_values(batch)
         self.min_time_ns = int(times.min())
         self.max_time_ns = int(times.max())
-        self._in_time_order = bool(np.all(times[1:] >= times[:-1]))
+        self._in_time_order = bool((times[1:] >= times[:-1]).all())
 
     @property
     def batch(self) -> pa.RecordBatch:
         """The rows as they are held: as they arrived, or merged once duplicates were found among them."""
-        return self._raw if self._settled is None else self._settled[0]
+        return self._held.batch
 
     @property
     def row_count(self) -> int:
         """The number of rows held, duplicates included while they were not looked for."""
-        return int(self.batch.num_rows)
+        return int(self._held.batch.num_rows)
 
     @property
     def time_range(self) -> TimeRange:
         """The first and last time of the rows."""
         return self.min_time_ns, self.max_time_ns
 
-    def settle(self) -> tuple[pa.RecordBatch, SeriesIndex]:
+    def settled(self) -> pa.RecordBatch:
+        """Return the rows without duplicates."""
+        return self._held.batch if self._held.settled else self.indexed()[0]
+
+    def indexed(self) -> tuple[pa.RecordBatch, SeriesIndex]:
         """Return the rows without duplicates, and their index."""
-        if self._settled is None:
-            index = index_series(self._raw, self.tags)
-            same = index.same_as_previous()
-            batch = self._raw
-            if same.any():
-                batch = merge_indexed(batch, self.tags, index, same)
-                index = index_series(batch, self.tags)
-                self._in_time_order = index.series_count <= 1
-            self._complete = None
-            self._settled = (batch, index)
-            self._raw = batch
-        return self._settled
+        held = self._held
+        if held.series is not None:
+            return held.batch, held.series
+        batch, index = held.batch, index_series(held.batch, self.tags)
+        same = index.same_as_previous()
+        if same.any():
+            batch = merge_indexed(batch, self.tags, index, same)
+            index = index_series(batch, self.tags)
+            self._in_time_order = index.series_count <= 1
+        self._held = _Held(batch, index, settled=True)
+        return batch, index
 
     def complete(self, schema: pa.Schema) -> pa.RecordBatch:
         """Return the rows without duplicates under a table's whole schema; missing columns are null."""
-        batch, _ = self.settle()
+        batch = self.settled()
         kept = self._complete
         if kept is None or not kept[0].equals(schema):
             kept = (schema, complete(batch, schema))
@@ -100,19 +111,20 @@ class BufferedRows:
         inside = min_ns <= self.min_time_ns and self.max_time_ns <= max_ns
         if inside and not tag_equals:
             return self
-        batch, index = self.settle()
         if tag_equals:
-            return self._taken(_rows_of_series(index, tag_equals, min_ns, max_ns))
+            batch, index = self.indexed()
+            rows = _rows_of_series(index, tag_equals, min_ns, max_ns)
+            return self._part(batch.take(pa.array(rows))) if len(rows) else None
+        batch = self.settled()
         times = time_values(batch)
         if self._in_time_order:
             first, end = np.searchsorted(times, [min_ns, max_ns + 1])
-            return None if first == end else BufferedRows(batch.slice(first, end - first), self.tags)
-        return self._taken(np.flatnonzero((times >= min_ns) & (times <= max_ns)))
+            return None if first == end else self._part(batch.slice(first, end - first))
+        rows = np.flatnonzero((times >= min_ns) & (times <= max_ns))
+        return self._part(batch.take(pa.array(rows))) if len(rows) else None
 
-    def _taken(self, rows: npt.NDArray[np.integer]) -> BufferedRows | None:
-        if not len(rows):
-            return None
-        return BufferedRows(self.batch.take(pa.array(rows)), self.tags)
+    def _part(self, batch: pa.RecordBatch) -> BufferedRows:
+        return BufferedRows(batch, self.tags, settled=True)
 
     def shared_times(self, other: BufferedRows) -> TimeRange | None:
         """Return the time range in which two groups have rows of the same series and time, or None.
@@ -122,8 +134,8 @@ class BufferedRows:
         first, last = max(self.min_time_ns, other.min_time_ns), min(self.max_time_ns, other.max_time_ns)
         if first > last:
             return None
-        mine, times = self.settle()[1].keys(first, last)
-        theirs, _ = other.settle()[1].keys(first, last)
+        mine, times = self.indexed()[1].keys(first, last)
+        theirs, _ = other.indexed()[1].keys(first, last)
         common = times[np.isin(mine, theirs)]
         return (int(common.min()), int(common.max())) if len(common) else None
 

@@ -1,0 +1,150 @@
+"""How do buffered rows become Parquet files?
+
+The rows of one table are merged, sorted by series key and time, and written to as many files as they need: a file
+holds whole gen1 chunks, neighbours in time, and about a million rows at most where the chunks allow it. So files of
+one snapshot never overlap in time, and sparse data of many years does not fall apart into thousands of files.
+
+Differs: the original writes a file for each gen1 chunk, sorted the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from procengine.model.column import TIME, ColumnType
+from procengine.wal import AppendFile, FileSystem
+from procengine.wal.file_system import write_all
+from procengine.write.buffered_rows import BufferedRows, TimeRange, complete, concatenate
+from procengine.write.merge_duplicates import merge_duplicates
+from procengine.write.parquet_file import ParquetFile
+from procengine.write.series_index import time_values
+
+FILE_ROWS = 1_000_000
+ROW_GROUP_ROWS = 262_144
+
+_REPETITIVE = (ColumnType.TAG.arrow_type, ColumnType.STRING.arrow_type)
+"""The types whose values are worth a dictionary in a file."""
+
+
+def partitions(rows: Sequence[BufferedRows], gen1_duration_ns: int) -> tuple[TimeRange, ...]:
+    """Return time ranges (bounds included) that hold all rows, made of whole gen1 chunks, ascending and apart."""
+    counted = [
+        np.unique(time_values(group.settled()) // gen1_duration_ns, return_counts=True) for group in rows
+    ]
+    if not counted:
+        return ()
+    chunks, places = np.unique(np.concatenate([one for one, _ in counted]), return_inverse=True)
+    counts = np.bincount(places, weights=np.concatenate([one for _, one in counted])).astype(np.int64)
+    return tuple(_ranges(chunks, counts, gen1_duration_ns))
+
+
+def _ranges(
+    chunks: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], duration_ns: int
+) -> Iterator[TimeRange]:
+    first, held = int(chunks[0]), 0
+    last = first
+    for chunk, count in zip(chunks.tolist(), counts.tolist(), strict=True):
+        if held and held + count > FILE_ROWS:
+            yield first * duration_ns, (last + 1) * duration_ns - 1
+            first, held = chunk, 0
+        last = chunk
+        held += count
+    yield first * duration_ns, (last + 1) * duration_ns - 1
+
+
+def write_parquet(
+    file_system: FileSystem,
+    path: Path,
+    rows: Sequence[BufferedRows],
+    between: TimeRange,
+    **identity: int,
+) -> ParquetFile:
+    """Write the rows of a time range to a new file, durably, and return what is known of it.
+
+    ``rows`` are oldest first; at least one row lies in the range. ``identity`` holds ``database_id``, ``table_id``
+    and ``number``. The file takes its name when it is complete; the folder's sync is the caller's.
+
+    Raises:
+        OSError: there is no file of that name.
+    """
+    tags = rows[-1].tags
+    parts = [part.settled() for group in rows if (part := group.prune(*between, {})) is not None]
+    batch = merge_duplicates([concatenate(parts)], tags)
+    schema = pa.schema([batch.schema.field(name) for name in sorted(batch.schema.names) if name != TIME])
+    place = bisect(schema.names, TIME)
+    batch = complete(
+        batch, schema.insert(place, pa.field(TIME, ColumnType.TIME.arrow_type, nullable=False))
+    )
+    times = time_values(batch)
+    present = [tag for tag in tags if tag in batch.schema.names]
+    return ParquetFile(
+        path=str(path),
+        size_bytes=_write_file(file_system, path, batch, present),
+        row_count=batch.num_rows,
+        min_time_ns=int(times.min()),
+        max_time_ns=int(times.max()),
+        sort_key=(*present, TIME),
+        **identity,
+    )
+
+
+def _write_file(file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags: Sequence[str]) -> int:
+    part = path.with_name(path.name + ".part")
+    with contextlib.suppress(FileNotFoundError):
+        file_system.remove(part)
+    file = file_system.create(part)
+    try:
+        sink = _Sink(file)
+        _write_batch(sink, batch, tags)
+        file.sync()
+    except BaseException:
+        file.close()
+        with contextlib.suppress(OSError):
+            file_system.remove(part)
+        raise
+    file.close()
+    file_system.replace(part, path)
+    return sink.size_bytes
+
+
+def _write_batch(sink: _Sink, batch: pa.RecordBatch, tags: Sequence[str]) -> None:
+    names = batch.schema.names
+    writer = pq.ParquetWriter(
+        pa.PythonFile(sink, mode="w"),
+        batch.schema,
+        compression="zstd",
+        use_dictionary=[field.name for field in batch.schema if field.type in _REPETITIVE],
+        write_page_index=True,
+        sorting_columns=[
+            pq.SortingColumn(names.index(name), nulls_first=True) for name in (*tags, TIME)
+        ],
+    )
+    with writer:
+        writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+
+
+class _Sink(io.RawIOBase):
+    """What pyarrow writes a file to."""
+
+    def __init__(self, file: AppendFile) -> None:
+        super().__init__()
+        self._file = file
+        self.size_bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: memoryview) -> int:  # type: ignore[override]
+        write_all(self._file, data)
+        size = memoryview(data).nbytes
+        self.size_bytes += size
+        return size

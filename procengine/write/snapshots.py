@@ -1,0 +1,80 @@
+"""Who makes snapshots, and what happens when one fails?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from procengine.errors import StorageError
+from procengine.write.snapshot import Snapshot
+from procengine.write.write_buffer import WriteBuffer
+
+logger = logging.getLogger(__name__)
+
+
+class Snapshots:
+    """Makes snapshots and compactions when the write buffer says that they are due.
+
+    The thread is ``procengine-snapshot``. ``persisted`` is told, after each snapshot, the sequence number up to
+    which everything is in Parquet files: `Wal.retain_from` for the engine. A snapshot that failed is made again
+    after ``retry_seconds``; meanwhile the log keeps everything.
+    """
+
+    def __init__(
+        self, write_buffer: WriteBuffer, *, persisted: Callable[[int], None], retry_seconds: float = 10.0
+    ) -> None:
+        self._write_buffer = write_buffer
+        self._persisted = persisted
+        self._retry_seconds = retry_seconds
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="procengine-snapshot", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, after the snapshot that it is making. Stopping twice is allowed."""
+        self._stopped.set()
+        self._write_buffer.due.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def snapshot(self) -> Snapshot | None:
+        """Make a snapshot now, on the calling thread, and let the log go; None when there was nothing to do.
+
+        Raises:
+            StorageError: the disk refused; nothing is lost.
+        """
+        made = self._write_buffer.snapshot()
+        if made is not None:
+            self._persisted(made.wal_sequence_number)
+            logger.info(
+                "snapshot up to WAL contents %d: %d rows in %d Parquet files",
+                made.wal_sequence_number,
+                made.row_count,
+                len(made.files),
+            )
+        return made
+
+    def _run(self) -> None:
+        due = self._write_buffer.due
+        while True:
+            due.wait()
+            if self._stopped.is_set():
+                return
+            due.clear()
+            try:
+                self._tidy()
+            except (StorageError, OSError):
+                logger.exception("snapshot failed; next attempt in %s s", self._retry_seconds)
+                self._stopped.wait(self._retry_seconds)
+                due.set()
+
+    def _tidy(self) -> None:
+        if self._write_buffer.snapshot_due:
+            self.snapshot()
+        else:
+            self._write_buffer.compact()
