@@ -97,6 +97,17 @@ def write_parquet(
     )
 
 
+def read_parquet(file_system: FileSystem, file: ParquetFile) -> pa.RecordBatch:
+    """Return the rows of a file that `write_parquet` wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        pa.ArrowException: it is damaged.
+    """
+    content = pa.BufferReader(file_system.read(Path(file.path)))
+    return concatenate(pq.ParquetFile(content).read().to_batches())
+
+
 def _write_file(file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags: Sequence[str]) -> int:
     part = path.with_name(path.name + ".part")
     with contextlib.suppress(FileNotFoundError):

@@ -1,17 +1,29 @@
-"""How do the rows of all tables become the files of a snapshot?"""
+"""How do the rows of all tables become the files of a snapshot?
+
+A table's newest files are written again, together with its new rows, while they are not much larger than what is
+added to them: so the files of a table stay few, however small the snapshots, each row is written again but a few
+times, and late rows end up in one file with those that they overlap.
+
+Differs: the original never rewrites a file (its Enterprise edition has a compactor of its own).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from procengine.wal import FileSystem
 from procengine.write.buffered_rows import BufferedRows
 from procengine.write.file_index import FileIndex
 from procengine.write.parquet_file import ParquetFile
-from procengine.write.parquet_writer import partitions, write_parquet
+from procengine.write.parquet_writer import FILE_ROWS, partitions, read_parquet, write_parquet
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +41,23 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenTable:
-    """The rows of one table that a snapshot writes, oldest first."""
+    """The rows of one table that a snapshot writes, and the table's files, each oldest first."""
 
     database_id: int
     table_id: int
     rows: tuple[BufferedRows, ...]
+    files: tuple[ParquetFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenFiles:
+    """``added`` files hold the rows of the snapshot and of the ``replaced`` ones."""
+
+    added: tuple[ParquetFile, ...]
+    replaced: tuple[ParquetFile, ...]
+
+
+NO_FILES = WrittenFiles(added=(), replaced=())
 
 
 class SnapshotFiles:
@@ -48,41 +72,69 @@ class SnapshotFiles:
         self._gen1_duration_ns = gen1_duration_ns
         self.next_number = 1
 
-    def write(self, tables: Sequence[FrozenTable]) -> tuple[ParquetFile, ...]:
+    def write(self, tables: Sequence[FrozenTable]) -> WrittenFiles:
         """Write the rows of tables to new files, durably; all of them or none.
 
         Raises:
             OSError: the disk refused.
         """
-        files: list[ParquetFile] = []
+        added: list[ParquetFile] = []
+        replaced: list[ParquetFile] = []
         try:
             for table in tables:
-                self._write_table(table, files)
+                absorbed, rows = self._absorb(table)
+                self._write_table(table, (*rows, *table.rows), added)
+                replaced += absorbed
         except BaseException:
-            for file in files:
-                remove_quietly(self._file_system, file)
+            for file in added:
+                remove_quietly(self._file_system, file.path)
             raise
-        return tuple(files)
+        return WrittenFiles(added=tuple(added), replaced=tuple(replaced))
 
-    def _write_table(self, table: FrozenTable, files: list[ParquetFile]) -> None:
+    def _absorb(self, table: FrozenTable) -> tuple[Sequence[ParquetFile], list[BufferedRows]]:
+        """Return the files to be written again, and their rows, oldest first."""
+        files = absorbable(table.files, sum(rows.row_count for rows in table.rows))
+        try:
+            return files, [
+                BufferedRows(read_parquet(self._file_system, file), table.rows[-1].tags, settled=True)
+                for file in files
+            ]
+        except (OSError, pa.ArrowException):
+            logger.exception(
+                "cannot read Parquet files of table %d; they are left as they are", table.table_id
+            )
+            return (), []
+
+    def _write_table(
+        self, table: FrozenTable, rows: tuple[BufferedRows, ...], added: list[ParquetFile]
+    ) -> None:
         folder = self._index.table_folder(table.database_id, table.table_id)
         self._file_system.make_folder(folder)
-        for between in partitions(table.rows, self._gen1_duration_ns):
+        for between in partitions(rows, self._gen1_duration_ns):
             number, self.next_number = self.next_number, self.next_number + 1
             file = write_parquet(
                 self._file_system,
                 self._index.file_path(table.database_id, table.table_id, number),
-                table.rows,
+                rows,
                 between,
                 database_id=table.database_id,
                 table_id=table.table_id,
                 number=number,
             )
-            files.append(file)
+            added.append(file)
         self._file_system.sync_folder(folder)
 
 
-def remove_quietly(file_system: FileSystem, file: ParquetFile) -> None:
+def absorbable(files: Sequence[ParquetFile], row_count: int) -> tuple[ParquetFile, ...]:
+    """Return the newest files that are worth writing again together with so many new rows, oldest first."""
+    kept = len(files)
+    while kept and files[kept - 1].row_count <= min(2 * row_count, FILE_ROWS - row_count):
+        kept -= 1
+        row_count += files[kept].row_count
+    return tuple(files[kept:])
+
+
+def remove_quietly(file_system: FileSystem, path: str) -> None:
     """Remove a file that no index names; should it stay, the next start removes it."""
     with contextlib.suppress(OSError):
-        file_system.remove(Path(file.path))
+        file_system.remove(Path(path))

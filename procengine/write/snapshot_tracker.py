@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONG_TAIL = 1_000
-"""From how many uncompacted writes to one table on they are compacted, asked for or not."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPolicy:

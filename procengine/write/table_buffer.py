@@ -18,6 +18,8 @@ from procengine.write.parquet_file import ParquetFile
 
 GROUP_ROWS = 1_000_000
 """Groups are not merged past this many rows; a single write may be larger."""
+LONG_TAIL = 1_000
+"""From how many writes on they are gathered, asked for or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,17 @@ class TableBuffer:
         self._frozen: tuple[BufferedRows, ...] = ()
         self._rows: tuple[BufferedRows, ...] = ()
         self._tail: list[pa.RecordBatch] = []
+        self._tail_rows = 0
 
     @property
     def tail_length(self) -> int:
         """The number of writes that are held as they came."""
         return len(self._tail)
+
+    @property
+    def tail_is_long(self) -> bool:
+        """Whether the writes that are held as they came should be gathered, asked for or not."""
+        return len(self._tail) >= LONG_TAIL or (self._tail_rows >= GROUP_ROWS and len(self._tail) > 1)
 
     @property
     def files(self) -> tuple[ParquetFile, ...]:
@@ -66,11 +74,12 @@ class TableBuffer:
     def row_count(self) -> int:
         """The number of rows not in Parquet files, duplicates as often as they are held."""
         in_groups = sum(rows.row_count for rows in (*self._frozen, *self._rows))
-        return in_groups + sum(int(batch.num_rows) for batch in self._tail)
+        return in_groups + self._tail_rows
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Take the rows of one write."""
         self._tail.append(batch)
+        self._tail_rows += batch.num_rows
 
     def pieces(self) -> Pieces:
         """Return what is held now."""
@@ -88,6 +97,7 @@ class TableBuffer:
             self._epoch += 1
             self._rows = rows
             del self._tail[: len(pieces.tail)]
+            self._tail_rows = sum(batch.num_rows for batch in self._tail)
 
     def freeze(self, series_key: Callable[[], tuple[str, ...]]) -> tuple[BufferedRows, ...]:
         """Set all rows of now apart for a snapshot, and return them; queries go on seeing them.
@@ -97,7 +107,7 @@ class TableBuffer:
         self._epoch += 1
         late = grouped(self._tail, series_key()) if self._tail else ()
         self._frozen = (*self._frozen, *self._rows, *late)
-        self._rows, self._tail = (), []
+        self._rows, self._tail, self._tail_rows = (), [], 0
         return self._frozen
 
     def thaw(self) -> None:
@@ -105,10 +115,13 @@ class TableBuffer:
         self._epoch += 1
         self._rows, self._frozen = (*self._frozen, *self._rows), ()
 
-    def replace_frozen(self, files: Sequence[ParquetFile]) -> None:
-        """Let Parquet files stand for the frozen rows."""
+    def replace_frozen(
+        self, added: Sequence[ParquetFile], replaced: frozenset[ParquetFile] = frozenset()
+    ) -> None:
+        """Let new Parquet files stand for the frozen rows and for the files that they replace."""
         self._epoch += 1
-        self._files, self._frozen = (*self._files, *files), ()
+        kept = (file for file in self._files if file not in replaced)
+        self._files, self._frozen = (*kept, *added), ()
 
 
 def compacted(pieces: Pieces, tags: tuple[str, ...]) -> tuple[BufferedRows, ...]:

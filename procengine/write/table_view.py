@@ -2,7 +2,8 @@
 
 Parquet files and buffered rows that hold each row of that instant, and what is known of duplicates between them.
 A view never changes: neither later writes nor a snapshot reach it. Whoever reads its files keeps the view (or one
-pruned from it) alive until the reading is done: files that were replaced are deleted when no view names them.
+pruned from it) alive until the reading is done: files that were replaced are removed when no view names them,
+though not before some minutes have passed.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ after it leaves log records that `apply` passes over by their number.
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -28,8 +27,9 @@ from procengine.wal import LOCAL, FileSystem
 from procengine.write.buffered_rows import BufferedRows
 from procengine.write.file_index import FileIndex, IndexedFiles
 from procengine.write.parquet_file import ParquetFile
-from procengine.write.snapshot import FrozenTable, Snapshot, SnapshotFiles, remove_quietly
-from procengine.write.snapshot_tracker import LONG_TAIL, SnapshotPolicy, SnapshotTracker
+from procengine.write.retired_files import RetiredFiles
+from procengine.write.snapshot import NO_FILES, FrozenTable, Snapshot, SnapshotFiles, WrittenFiles
+from procengine.write.snapshot_tracker import SnapshotPolicy, SnapshotTracker
 from procengine.write.table_buffer import Pieces, TableBuffer, compacted
 from procengine.write.table_view import TableView
 
@@ -73,7 +73,8 @@ class WriteBuffer:
     """The rows of all tables.
 
     Without a folder (memory object store) there are no Parquet files, and all rows stay in memory.
-    ``due`` is set when a snapshot or a compaction should be made; `procengine.write.snapshots` waits for it.
+    A Parquet file that was replaced or deleted goes when no view refers to it, at the earliest after
+    ``retired_file_seconds``. ``due`` is set when a snapshot or a compaction should be made; `Snapshots` waits for it.
     """
 
     def __init__(
@@ -83,11 +84,12 @@ class WriteBuffer:
         catalog: Tables,
         gen1_duration_ns: int = TEN_MINUTES_NS,
         policy: SnapshotPolicy | None = None,
+        retired_file_seconds: float = 300.0,
         file_system: FileSystem = LOCAL,
     ) -> None:
         self._catalog = catalog
-        self._file_system = file_system
         self._index = None if folder is None else FileIndex(folder, file_system=file_system)
+        self._retired = RetiredFiles(file_system=file_system, grace_seconds=retired_file_seconds)
         self._snapshot_files: SnapshotFiles | None = None
         if self._index is not None:
             self._snapshot_files = SnapshotFiles(
@@ -142,11 +144,11 @@ class WriteBuffer:
                 if buffer is not None and rows.batch.num_rows:
                     buffer.append(rows.batch)
                     tracker.add_rows(rows.batch.num_rows, rows.batch.num_columns)
-                    if buffer.tail_length == LONG_TAIL:
+                    if buffer.tail_is_long and not self.due.is_set():
                         self.due.set()
             tracker.flushes += 1
             self._applied = contents.sequence_number
-            if tracker.due:
+            if tracker.due and not self.due.is_set():
                 self.due.set()
 
     def view(self, table_id: int) -> TableView:
@@ -179,13 +181,14 @@ class WriteBuffer:
             pieces = Pieces() if buffer is None else buffer.pieces()
         return (*(rows.batch for rows in (*pieces.frozen, *pieces.rows)), *pieces.tail)
 
-    def compact(self, *, longer_than: int = LONG_TAIL // 2) -> None:
-        """Gather the writes of each table that has more than so many of them into few batches; any thread."""
+    def compact(self, *, all_tables: bool = False) -> None:
+        """Gather the writes of each table that has many of them, or of all, into few batches; any thread."""
+        self._retired.sweep()
         with self._lock:
             long = [
                 (buffer, buffer.pieces())
                 for buffer in self._buffers.values()
-                if buffer.tail_length > longer_than
+                if buffer.tail_is_long or (all_tables and buffer.tail_length)
             ]
         for buffer, pieces in long:
             schema = self._schema(buffer.table_id)
@@ -229,42 +232,45 @@ class WriteBuffer:
         if self._snapshot_files is None:
             return None
         with self._index_door:
-            self.compact(longer_than=0)
+            self.compact(all_tables=True)
             applied, counted, frozen = self._freeze()
             if applied == self._persisted:
                 return None
             try:
-                files = self._snapshot_files.write(frozen)
-                self._store_index(applied, files)
+                written = self._snapshot_files.write(frozen)
+                self._store_index(applied, written)
             except BaseException as error:
                 self._thaw(counted)
                 if isinstance(error, OSError):
                     raise StorageError(f"snapshot failed, and nothing is lost: {error}") from error
                 raise
-            return self._finish(applied, files)
+            return self._finish(applied, written)
 
     def delete_table(self, table_id: int) -> None:
         """Forget a table's rows for good, durably; its files go when no view names them any longer.
 
         Raises:
-            StorageError: the disk refused; the rows are gone only until a restart.
+            StorageError: the disk refused, and the rows are still there.
         """
         self.delete_tables([table_id])
 
     def delete_tables(self, table_ids: Collection[int]) -> None:
-        """Forget the rows of several tables, as `delete_table` does."""
+        """Forget the rows of several tables, as `delete_table` does. Tables that are gone are passed over."""
         with self._index_door:
             with self._lock:
-                self._removed.update(table_ids)
-                gone = [self._buffers.pop(one) for one in table_ids if one in self._buffers]
-            files = [file for buffer in gone for file in buffer.files]
-            if self._index is None:
+                ids = set(table_ids) - self._removed
+                self._removed |= ids
+                gone = {one: self._buffers.pop(one) for one in ids if one in self._buffers}
+            if self._index is None or not ids:
                 return
             try:
                 self._store_index(self._persisted)
             except OSError as error:
-                raise StorageError(f"cannot delete the rows of tables for good: {error}") from error
-            self._retire(files)
+                with self._lock:
+                    self._removed -= ids
+                    self._buffers |= gone
+                raise StorageError(f"cannot delete the rows of tables {sorted(ids)}: {error}") from error
+            self._retired.retire([file for buffer in gone.values() for file in buffer.files])
 
     def delete_database(self, database_id: int) -> None:
         """Forget the rows of all tables of a database, as `delete_table` does."""
@@ -301,6 +307,7 @@ class WriteBuffer:
                     database_id=buffer.database_id,
                     table_id=buffer.table_id,
                     rows=buffer.freeze(partial(self._series_key, buffer.table_id)),
+                    files=buffer.files,
                 )
                 for buffer in self._buffers.values()
                 if buffer.has_rows
@@ -313,7 +320,7 @@ class WriteBuffer:
             for buffer in self._buffers.values():
                 buffer.thaw()
 
-    def _store_index(self, applied: int, added: Sequence[ParquetFile] = ()) -> None:
+    def _store_index(self, applied: int, written: WrittenFiles = NO_FILES) -> None:
         """Replace the file index. When that fails, new files stay: perhaps the index that names them is in place."""
         assert self._index is not None
         assert self._snapshot_files is not None
@@ -324,22 +331,19 @@ class WriteBuffer:
             IndexedFiles(
                 wal_sequence_number=applied,
                 next_number=self._snapshot_files.next_number,
-                files=(*kept, *added),
+                files=(*(file for file in kept if file not in written.replaced), *written.added),
                 removed=removed,
             )
         )
 
-    def _finish(self, applied: int, files: tuple[ParquetFile, ...]) -> Snapshot:
+    def _finish(self, applied: int, written: WrittenFiles) -> Snapshot:
         by_table: dict[int, list[ParquetFile]] = {}
-        for file in files:
+        for file in written.added:
             by_table.setdefault(file.table_id, []).append(file)
+        replaced = frozenset(written.replaced)
         with self._lock:
             for buffer in self._buffers.values():
-                buffer.replace_frozen(by_table.get(buffer.table_id, ()))
+                buffer.replace_frozen(by_table.get(buffer.table_id, ()), replaced)
             self._persisted = applied
-        return Snapshot(wal_sequence_number=applied, files=files)
-
-    def _retire(self, files: Sequence[ParquetFile]) -> None:
-        """Remove files as soon as nothing refers to their records: a query may be about to open them."""
-        for file in files:
-            weakref.finalize(file, remove_quietly, self._file_system, replace(file))
+        self._retired.retire(written.replaced)
+        return Snapshot(wal_sequence_number=applied, files=written.added)

@@ -16,6 +16,8 @@ import pytest
 from procengine.clock import VirtualClock
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
 from procengine.wal import LOCAL, Wal
+from procengine.write.parquet_file import ParquetFile
+from procengine.write.snapshot import absorbable
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
 from procengine.write.write_buffer import WriteBuffer
@@ -91,7 +93,7 @@ def test_snapshot_rows_before_1970_have_their_chunk() -> None:
 
 
 def test_snapshot_marks_where_buffer_and_files_overlap() -> None:
-    """Rows that arrive after the snapshot of their time are merged with the file, where the ranges meet."""
+    """Rows that come after the snapshot of their time overlap the file; the next snapshot makes one file of both."""
     files = JournallingFiles()
     buffer = buffer_on(files)
     apply(buffer, 1, ("a", 10, 1.0), ("a", 20, 1.0))
@@ -100,7 +102,7 @@ def test_snapshot_marks_where_buffer_and_files_overlap() -> None:
     view = buffer.view(1)
     assert view.overlaps == ((20, 20),)
     buffer.snapshot()
-    assert buffer.view(1).overlaps == ((20, 20),)
+    assert buffer.view(1).overlaps == ()
     assert merged(buffer.view(1), files) == [("a", 1.0, 10), ("a", 2.0, 20), ("a", 2.0, 30)]
 
 
@@ -201,12 +203,12 @@ def test_snapshot_readers_see_each_row_once() -> None:
     for reader in readers:
         reader.join()
     assert problems == []
-    assert len(buffer.view(1).files) == 6
+    assert buffer.statistics().buffered_row_count == 0
 
 
 def test_snapshot_view_outlives_the_deletion_of_its_table(tmp_path: Path) -> None:
     """A deleted table's files go when the last view that names them does, and not before."""
-    buffer = WriteBuffer(tmp_path, catalog=SmallCatalog())
+    buffer = WriteBuffer(tmp_path, catalog=SmallCatalog(), retired_file_seconds=0)
     buffer.load()
     apply(buffer, 1, ("a", 1, 1.0))
     buffer.snapshot()
@@ -214,10 +216,96 @@ def test_snapshot_view_outlives_the_deletion_of_its_table(tmp_path: Path) -> Non
     path = Path(view.files[0].path)
     buffer.delete_table(1)
     assert buffer.view(1).files == ()
+    buffer.compact()
     assert merged(view, LOCAL) == [("a", 1.0, 1)]
     del view
     gc.collect()
+    buffer.compact()
     assert not path.exists()
+
+
+def test_snapshot_replaced_files_stay_for_a_while(tmp_path: Path) -> None:
+    """A query may open a file later by its path: a replaced file outlives its last view for some time."""
+    buffer = WriteBuffer(tmp_path, catalog=SmallCatalog(), retired_file_seconds=3600)
+    buffer.load()
+    apply(buffer, 1, ("a", 1, 1.0))
+    buffer.snapshot()
+    path = Path(buffer.files()[0].path)
+    apply(buffer, 2, ("a", 2, 1.0))
+    buffer.snapshot()
+    buffer.compact()
+    assert path.exists()
+    assert path not in [Path(file.path) for file in buffer.files()]
+    again = WriteBuffer(tmp_path, catalog=SmallCatalog())
+    again.load()
+    assert not path.exists()
+    assert again.files() == buffer.files()
+
+
+def test_snapshot_keeps_files_few() -> None:
+    """However many small snapshots there are, few files are left, each row in one of them."""
+    files = JournallingFiles()
+    buffer = buffer_on(files)
+    for number in range(1, 41):
+        apply(buffer, number, ("a", number, 0.0), ("b", 50 - number, 0.0))
+        buffer.snapshot()
+    view = buffer.view(1)
+    assert len(view.files) <= 6
+    assert len(merged(view, files)) == 80
+    assert view.files == tuple(sorted(view.files, key=lambda file: file.number))
+
+
+def test_snapshot_rewritten_files_keep_the_order_of_age() -> None:
+    """A value in a file that was written again is still older than one written after it, and newer than before."""
+    files = JournallingFiles()
+    buffer = buffer_on(files)
+    for number in range(1, 12):
+        apply(
+            buffer,
+            number,
+            ("a", 1, float(number)),
+            *(("b", 100 * number + n, 0.0) for n in range(12 - number)),
+        )
+        buffer.snapshot()
+        assert merged(buffer.view(1), files)[0] == ("a", float(number), 1)
+
+
+def test_snapshot_leaves_an_unreadable_file_alone() -> None:
+    """A damaged file does not keep later rows out of Parquet; it stays for its reader to report."""
+    files = JournallingFiles()
+    buffer = buffer_on(files)
+    apply(buffer, 1, ("a", 1, 1.0))
+    buffer.snapshot()
+    (damaged,) = buffer.files()
+    content = files.files() | {Path(damaged.path): b"PAR1 no more"}
+    buffer = loaded(JournallingFiles(content))
+    apply(buffer, 2, ("a", 2, 1.0))
+    assert buffer.snapshot() is not None
+    assert len(buffer.files()) == 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "new", "count"),
+    [((100, 10), 3, 0), ((100, 6), 3, 1), ((100, 8, 6), 3, 2), ((5,), 1_000_000, 0), ((), 5, 0)],
+)
+def test_absorbable_files(sizes: tuple[int, ...], new: int, count: int) -> None:
+    """The newest files are written again while each is at most twice as large as what is added to it."""
+    files = [file_of(number, size) for number, size in enumerate(sizes)]
+    assert absorbable(files, new) == tuple(files[len(files) - count :])
+
+
+def file_of(number: int, row_count: int) -> ParquetFile:
+    return ParquetFile(
+        path="",
+        number=number,
+        database_id=1,
+        table_id=1,
+        size_bytes=1,
+        row_count=row_count,
+        min_time_ns=0,
+        max_time_ns=0,
+        sort_key=("time",),
+    )
 
 
 def test_snapshot_deleted_table_stays_deleted() -> None:

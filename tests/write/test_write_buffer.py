@@ -9,7 +9,8 @@ import pytest
 from procengine.errors import NotFoundError
 from procengine.model.column import Column, ColumnType
 from procengine.wal import LOCAL
-from procengine.write.snapshot_tracker import LONG_TAIL, SnapshotPolicy, SnapshotTracker
+from procengine.write.snapshot_tracker import SnapshotPolicy, SnapshotTracker
+from procengine.write.table_buffer import LONG_TAIL
 from procengine.write.write_buffer import WriteBuffer
 from tests.some_rows import some_rows
 from tests.write.buffers import HOME, Definition, SmallCatalog, apply, contents, merged
@@ -111,6 +112,16 @@ def test_write_buffer_asks_for_compaction_of_many_writes() -> None:
     assert buffer.due.is_set()
     buffer.compact()
     assert len(buffer.held_batches(1)) == 1
+
+
+def test_write_buffer_asks_for_compaction_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large writes are gathered without a query, once there is something to gather."""
+    monkeypatch.setattr("procengine.write.table_buffer.GROUP_ROWS", 3)
+    buffer = memory_buffer()
+    apply(buffer, 1, *(("a", number, 0.0) for number in range(5)))
+    assert not buffer.due.is_set()
+    apply(buffer, 2, ("a", 9, 0.0))
+    assert buffer.due.is_set()
 
 
 def test_write_buffer_without_a_folder_makes_no_snapshot(tmp_path: Path) -> None:
