@@ -9,6 +9,7 @@ from __future__ import annotations
 import linecache
 import sys
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 _CELL_MAGIC_CALL = "get_ipython().run_cell_magic("
@@ -51,25 +52,27 @@ class Cells:
         ``line`` is the line of ``%%plugin`` without its name, ``body`` the cell below it.
         """
         text = f"%%plugin {line}\n{body}"
-        number = self._shell.execution_count
-        filename = self._running_cell() or self._shell.compile.cache(text, number)
+        running = self._running_cell()
+        number = self._number(running) if running is not None else self._shell.execution_count
+        if running is None or not linecache.getline(running, 1).startswith(_CELL_MAGIC_CALL):
+            running = self._shell.compile.cache(text, number)
         blank_lines = self._blank_lines_before(line)
         text = "\n" * blank_lines + text
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        linecache.cache[running] = (len(text), None, text.splitlines(keepends=True), running)
         label = f"Cell In[{number}]"
-        self._labels[filename] = label
-        return CellSource(filename=filename, label=label, line_offset=blank_lines + 1, code=body)
+        self._labels[running] = label
+        return CellSource(filename=running, label=label, line_offset=blank_lines + 1, code=body)
+
+    def _number(self, filename: str) -> int:
+        """Return the number that IPython gave a cell."""
+        return int(self._shell.compile._filename_map[filename])
 
     def _running_cell(self) -> str | None:
-        """Return the file name of the cell that is running, if all it does is call this magic."""
-        frame = sys._getframe()
+        """Return the file name of the cell whose code is calling."""
+        frame: FrameType | None = sys._getframe()
         while frame is not None and frame.f_code.co_filename not in self._shell.compile._filename_map:
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is None:
-            return None
-        filename = frame.f_code.co_filename
-        lines = linecache.getlines(filename)
-        return filename if lines and lines[0].startswith(_CELL_MAGIC_CALL) else None
+            frame = frame.f_back
+        return frame.f_code.co_filename if frame is not None else None
 
     def _blank_lines_before(self, line: str) -> int:
         """Return how many blank lines stand above the magic: IPython drops them before it runs the cell."""

@@ -1,0 +1,468 @@
+"""Each magic does one thing and shows what came of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from procengine.model.run import RunOutcome
+from tests.extension.conftest import HOT_ROOMS, Notebook
+
+SCHEDULED = """%%plugin hourly --trigger every:1h --database house
+def process_scheduled_call(influxdb3_local, call_time, args=None):
+    influxdb3_local.info("called at", call_time.isoformat())
+    influxdb3_local.write(LineBuilder("beat").int64_field("n", 1))
+"""
+
+REQUESTED = """%%plugin lookup --trigger request:lookup --database house
+def process_request(influxdb3_local, query_parameters, request_headers, request_body, args=None):
+    return {"q": query_parameters, "h": request_headers.get("x-room"), "b": request_body.decode()}
+"""
+
+
+def rows(notebook: Notebook, sql: str) -> list[dict[str, object]]:
+    """Return the rows of a query on the database house."""
+    return notebook.engine.query(sql, "house").to_pylist()
+
+
+def test_plugin_runs_on_the_next_write(notebook: Notebook) -> None:
+    """A plugin cell is live; the write that fires it shows the run, what it logged and what it wrote."""
+    card = notebook.run(HOT_ROOMS).text()
+    assert "hot_rooms.py: saved plugins/hot_rooms.py · process_writes" in card
+    assert "trigger hot_rooms created: table:home in house" in card
+
+    notebook.run("%%write house\nhome,room=Kitchen temp=21.0\nhome,room=Attic temp=24.5")
+
+    assert "2 rows into house.home" in notebook.shown[-1]
+    assert "hot_rooms: success" in notebook.shown[-1]
+    assert "hot: Attic" in notebook.shown[-1]
+    assert "wrote 1 row into alert" in notebook.shown[-1]
+    assert rows(notebook, "SELECT room, temp FROM alert") == [{"room": "Attic", "temp": 24.5}]
+
+
+def test_running_the_cell_again_puts_new_code_in_place(notebook: Notebook) -> None:
+    """The trigger keeps its id, its cache and its history; only the code changes."""
+    notebook.run(HOT_ROOMS)
+    notebook.run("%%write house\nhome,room=Attic temp=24.5")
+    before = notebook.engine.triggers.get("house", "hot_rooms")
+
+    card = notebook.run(HOT_ROOMS.replace('"hot:"', '"very hot:"')).text()
+    notebook.run("%%write house\nhome,room=Attic temp=25.5")
+
+    after = notebook.engine.triggers.get("house", "hot_rooms")
+    assert "saved anew" in card
+    assert "trigger hot_rooms runs the new code" in card
+    assert after.trigger_id == before.trigger_id
+    assert "very hot: Attic" in notebook.shown[-1]
+    assert len(notebook.engine.triggers.runs.of_trigger("house", "hot_rooms")) == 2
+
+
+def test_changed_options_change_the_trigger(notebook: Notebook) -> None:
+    """Other arguments change the trigger in place, and hold for the next run."""
+    notebook.run(HOT_ROOMS)
+
+    card = notebook.run(HOT_ROOMS.replace("limit=22.5", "limit=30")).text()
+    notebook.run("%%write house\nhome,room=Attic temp=24.5")
+
+    assert "trigger hot_rooms changed" in card
+    assert "hot: Attic" not in notebook.shown[-1]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("def process_writes(a, b, c):\n    return (", "line 3\n    return (\n           ^"),
+        ("def other(): ...", "has no entry point; define one of process_writes, process_scheduled_call"),
+    ],
+)
+def test_code_that_cannot_be_a_plugin_is_refused(notebook: Notebook, cell: str, text: str) -> None:
+    """The error names the cell's line; nothing is saved."""
+    assert text in notebook.fails(f"%%plugin broken\n{cell}")
+    assert not Path("plugins/broken.py").exists()
+
+
+def test_wrong_entry_point_is_refused_before_saving(notebook: Notebook) -> None:
+    """A mistake leaves the running plugin as it was."""
+    notebook.run(HOT_ROOMS)
+    first = Path("plugins/hot_rooms.py").read_text()
+
+    text = notebook.fails(
+        "%%plugin hot_rooms --trigger table:home --database house\ndef process_scheduled_call(a, b, c): ..."
+    )
+
+    assert "the process_writes function is not present in the plugin" in text
+    assert Path("plugins/hot_rooms.py").read_text() == first
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../b", "sp ace", "~/x"])
+def test_plugin_names_stay_inside(notebook: Notebook, name: str) -> None:
+    """A plugin's name cannot leave the plugin folder."""
+    assert "is not allowed" in notebook.fails(f"%%plugin '{name}'\ndef process_writes(a, b, c): ...")
+
+
+def test_trigger_needs_a_database(notebook: Notebook) -> None:
+    """Without --database the only one there is is taken; otherwise the error lists them."""
+    cell = "%%plugin p --trigger all_tables\ndef process_writes(a, b, c=None): ..."
+    assert "a trigger needs --database DB" in notebook.fails(cell)
+
+    notebook.run("%%write house\nhome temp=1")
+    assert "all_tables in house" in notebook.run(cell).text()
+
+    notebook.run("%%write other\nhome temp=1")
+    assert "there are: house, other" in notebook.fails(cell)
+
+
+def test_bad_trigger_spec_is_refused_with_the_originals_text(notebook: Notebook) -> None:
+    """A specification that cannot be is named, with what is accepted."""
+    text = notebook.fails(
+        "%%plugin p --trigger evry:1h --database house\ndef process_scheduled_call(a, b, c): ..."
+    )
+
+    assert "failed to parse trigger from evry:1h" in text
+    assert "expect one of the following forms: 'table:<TABLE_NAME>'" in text
+
+
+def test_folder_plugin_is_written_file_by_file(notebook: Notebook) -> None:
+    """``FOLDER/FILE`` belongs to the folder's plugin once that has an ``__init__``; a change reloads it."""
+    head = "%%plugin rooms/__init__ --trigger table:home --database house\n"
+    code = (
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    from rooms.rules import word\n    influxdb3_local.info(word())\n"
+    )
+    Path("plugins/rooms").mkdir()
+    Path("plugins/rooms/rules.py").write_text("def word(): return 'first'\n")
+    assert "trigger rooms created" in notebook.run(head + code).text()
+    notebook.run("%%write house\nhome temp=1")
+    assert "first" in notebook.shown[-1]
+
+    card = notebook.run("%%plugin rooms/rules\ndef word(): return 'second'\n").text()
+    notebook.run("%%write house\nhome temp=2")
+
+    assert "part of rooms" in card
+    assert "second" in notebook.shown[-1]
+
+
+def test_notes_name_the_cells_lines(notebook: Notebook) -> None:
+    """What would differ on a server is noted at the cell's own line, with a remedy."""
+    card = notebook.run(HOT_ROOMS)
+
+    noted = {(note.code.value, note.line_number) for note in card.notes}
+
+    assert ("missing-key", 5) in noted
+    assert "use row.get(...)" in card.text()
+
+
+def test_failure_shows_the_cells_own_line(notebook: Notebook) -> None:
+    """A plugin's exception is shown with the line of its cell, and the rows stay stored."""
+    notebook.run(HOT_ROOMS)
+    number = notebook.shell.execution_count - 1
+
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+
+    assert "hot_rooms: error" in notebook.shown[-1]
+    assert f"Cell In[{number}], line 5, in process_writes" in notebook.shown[-1]
+    assert 'if row["temp"] > float(args["limit"]):' in notebook.shown[-1]
+    assert "KeyError: 'temp'" in notebook.shown[-1]
+    assert rows(notebook, "SELECT hum FROM home") == [{"hum": 1.0}]
+
+
+def test_blank_lines_above_the_magic_are_counted(notebook: Notebook) -> None:
+    """The line number is the cell's even where blank lines stand above the magic."""
+    notebook.run("\n\n" + HOT_ROOMS)
+
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+
+    assert ", line 7, in process_writes" in notebook.shown[-1]
+
+
+def test_post_mortem_opens_the_plugins_frame(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``%debug`` finds the plugin's innermost frame, with its variables."""
+    from IPython.core.debugger import Pdb
+
+    seen: list[tuple[str, object]] = []
+
+    def interaction(self: Pdb, frame: object, error: object) -> None:
+        self.setup(None, error.__traceback__ if isinstance(error, BaseException) else error)
+        current = self.curframe
+        seen.append((current.f_code.co_name, current.f_locals["row"]["room"]))
+        self.forget()
+
+    monkeypatch.setattr(Pdb, "interaction", interaction)
+    notebook.run(HOT_ROOMS)
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+
+    notebook.run("%debug")
+
+    assert seen == [("process_writes", "Attic")]
+    assert sys.last_value.args == ("temp",)
+
+
+def test_fire_sends_rows(notebook: Notebook) -> None:
+    """``%%fire`` with rows runs a write trigger as a write would; the rows themselves are not stored."""
+    notebook.run(HOT_ROOMS)
+
+    card = notebook.run("%%fire hot_rooms\nhome,room=Attic temp=30 1")
+
+    assert "1 row into alert" in card.text()
+    assert rows(notebook, "SELECT room FROM alert") == [{"room": "Attic"}]
+    assert "home" not in notebook.engine.catalog.database("house").tables
+
+
+def test_dry_run_changes_nothing(notebook: Notebook) -> None:
+    """``--dry-run`` shows lines, logs and the cache difference; tables, cache and logs stay as they were."""
+    notebook.run(
+        "%%plugin counting --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    n = influxdb3_local.cache.get('n', 0) + 1\n"
+        "    influxdb3_local.cache.put('n', n)\n"
+        "    influxdb3_local.write(LineBuilder('seen').int64_field('n', n))\n"
+    )
+
+    card = notebook.run('%fire counting --dry-run --lp "home temp=1"')
+
+    assert "would write 1 row into seen" in card.text()
+    assert "seen n=1i" in card.text()
+    assert "cache 'n': absent -> 1" in card.text()
+    assert "seen" not in notebook.engine.catalog.database("house").tables
+    assert "1i" in notebook.run('%fire counting --lp "home temp=1"').text()
+
+
+def test_fire_takes_a_schedules_time(notebook: Notebook) -> None:
+    """``--at`` is the time that a schedule plugin is called with."""
+    notebook.run(SCHEDULED)
+
+    card = notebook.run("%fire hourly --at 2022-12-31T00:00:00Z")
+
+    assert "called at" in card.text()
+    assert card.run.cause.instant_ns == 1_672_444_800_000_000_000
+
+
+def test_fire_makes_a_request(notebook: Notebook) -> None:
+    """Parameters, headers and body reach a request plugin; its answer is shown."""
+    notebook.run(REQUESTED)
+
+    card = notebook.run("%%fire lookup --param room=Attic --header 'X-Room: 7' --method POST\nthe body")
+
+    assert card.run.response.status == 200
+    assert '"room": "Attic"' in card.text()
+    assert '"h": "7"' in card.text()
+    assert "the body" in card.text()
+
+
+def test_fire_repeats(notebook: Notebook) -> None:
+    """``--repeat`` fires again and again, and sums up."""
+    notebook.run(SCHEDULED)
+
+    card = notebook.run("%fire hourly --repeat 3 --dry-run")
+
+    assert "3 runs" in card.text()
+    assert [run.outcome for run in card.runs] == [RunOutcome.SUCCESS] * 3
+
+
+def test_unknown_trigger_lists_the_known(notebook: Notebook) -> None:
+    """A name that no trigger has is answered with those there are."""
+    notebook.run(SCHEDULED)
+
+    assert "no trigger 'houry'; there are: hourly" in notebook.fails("%fire houry")
+
+
+def test_printed_text_stays_out_of_the_cell(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a plugin prints is in its log and on its card, not in the cell's output."""
+    notebook.run(
+        "%%plugin talker --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n    print('psst')\n"
+    )
+    capsys.readouterr()
+
+    notebook.run("%%write house\nhome temp=1")
+
+    assert "psst" not in capsys.readouterr().out
+    assert "print psst" in notebook.shown[-1]
+
+
+def test_rejected_lines_are_shown_and_the_others_stored(notebook: Notebook) -> None:
+    """A partial write stores the good lines and says what is wrong with the others, line and column."""
+    notebook.run("%%write house\nhome temp=1 1\n\nhome temp=x\nhome temp=2 2")
+
+    assert "2 rows into house.home, 1 line rejected" in notebook.shown[-1]
+    assert "rejected line 3, column" in notebook.shown[-1]
+
+
+def test_write_without_a_good_line_fails(notebook: Notebook) -> None:
+    """A cell that stores nothing is an error, with line and column."""
+    text = notebook.fails("%%write house\nhome temp=x")
+
+    assert "nothing was stored" in text
+    assert "line 1, column" in text
+
+
+def test_whole_writes_are_all_or_nothing(notebook: Notebook) -> None:
+    """With ``--no-accept-partial`` one bad line rejects all."""
+    assert "nothing was stored" in notebook.fails(
+        "%%write house --no-accept-partial\nhome t=1\nhome t=x"
+    )
+    assert notebook.engine.catalog.find_database("house") is None
+
+
+def test_files_are_written(notebook: Notebook, tmp_path: Path) -> None:
+    """Line protocol, CSV and Parquet files are read by their endings."""
+    (tmp_path / "a.lp").write_text("home,room=a temp=1 1\n")
+    (tmp_path / "home.csv").write_text("room,temp,time\nb,2.0,2022-01-01T00:00:00Z\n")
+    table = pa.table({"room": ["c"], "temp": [3.0], "time": pa.array([3], pa.timestamp("ns"))})
+    pq.write_table(table, tmp_path / "p.parquet")
+
+    notebook.run("%write a.lp house")
+    notebook.run("%write home.csv house --tags room")
+    notebook.run("%write p.parquet house --table home --tags room")
+
+    found = rows(notebook, "SELECT room, temp FROM home ORDER BY temp")
+    assert found == [{"room": r, "temp": t} for r, t in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
+
+
+def test_variables_are_written(notebook: Notebook) -> None:
+    """A DataFrame, an Arrow table or text in a variable is written; the table is called as the variable."""
+    notebook.run("import pandas as pd, pyarrow as pa")
+    notebook.run(
+        "frame = pd.DataFrame({'room': ['a'], 'temp': [1.0], 'time': pd.to_datetime(['2022-01-01'])})"
+    )
+    notebook.run("arrow = pa.Table.from_pandas(frame)\nlines = 'text n=1i'")
+
+    notebook.run("%write frame house --tags room")
+    notebook.run("%write arrow house --tags room")
+    notebook.run("%write lines house")
+
+    assert set(notebook.engine.catalog.database("house").tables) == {"frame", "arrow", "text"}
+
+
+def test_source_that_is_nowhere_is_refused(notebook: Notebook) -> None:
+    """What is neither a variable nor a file is named."""
+    assert "'gone.lp' is neither a variable nor a file" in notebook.fails("%write gone.lp house")
+
+
+def test_query_shows_a_result(notebook: Notebook) -> None:
+    """Without --as the result shows itself and gives its data to any library."""
+    notebook.run("%%write house\nhome,room=Attic temp=24.5 1")
+
+    result = notebook.run("%%query house\nSELECT room, temp FROM home")
+
+    assert result.to_arrow().to_pylist() == [{"room": "Attic", "temp": 24.5}]
+    assert "| Attic | 24.5 |" in result.text()
+
+
+def test_query_takes_the_notebooks_variables(notebook: Notebook) -> None:
+    """``$name`` is the variable of that name, typed."""
+    notebook.run("%%write house\nhome,room=Attic temp=24.5 1\nhome,room=Kitchen temp=21 1\nlimit=1")
+    notebook.run("limit, room = 22, 'Attic'")
+
+    result = notebook.run("%%query house\nSELECT temp FROM home WHERE temp > $limit AND room = $room")
+
+    assert result.to_arrow()["temp"].to_pylist() == [24.5]
+    assert "no variable 'nope'" in notebook.fails("%%query house\nSELECT $nope")
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"), [("pandas", "pandas"), ("arrow", "pyarrow"), ("polars", "polars")]
+)
+def test_query_gives_each_kind(notebook: Notebook, kind: str, module: str) -> None:
+    """``--as`` decides the type, ``--out`` the variable."""
+    notebook.run("%%write house\nhome temp=1 1")
+
+    assert type(notebook.run(f"%%query house --as {kind}\nSELECT temp FROM home")).__module__.startswith(
+        module
+    )
+    notebook.run(f"%%query house --as {kind} --out kept\nSELECT temp FROM home")
+    assert type(notebook.shell.user_ns["kept"]).__module__.startswith(module)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("%%query house\n  \n", "the cell has no SQL"),
+        ("%%query house --out 1x\nSELECT 1", "--out cannot be '1x'"),
+        ("%%query nowhere\nSELECT 1", "database not found: nowhere"),
+        ("%%query house\nSELEC 1", "SELEC"),
+        ("%%query house\nDROP TABLE home", "DROP"),
+    ],
+)
+def test_bad_queries_are_usage_errors(notebook: Notebook, cell: str, text: str) -> None:
+    """A query that cannot be has one short error."""
+    notebook.run("%%write house\nhome temp=1")
+
+    assert text in notebook.fails(cell)
+
+
+def test_triggers_are_listed(notebook: Notebook) -> None:
+    """``%procengine triggers`` shows each trigger with its state and runs."""
+    notebook.run(HOT_ROOMS)
+    notebook.run("%%write house\nhome,room=Attic temp=24.5")
+
+    text = notebook.run("%procengine triggers").text()
+
+    assert "hot_rooms · house · table:home · hot_rooms.py · enabled · 1 run" in text
+
+
+def test_no_sync_write_says_so(notebook: Notebook) -> None:
+    """With --no-sync the card does not promise durability."""
+    notebook.run("%%write house --no-sync\nhome temp=1")
+
+    assert "in memory, durable with the next flush" in notebook.shown[-1]
+
+
+def test_long_write_can_be_interrupted_between_pieces(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt stops between pieces, and the card says what was stored."""
+    from procengine_jupyter import pieces
+
+    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
+    engine, write, calls = notebook.engine, notebook.engine.write, []
+
+    def interrupted_write(*args: object, **kwargs: object) -> object:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "write", interrupted_write)
+    notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 100))")
+
+    assert "interrupted; what was stored until then stays" in notebook.fails("%write lines house")
+
+    stored = rows(notebook, "SELECT count(*) AS n FROM home")[0]["n"]
+    assert f"interrupted: {stored} rows into house.home" in notebook.shown[-1]
+    assert f"stopped after line {stored} of 99" in notebook.shown[-1]
+
+
+def test_long_write_shows_progress(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write of several pieces shows how far it is."""
+    from procengine_jupyter import pieces
+
+    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
+    notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 100))")
+
+    notebook.run("%write lines house")
+
+    assert any(text.startswith("writing: ") and "of 99 lines" in text for text in notebook.shown)
+    assert "99 rows into house.home" in notebook.shown[-1]
+
+
+def test_line_numbers_of_later_pieces_count_from_the_start(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rejected line has its number in the whole file, whichever piece it is in."""
+    from procengine_jupyter import pieces
+
+    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
+    notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 50)) + 'home n=x\\n'")
+
+    notebook.run("%write lines house")
+
+    assert "rejected line 50, column" in notebook.shown[-1]
