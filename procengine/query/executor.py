@@ -85,7 +85,7 @@ class QueryExecutor:
             KeyboardInterrupt: on the main thread; the executor stays usable.
             StoppedError: the executor is closed.
         """
-        return self._run(sql, database).collect(bind(params), cancellation)
+        return self._run(sql, database, params, cancellation).collect()
 
     def stream(
         self,
@@ -100,7 +100,7 @@ class QueryExecutor:
         The rows are those of this instant, however late they are read. Errors of the run, and interruptions, are
         raised by the reader. It may be read by one thread at a time.
         """
-        return self._run(sql, database).stream(bind(params), cancellation)
+        return self._run(sql, database, params, cancellation).stream()
 
     def close(self) -> None:
         """End the query threads and let all tables go. Closing twice is allowed."""
@@ -111,10 +111,17 @@ class QueryExecutor:
         if pool is not None:
             pool.close()
 
-    def _run(self, sql: str, database: str) -> QueryRun:
+    def _run(
+        self,
+        sql: str,
+        database: str,
+        params: Mapping[str, object] | None,
+        cancellation: QueryCancellation | None,
+    ) -> QueryRun:
         found = self._catalog.find_database(database)
         if found is None:
             raise DatabaseNotFoundError(database)
+        parameters = bind(params)
         pool = self._sessions()
         internal = database == INTERNAL_DATABASE
         statement = pool.statement(found, self._internal_tables if internal else self._system_tables)
@@ -122,7 +129,14 @@ class QueryExecutor:
         self._log.add(logged)
         from procengine.query.query_run import QueryRun
 
-        return QueryRun(pool=pool, threads=self._threads, statement=statement, logged=logged)
+        return QueryRun(
+            pool=pool,
+            threads=self._threads,
+            statement=statement,
+            parameters=parameters,
+            logged=logged,
+            cancellation=cancellation,
+        )
 
     def _sessions(self) -> SessionPool:
         """Return the pool; make it, and import DataFusion, at the first query."""

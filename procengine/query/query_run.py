@@ -14,67 +14,64 @@ import pyarrow as pa
 from procengine.errors import QueryCancelledError
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.error_text import datafusion_errors
-from procengine.query.live_catalog import SYSTEM_SCHEMA
+from procengine.query.gapfill_query import fill_gaps
 from procengine.query.query_log import LoggedQuery, QueryPhase
 from procengine.query.query_threads import QueryThreads
-from procengine.query.scan_bounds import read_bounds
 from procengine.query.session import Session
 from procengine.query.session_pool import SessionPool
 from procengine.query.statement import Statement
-from procengine.query.table_mentions import TableMentions
+from procengine.query.statement_planner import StatementPlanner
 
 
 class QueryRun:
     """One statement's run: `collect` or `stream`, once."""
 
     def __init__(
-        self, *, pool: SessionPool, threads: QueryThreads, statement: Statement, logged: LoggedQuery
+        self,
+        *,
+        pool: SessionPool,
+        threads: QueryThreads,
+        statement: Statement,
+        parameters: Mapping[str, pa.Scalar],
+        logged: LoggedQuery,
+        cancellation: QueryCancellation | None,
     ) -> None:
         self._pool = pool
         self._threads = threads
         self._statement = statement
+        self._parameters = parameters
         self._logged = logged
+        self._cancellation = cancellation
 
-    def collect(
-        self, parameters: Mapping[str, pa.Scalar], cancellation: QueryCancellation | None
-    ) -> pa.Table:
+    def collect(self) -> pa.Table:
         """Return all rows."""
         session = self._pool.take()
         try:
-            session.begin(self._statement)
-            frame = self._plan(session, parameters)
-            with datafusion_errors():
-                batches = self._threads.call(frame.collect, cancellation)
+            planner = self._planner(session)
+            result = planner.run(self._plan(planner))
         except BaseException as failure:
             self._fail(session, failure)
             raise
         self._succeed(session)
-        return pa.Table.from_batches(batches, batches[0].schema if batches else frame.schema())
+        return result
 
-    def stream(
-        self, parameters: Mapping[str, pa.Scalar], cancellation: QueryCancellation | None
-    ) -> pa.RecordBatchReader:
+    def stream(self) -> pa.RecordBatchReader:
         """Return the rows as they come."""
         session = self._pool.take()
         try:
-            session.begin(self._statement)
-            frame = self._plan(session, parameters)
+            frame = self._plan(self._planner(session))
             with datafusion_errors():
-                batches = self._threads.call(frame.execute_stream, cancellation)
+                batches = self._threads.call(frame.execute_stream, self._cancellation)
         except BaseException as failure:
             self._fail(session, failure)
             raise
-        return pa.RecordBatchReader.from_batches(
-            frame.schema(), self._batches(session, batches, cancellation)
-        )
+        return pa.RecordBatchReader.from_batches(frame.schema(), self._batches(session, batches))
 
-    def _batches(
-        self, session: Session, batches: Iterator[Any], cancellation: QueryCancellation | None
-    ) -> Iterator[pa.RecordBatch]:
+    def _batches(self, session: Session, batches: Iterator[Any]) -> Iterator[pa.RecordBatch]:
         try:
             while True:
                 with datafusion_errors():
-                    batch = self._threads.call(lambda: next(batches, None), cancellation)
+                    batch = self._threads.call(lambda: next(batches, None), self._cancellation)
                 if batch is None:
                     break
                 yield batch.to_pyarrow()
@@ -83,28 +80,20 @@ class QueryRun:
             raise
         self._succeed(session)
 
-    def _plan(self, session: Session, parameters: Mapping[str, pa.Scalar]) -> Any:
-        """Return a DataFrame over the rows that the statement wants."""
-        statement = self._statement
-        text = self._logged.text
-        statement.prepare(self._pool.mentions(statement.database).find(text))
-        lowered = text.lower()
-        if SYSTEM_SCHEMA in lowered:
-            statement.prepare_system(TableMentions(statement.system_tables).find(text))
-        if "information_schema" in lowered or "show" in lowered:
-            statement.prepare_columns()
-        with datafusion_errors():
-            frame = session.plan(text, parameters)
-            while statement.missed:
-                statement.prepare_missed()
-                frame = session.plan(text, parameters)
-            undecided = statement.undecided
-            bounds = read_bounds(frame.optimized_logical_plan(), undecided) if undecided else {}
-        if undecided:
-            statement.decide(bounds)
-            with datafusion_errors():
-                frame = session.plan(text, parameters)
-        self._logged.planned(statement.file_count)
+    def _planner(self, session: Session) -> StatementPlanner:
+        return StatementPlanner(
+            session=session,
+            statement=self._statement,
+            mentions=self._pool.mentions(self._statement.database),
+            parameters=self._parameters,
+            now_ns=self._logged.issue_time_ns,
+            threads=self._threads,
+            cancellation=self._cancellation,
+        )
+
+    def _plan(self, planner: StatementPlanner) -> Any:
+        frame = planner.plan(fill_gaps(self._logged.text, planner))
+        self._logged.planned(self._statement.file_count)
         return frame
 
     def _succeed(self, session: Session) -> None:
@@ -112,9 +101,13 @@ class QueryRun:
         self._pool.give_back(session)
 
     def _fail(self, session: Session, failure: BaseException) -> None:
-        if isinstance(failure, Exception) and not isinstance(failure, QueryCancelledError):
-            self._logged.ended(QueryPhase.FAIL)
-            self._pool.give_back(session)
-        else:
+        """Note the end; what a function of ours raised within DataFusion is raised as itself."""
+        if not isinstance(failure, Exception) or isinstance(failure, QueryCancelledError):
             # The abandoned plan may still run for a while, and ask the session's catalog.
             self._logged.ended(QueryPhase.CANCEL)
+            return
+        self._logged.ended(QueryPhase.FAIL)
+        own = session.failure
+        self._pool.give_back(session)
+        if own is not None:
+            raise own from failure

@@ -8,11 +8,13 @@ Source: core/datafusion_util/src/config.rs, iox_session_config.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
+from procengine.query import wallclock_bins
 from procengine.query.live_catalog import (
     CATALOG,
     DEFAULT_SCHEMA,
@@ -49,11 +51,15 @@ def new_context(options: SessionOptions, *, catalog: bool) -> Any:
 
 
 class Session:
-    """Plans statements, one at a time: whoever has taken it from the pool is alone with it."""
+    """Plans statements, one at a time: whoever has taken it from the pool is alone with it.
+
+    ``failure`` is what a function of ours raised while DataFusion called it, of which DataFusion passes on the text.
+    """
 
     def __init__(self, options: SessionOptions) -> None:
         library = datafusion()
         self._statement: Statement | None = None
+        self.failure: Exception | None = None
         self._read_only = (
             library.SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
         )
@@ -63,10 +69,17 @@ class Session:
             SYSTEM_SCHEMA: LiveSchema(self._system_names, self._system_table),
         }
         self.context.register_catalog_provider(CATALOG, LiveCatalog(schemas))
+        wallclock_bins.register(self.context, library, self._kept)
+
+    @cached_property
+    def aggregate_names(self) -> frozenset[str]:
+        """The names of DataFusion's aggregate functions."""
+        return frozenset(self.context.udafs())
 
     def begin(self, statement: Statement) -> None:
         """Make a statement the one that the catalog follows."""
         self._statement = statement
+        self.failure = None
 
     def end(self) -> None:
         """Let the statement, and the rows that it sees, go."""
@@ -75,6 +88,22 @@ class Session:
     def plan(self, sql: str, parameters: Mapping[str, pa.Scalar]) -> Any:
         """Return a DataFrame for one read-only statement."""
         return self.context.sql(sql, options=self._read_only, param_values=dict(parameters))
+
+    def evaluate(self, expression: str, parameters: Mapping[str, pa.Scalar]) -> pa.Scalar:
+        """Return the value of a constant expression."""
+        return self.plan(f"SELECT {expression}", parameters).collect()[0].column(0)[0]
+
+    def _kept(self, function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+        """Return a function that keeps what it raises as the session's failure."""
+
+        def call(*arguments: pa.Array) -> pa.Array:
+            try:
+                return function(*arguments)
+            except Exception as failure:
+                self.failure = failure
+                raise
+
+        return call
 
     def _table_names(self) -> list[str]:
         return self._statement.table_names if self._statement else []
