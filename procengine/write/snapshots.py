@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 
-from procengine.errors import StorageError
 from procengine.write.snapshot import Snapshot
 from procengine.write.write_buffer import WriteBuffer
 
@@ -68,7 +67,7 @@ class Snapshots:
             due.clear()
             try:
                 self._tidy()
-            except (StorageError, OSError):
+            except Exception:
                 logger.exception("snapshot failed; next attempt in %s s", self._retry_seconds)
                 self._stopped.wait(self._retry_seconds)
                 due.set()

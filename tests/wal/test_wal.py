@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -126,6 +127,25 @@ def test_wal_wait_ends_by_its_time() -> None:
     pending = wal.append([some_rows(("a", 1, 1.0))])
     with pytest.raises(TimeoutError):
         pending.wait(timeout=0.001)
+    started(wal)
+    assert pending.wait(timeout=10) == 1
+    wal.close()
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="signals cannot be sent to a thread here"
+)
+def test_wal_wait_can_be_interrupted() -> None:
+    """An interrupt of the kernel ends a writer's wait on the main thread at once; the write goes on."""
+    wal = wal_of(None)
+    pending = wal.append([some_rows(("a", 1, 1.0))])
+    main = threading.main_thread().ident
+    assert main is not None
+    interrupt = threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        interrupt.start()
+        pending.wait(timeout=10)
+    interrupt.join()
     started(wal)
     assert pending.wait(timeout=10) == 1
     wal.close()

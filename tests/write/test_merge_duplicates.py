@@ -81,7 +81,7 @@ def model(content: Sequence[Row]) -> list[Row]:
 
 
 @given(st.lists(st.lists(rows, min_size=1, max_size=8), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_merge_equals_the_model(batches: list[list[Row]]) -> None:
     """Section 11: rows of the same table, tags and time merge per field, the last value that is not null wins."""
     merged = merge_duplicates([batch_of(one) for one in batches], TAGS)
