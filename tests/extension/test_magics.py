@@ -389,7 +389,7 @@ def test_query_gives_each_kind(notebook: Notebook, kind: str, module: str) -> No
         ("%%query house --out 1x\nSELECT 1", "--out cannot be '1x'"),
         ("%%query nowhere\nSELECT 1", "database not found: nowhere"),
         ("%%query house\nSELEC 1", "SELEC"),
-        ("%%query house\nDROP TABLE home", "DROP"),
+        ("%%query house\nDROP TABLE home", "DDL not supported"),
     ],
 )
 def test_bad_queries_are_usage_errors(notebook: Notebook, cell: str, text: str) -> None:

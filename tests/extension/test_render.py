@@ -320,6 +320,15 @@ def test_result_gives_its_data_to_any_library() -> None:
     assert len(result) == 2
 
 
+def test_tags_become_text_for_other_libraries() -> None:
+    """A tag's dictionary may hold a value twice, which pandas refuses: tags are handed on as text."""
+    codes, values = pa.array([0, 1], pa.int32()), pa.array(["k", "k"])
+    result = QueryResult(pa.table({"room": pa.DictionaryArray.from_arrays(codes, values)}))
+
+    assert result.to_pandas()["room"].to_list() == ["k", "k"]
+    assert result.to_polars()["room"].to_list() == ["k", "k"]
+
+
 def test_trigger_list_shows_state_and_last_run() -> None:
     """Each trigger has its specification, state and last run."""
     trigger = Trigger(database="home", name="t", plugin_filename="p.py", spec="every:1h", run_async=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from procengine.model.portability import Note
+from procengine.model.portability import Note, NoteCode
 from procengine_jupyter.render.markup import Html, element, join
+from procengine_jupyter.render.phrases import listed
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
@@ -51,10 +52,7 @@ class PluginCard(View):
         lines += [f"  {_trigger_text(trigger)}" for trigger in self.triggers]
         if self.next_step:
             lines.append(f"  try: {self.next_step}")
-        lines += [
-            f"  note ({note.code.value}){_place(note)}: {note.reason}; {note.remedy}"
-            for note in self.notes
-        ]
+        lines += [f"  note ({code_.value}){text}" for code_, text in _grouped(self.notes)]
         return "\n".join(lines)
 
 
@@ -73,20 +71,27 @@ def _trigger_html(trigger: RegisteredTrigger) -> Html:
     return part("trigger", trigger.name, " ", soft(trigger.change), " · ", *facts)
 
 
+def _grouped(notes: tuple[Note, ...]) -> list[tuple[NoteCode, str]]:
+    """Return each kind of note once, with its first reason and the other lines that it concerns."""
+    grouped: dict[NoteCode, list[Note]] = {}
+    for note in notes:
+        grouped.setdefault(note.code, []).append(note)
+    return [(code_, _note_text(group)) for code_, group in grouped.items()]
+
+
+def _note_text(notes: list[Note]) -> str:
+    first = notes[0]
+    more = sorted({note.line_number for note in notes[1:] if note.line_number is not None})
+    place = f", line {first.line_number}" if first.line_number is not None else ""
+    also = f" (also line {listed([str(number) for number in more])})" if more else ""
+    return f"{place}: {first.reason}; {first.remedy}{also}"
+
+
 def _notes_html(notes: tuple[Note, ...]) -> Html | str:
     if not notes:
         return ""
     items = [
-        element(
-            "li",
-            element("span", note.code.value, css="pe-text-warn"),
-            f"{_place(note)}: {note.reason}; ",
-            note.remedy,
-        )
-        for note in notes
+        element("li", element("span", code_.value, css="pe-text-warn"), text)
+        for code_, text in _grouped(notes)
     ]
     return element("div", soft("on a server"), element("ul", *items), css="pe-part")
-
-
-def _place(note: Note) -> str:
-    return f", line {note.line_number}" if note.line_number is not None else ""

@@ -39,17 +39,17 @@ class QueryResult(View):
         return self.table
 
     def to_pandas(self) -> Any:
-        """Return the data as a pandas DataFrame; tags become categories."""
-        return self.table.to_pandas()
+        """Return the data as a pandas DataFrame; tags become text."""
+        return _without_dictionaries(self.table).to_pandas()
 
     def to_polars(self) -> Any:
-        """Return the data as a polars DataFrame.
+        """Return the data as a polars DataFrame; tags become text.
 
         Raises: ModuleNotFoundError where polars is not installed.
         """
         import polars
 
-        return polars.from_arrow(self.table)
+        return polars.from_arrow(_without_dictionaries(self.table))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -76,6 +76,15 @@ class QueryResult(View):
         if self.name is not None:
             facts.append(f"kept as {self.name}")
         return " · ".join(facts)
+
+
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    """Return a table with tags as plain text: a dictionary of a result may repeat values, which pandas refuses."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def _head(table: pa.Table) -> pa.Table:
