@@ -60,13 +60,17 @@ def _parameter(name: str, variables: Mapping[str, object]) -> object:
 def query(engine: Engine, database: str, sql: str, variables: Mapping[str, object]) -> QueryResult:
     """Run a statement and return its result.
 
-    Raises: UsageError for an empty cell or a missing variable; ProcengineError when the query fails.
+    Raises: UsageError for an empty cell, a missing variable, or an interrupt; ProcengineError when the query
+        fails.
     """
     if not sql.strip():
         raise UsageError("the cell has no SQL; write the query below the %%query line")
     values = parameters(sql, variables)
     started = time.perf_counter_ns()
-    table = engine.query(sql, database, values)
+    try:
+        table = engine.query(sql, database, values)
+    except KeyboardInterrupt as error:
+        raise UsageError("interrupted") from error
     return QueryResult(table, time.perf_counter_ns() - started)
 
 
