@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,7 @@ import pyarrow as pa
 
 from procengine.write.merge_duplicates import merge_indexed
 from procengine.write.series_index import SeriesIndex, index_series, time_values
-
-TimeRange = tuple[int, int]
-"""First and last instant, nanoseconds UTC, both included."""
+from procengine.write.shared_times import TimeRange, shared_times
 
 _FEW_SERIES = 64
 
@@ -43,6 +42,7 @@ class BufferedRows:
         "_complete",
         "_held",
         "_in_time_order",
+        "_shared",
         "max_time_ns",
         "min_time_ns",
         "tags",
@@ -52,6 +52,7 @@ class BufferedRows:
         self.tags = tags
         self._held = _Held(batch, None, settled or batch.num_rows == 1)
         self._complete: tuple[pa.Schema, pa.RecordBatch] | None = None
+        self._shared: WeakKeyDictionary[BufferedRows, TimeRange | None] = WeakKeyDictionary()
         times = time_values(batch)
         self.min_time_ns = int(times.min())
         self.max_time_ns = int(times.max())
@@ -129,15 +130,14 @@ class BufferedRows:
     def shared_times(self, other: BufferedRows) -> TimeRange | None:
         """Return the time range in which two groups have rows of the same series and time, or None.
 
-        Rows are compared by a 64-bit hash: a range may be named without cause, none is missed.
+        See `procengine.write.shared_times`; the answer is kept.
         """
         first, last = max(self.min_time_ns, other.min_time_ns), min(self.max_time_ns, other.max_time_ns)
         if first > last:
             return None
-        mine, times = self.indexed()[1].keys(first, last)
-        theirs, _ = other.indexed()[1].keys(first, last)
-        common = times[np.isin(mine, theirs)]
-        return (int(common.min()), int(common.max())) if len(common) else None
+        if other not in self._shared:
+            self._shared[other] = shared_times(self.indexed()[1], other.indexed()[1], (first, last))
+        return self._shared[other]
 
 
 def complete(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

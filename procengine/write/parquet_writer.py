@@ -23,10 +23,11 @@ import pyarrow.parquet as pq
 from procengine.model.column import TIME, ColumnType
 from procengine.wal import AppendFile, FileSystem
 from procengine.wal.file_system import write_all
-from procengine.write.buffered_rows import BufferedRows, TimeRange, complete, concatenate
+from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.series_index import time_values
+from procengine.write.shared_times import TimeRange
 
 FILE_ROWS = 1_000_000
 ROW_GROUP_ROWS = 262_144

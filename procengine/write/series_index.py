@@ -79,13 +79,6 @@ class SeriesIndex:
             matches &= accepted[codes.codes]
         return np.flatnonzero(matches)
 
-    def keys(self, first_ns: int, last_ns: int) -> tuple[UInt64s, Int64s]:
-        """Return a hash of (series, time) and the time for each row of a time range, bounds included."""
-        inside = np.flatnonzero((self.times_ns >= first_ns) & (self.times_ns <= last_ns))
-        times = self.times_ns[inside]
-        series = np.searchsorted(self.starts, inside, side="right") - 1
-        return _mix(self.hashes[series] ^ _mix(times.view(np.uint64))), times
-
 
 def index_series(batch: pa.RecordBatch, tags: Sequence[str]) -> SeriesIndex:
     """Return the index of a batch's rows by the tags given, in series-key order.

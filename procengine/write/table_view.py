@@ -14,8 +14,9 @@ from functools import cached_property
 import pyarrow as pa
 
 from procengine.model.table_schema import TableSchema
-from procengine.write.buffered_rows import BufferedRows, TimeRange, concatenate
+from procengine.write.buffered_rows import BufferedRows, concatenate
 from procengine.write.parquet_file import ParquetFile
+from procengine.write.shared_times import TimeRange
 
 FEW_ROWS = 65_536
 """Groups of buffered rows under this size are handed out as one batch: DataFusion pays by the batch."""

@@ -161,6 +161,16 @@ def test_view_overlaps_see_through_added_tags() -> None:
     assert view.overlaps == ((1, 1),)
 
 
+def test_view_overlaps_over_long_times() -> None:
+    """Times that are far apart are compared as exactly as near ones."""
+    far = 2**62
+    view = view_of(
+        [("a", None, -far, 1.0), ("b", None, 3, 1.0), ("b", None, far, 1.0)],
+        [("a", None, far, 1.0), ("b", None, -far, 1.0), ("b", None, 3, 1.0)],
+    )
+    assert view.overlaps == ((3, 3),)
+
+
 def test_view_overlaps_of_files() -> None:
     """Files are compared by their time ranges, among each other and with the buffer."""
     view = TableView(
