@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from procengine.errors import StoppedError
 from procengine.processing.progress import Progress
@@ -25,9 +23,8 @@ class Flights:
     def __len__(self) -> int:
         return len(self._threads)
 
-    @contextmanager
-    def flight(self) -> Iterator[None]:
-        """Count a run on the calling thread as in flight inside the block.
+    def take_off(self) -> int:
+        """Count a run on the calling thread as in flight; return the number to give to `land`.
 
         Raises: StoppedError after `close`.
         """
@@ -36,12 +33,13 @@ class Flights:
             if self._closed:
                 raise StoppedError("the trigger was stopped")
             self._threads[number] = threading.current_thread()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._threads[number]
-            self._progress.changed()
+        return number
+
+    def land(self, number: int) -> None:
+        """Count a run as ended."""
+        with self._lock:
+            del self._threads[number]
+        self._progress.changed()
 
     def close(self) -> None:
         """Let no run take off any more."""

@@ -11,8 +11,9 @@ class Progress:
     """Counts what is under way, and wakes whoever waits for a condition about it."""
 
     def __init__(self) -> None:
-        # Guards the count; waiters sleep on it. A leaf, but for the conditions, which must not lock.
-        self._changed = threading.Condition(threading.Lock())
+        # Guards the counts; waiters sleep on its condition. A leaf, but for what waiters ask, which must not lock.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._under_way = 0
         self._waiters = 0
 
@@ -23,12 +24,12 @@ class Progress:
 
     def begin(self) -> None:
         """Count one more thing under way."""
-        with self._changed:
+        with self._lock:
             self._under_way += 1
 
     def end(self) -> None:
         """Count one thing less, and let waiters look."""
-        with self._changed:
+        with self._lock:
             self._under_way -= 1
             if self._waiters:
                 self._changed.notify_all()

@@ -243,7 +243,7 @@ class RunningTrigger:
         return False
 
     def _step_sync(self) -> bool:
-        retry = self._retries.first
+        retry = self._retries.first if len(self._retries) else None
         if retry is not None and not retry.due:
             return False
         event = retry.event if retry is not None else self._take()
@@ -335,7 +335,8 @@ class RunningTrigger:
         cache_name: str | None = None,
         capture_lines: bool = False,
     ) -> Run:
-        with self._flights.flight():
+        flight = self._flights.take_off()
+        try:
             run = self._parts.runner.run(
                 self.trigger,
                 event,
@@ -348,6 +349,8 @@ class RunningTrigger:
             if not dry_run:
                 self.tally.count(run)
             self._parts.history.add(run)
+        finally:
+            self._flights.land(flight)
         return run
 
     def _resume(self, retry: Retry) -> None:

@@ -100,7 +100,7 @@ class Schedules:
         if first_ns is None:
             schedule.on_end()
         else:
-            self._expect(schedule, first_ns)
+            self._expect(first_ns, [schedule])
 
     def remove(self, schedule: Schedule) -> None:
         """Let a schedule tick no more; one that does not is left alone."""
@@ -117,32 +117,37 @@ class Schedules:
         if instant.alarm is not None:
             instant.alarm.cancel()
 
-    def _expect(self, schedule: Schedule, due_ns: int) -> None:
+    def _expect(self, due_ns: int, schedules: list[Schedule]) -> None:
+        """Have the clock ring for the schedules that tick next at an instant, those left out that were removed."""
         with self._lock:
-            if schedule.removed:
-                return
             instant = self._instants.get(due_ns)
-            if instant is not None:
-                instant.schedules[schedule] = None
-                return
-            instant = self._instants[due_ns] = _Instant(schedule)
-        instant.alarm = self._clock.call_at(due_ns, lambda: self._tick(due_ns))
+            is_new = instant is None
+            if instant is None:
+                instant = self._instants[due_ns] = _Instant()
+            for schedule in schedules:
+                if not schedule.removed:
+                    instant.schedules[schedule] = None
+        if is_new:
+            instant.alarm = self._clock.call_at(due_ns, lambda: self._tick(due_ns))
 
     def _tick(self, due_ns: int) -> None:
-        """Let the ticks of an instant come. On the clock's thread."""
+        """Let the ticks of an instant come, and only then say so. On the clock's thread."""
         with self._lock:
             instant = self._instants.pop(due_ns, None)
         if instant is None:
             return
+        following: dict[int | None, list[Schedule]] = {}
         for schedule in instant.schedules:
-            if schedule.removed:
-                continue
-            next_ns = schedule.come()
-            if next_ns is None:
-                schedule.on_end()
-            else:
-                self._expect(schedule, next_ns)
-            schedule.on_tick()
+            following.setdefault(schedule.come(), []).append(schedule)
+        ended = following.pop(None, [])
+        for next_ns, schedules in following.items():
+            if next_ns is not None:
+                self._expect(next_ns, schedules)
+        for schedule in ended:
+            schedule.on_end()
+        for schedule in instant.schedules:
+            if not schedule.removed:
+                schedule.on_tick()
 
 
 class _Instant:
@@ -150,6 +155,6 @@ class _Instant:
 
     __slots__ = ("alarm", "schedules")
 
-    def __init__(self, first: Schedule) -> None:
-        self.schedules: dict[Schedule, None] = {first: None}
+    def __init__(self) -> None:
+        self.schedules: dict[Schedule, None] = {}
         self.alarm: Alarm | None = None

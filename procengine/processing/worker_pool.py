@@ -2,12 +2,14 @@
 
 A pool of ``procengine-worker-N`` threads, shared by all triggers. A task goes to the worker that became idle
 last, through that worker's own `SimpleQueue`, so exactly one thread wakes; when none is idle it waits in line.
-The first few workers start as they are needed and stay. More come only when the line stands still: short tasks
-are then run by few threads, which the interpreter's lock would serialise anyway, and tasks that wait (for a
-flush, a query, a sleep) do not hold up the others. Workers beyond the first few leave after an idle time.
 
-A supervisor thread, ``procengine-worker-0``, watches the line while there is one. So `submit` never waits, and
-starts a thread itself only a handful of times.
+One worker at a time draws from the line while it moves: short runs mostly hold the interpreter's lock, and threads
+that take it from each other at every file access cost more than they gain. A supervisor thread,
+``procengine-worker-0``, looks at the line every few milliseconds while there is one. When it stands still, because
+tasks compute for long or wait inside (for a flush, a query, a sleep), more workers may draw, and threads are added
+up to the limit; when it moves fast, fewer may. Threads beyond the first few leave after an idle time.
+
+So `submit` never waits, and starts a thread itself only a handful of times.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from procengine.errors import StoppedError
 
@@ -28,8 +31,16 @@ Task = Callable[[], None]
 RESIDENT_WORKERS = 4
 """Workers that start on demand at once and stay until the pool stops."""
 
-STALL_SECONDS = 0.002
-"""How long the line may stand still before another worker joins."""
+LOOK_SECONDS = 0.005
+"""How often the supervisor looks at the line."""
+
+FAST_DRAWS = 4
+"""How many tasks a drawing worker takes from one look to the next when tasks are short."""
+
+
+class _Job(NamedTuple):
+    task: Task
+    from_line: bool
 
 
 class WorkerPool:
@@ -41,13 +52,15 @@ class WorkerPool:
     def __init__(self, *, limit: int = 512, idle_seconds: float = 10.0) -> None:
         self._limit = limit
         self._idle_seconds = idle_seconds
-        # Guards everything below; held for container operations, and while one of the first workers starts.
+        # Guards everything below; held for container operations, and while a thread starts.
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._line: deque[Task] = deque()
+        self._drawn = 0
+        self._drawing = 0
+        self._may_draw = 1
         self._workers: set[_Worker] = set()
         self._started = 0
-        self._taken = 0
         self._stopped = False
         self._line_formed = threading.Event()
         self._supervisor: threading.Thread | None = None
@@ -70,15 +83,14 @@ class WorkerPool:
         with self._lock:
             if self._stopped:
                 raise StoppedError("the worker pool has stopped")
-            if self._idle:
-                self._taken += 1
-                self._idle.pop().inbox.put(task)
-                return
-            self._line.append(task)
-            if len(self._workers) < min(RESIDENT_WORKERS, self._limit):
-                self._add_worker()
-            elif not self._line_formed.is_set():
-                self._watch_line()
+            if self._idle and not self._line:
+                self._idle.pop().inbox.put(_Job(task, from_line=False))
+            elif len(self._workers) < min(RESIDENT_WORKERS, self._limit) and not self._line:
+                self._add_worker(_Job(task, from_line=False))
+            else:
+                self._line.append(task)
+                if not self._line_formed.is_set():
+                    self._watch_line()
 
     def stop(self, timeout_seconds: float) -> tuple[str, ...]:
         """Drop the line, let each worker finish its task, and wait for them all together at most so long.
@@ -109,48 +121,61 @@ class WorkerPool:
             self._supervisor.start()
 
     def _supervise(self) -> None:
-        """Add workers each time that the line has not moved for a while; sleep while there is no line."""
-        while True:
+        """Let more workers draw while the line stands still, fewer while it moves fast; sleep without a line."""
+        while not self._stopped:
             self._line_formed.wait()
-            taken = self._taken
-            time.sleep(STALL_SECONDS)
+            drawn = self._drawn
+            time.sleep(LOOK_SECONDS)
             with self._lock:
-                if self._stopped:
-                    return
+                moved = self._drawn - drawn
                 if not self._line:
+                    self._may_draw = 1
                     self._line_formed.clear()
-                elif self._taken == taken:
-                    self._grow()
+                elif moved == 0:
+                    self._draw_more(max(1, self._drawing // 2))
+                elif moved > FAST_DRAWS * self._drawing:
+                    self._may_draw = max(1, self._may_draw - 1)
 
-    def _grow(self) -> None:
-        """Add half as many workers again, but not more than there are tasks in line."""
-        wanted = min(max(1, len(self._workers) // 2), len(self._line))
-        for _ in range(min(wanted, self._limit - len(self._workers))):
-            self._add_worker()
+    def _draw_more(self, more: int) -> None:
+        """Let so many more workers draw from the line, idle ones first, new ones up to the limit."""
+        self._may_draw = max(self._may_draw, self._drawing) + more
+        for _ in range(min(more, len(self._line))):
+            if self._idle:
+                self._idle.pop().inbox.put(_Job(self._draw(), from_line=True))
+            elif len(self._workers) < self._limit:
+                self._add_worker(_Job(self._draw(), from_line=True))
 
-    def _add_worker(self) -> None:
+    def _draw(self) -> Task:
+        self._drawing += 1
+        self._drawn += 1
+        return self._line.popleft()
+
+    def _add_worker(self, job: _Job) -> None:
         self._started += 1
-        worker = _Worker(self, f"procengine-worker-{self._started}")
+        worker = _Worker(self, f"procengine-worker-{self._started}", job)
         self._workers.add(worker)
         worker.start()
 
-    def next_task(self, worker: _Worker) -> Task | None:
-        """Return the worker's next task, waiting for one; None when the worker is to end. For workers only."""
+    def next_job(self, worker: _Worker, *, after_line: bool) -> _Job | None:
+        """Return the worker's next job, waiting for one; None when the worker is to end. For workers only.
+
+        ``after_line`` tells whether the job that it has just done was from the line.
+        """
         with self._lock:
+            self._drawing -= after_line
             if self._stopped:
                 self._workers.discard(worker)
                 return None
-            if self._line:
-                self._taken += 1
-                return self._line.popleft()
+            if self._line and self._drawing < self._may_draw:
+                return _Job(self._draw(), from_line=True)
             self._idle.append(worker)
             patient = len(self._workers) <= RESIDENT_WORKERS
         try:
             return worker.inbox.get(timeout=None if patient else self._idle_seconds)
         except Empty:
-            return self._next_after_idling(worker)
+            return self._job_after_idling(worker)
 
-    def _next_after_idling(self, worker: _Worker) -> Task | None:
+    def _job_after_idling(self, worker: _Worker) -> _Job | None:
         with self._lock:
             if worker in self._idle and len(self._workers) > RESIDENT_WORKERS:
                 self._idle.remove(worker)
@@ -160,15 +185,19 @@ class WorkerPool:
 
 
 class _Worker(threading.Thread):
-    def __init__(self, pool: WorkerPool, name: str) -> None:
+    def __init__(self, pool: WorkerPool, name: str, first: _Job) -> None:
         super().__init__(name=name, daemon=True)
         self._pool = pool
-        self.inbox: SimpleQueue[Task | None] = SimpleQueue()
+        self.inbox: SimpleQueue[_Job | None] = SimpleQueue()
+        self.inbox.put(first)
 
     def run(self) -> None:
-        while (task := self._pool.next_task(self)) is not None:
+        job = self.inbox.get()
+        while job is not None:
+            from_line = job.from_line
             try:
-                task()
+                job.task()
             except Exception:
                 logger.exception("task failed")
-            del task  # what it refers to must not live until the next one
+            del job  # what the task refers to must not live until the next one
+            job = self._pool.next_job(self, after_line=from_line)

@@ -1,0 +1,105 @@
+"""Triggers over real plugins, without a log on disk or SQL: what benchmarks of the processing engine run on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from procengine.catalog import Catalog
+from procengine.clock import SystemClock
+from procengine.model.table_rows import TableRows, WalContents
+from procengine.model.write_result import WriteResult
+from procengine.processing.plugin_cache import PluginCache
+from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.runner import PluginRunner
+from procengine.processing.trigger_options import TriggerOptions
+from procengine.processing.triggers import Triggers
+
+
+class NoWrites:
+    """Accepts writes and forgets them."""
+
+    def write_lines(self, database: str, lines: str, *, no_sync: bool, depth: int) -> WriteResult:
+        return WriteResult(database=database)
+
+    def check_lines(self, database: str, lines: str) -> Sequence[object]:
+        return ()
+
+
+class NoAnswers:
+    """Answers queries with no rows."""
+
+    def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
+        return pa.table({})
+
+
+class PluginTriggers:
+    """A context: triggers over a folder of plugins, on the system clock, with the database ``db``."""
+
+    def __init__(self, history_runs: int = 1_000) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.clock = SystemClock()
+        self.catalog = Catalog(None, clock=self.clock)
+        self.catalog.start()
+        self.database_id = self.catalog.create_database("db").id
+        self.registry = PluginRegistry(Path(self._folder.name))
+        caches, logs = PluginCache(self.clock), ProcessingEngineLogs()
+        self.runner = PluginRunner(self.registry, caches, logs, NoWrites(), NoAnswers(), self.clock)
+        self.contents: dict[int, WalContents] = {}
+        self.triggers = Triggers(
+            self.catalog,
+            self.runner,
+            self.contents.__getitem__,
+            self.clock,
+            check_plugin=self.registry.check,
+            log=lambda trigger, level, text: None,
+            drop_cache=lambda trigger: None,
+            options=TriggerOptions(history_runs=history_runs),
+        )
+
+    def __enter__(self) -> PluginTriggers:
+        self.runner.start()
+        self.triggers.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.triggers.stop()
+        self.runner.close()
+        self.registry.close()
+        self.catalog.close()
+        self.clock.close()
+        self._folder.cleanup()
+
+    def save(self, name: str, text: str) -> str:
+        """Save a plugin; return its file name."""
+        (self.registry.folder / name).write_text(text)
+        return name
+
+    def flush(self, rows: TableRows) -> WalContents:
+        """Make the next contents of the log, as the flush thread does before it offers them."""
+        number = len(self.contents) + 1
+        contents = WalContents(sequence_number=number, persisted_ns=self.clock.now_ns(), rows=(rows,))
+        self.contents[number] = contents
+        return contents
+
+    def rows(self, table: str) -> TableRows:
+        """Return one row of a table."""
+        batch = pa.record_batch({"n": [1], "time": pa.array([0], pa.timestamp("ns"))})
+        return TableRows(
+            database_id=self.database_id,
+            table_id=1,
+            database="db",
+            table=table,
+            batch=batch,
+            shapes=(("n",),),
+        )
