@@ -33,7 +33,8 @@ _TAG_LETTER = "t"
 _TYPES = {_TAG_LETTER: ColumnType.TAG} | {letter: kind for kind, letter in FIELD_TYPE_LETTERS.items()}
 _VALUE_TYPES = {letter: kind.arrow_type for letter, kind in _TYPES.items()} | {_TAG_LETTER: pa.utf8()}
 _NUMPY_TYPES = {"f": np.float64, "i": np.int64, "u": np.uint64}
-_FIRST = pa.array([0], type=pa.int32())
+# Not by pa.array: that makes pyarrow look for pandas, which costs a third of a second at import.
+_FIRST = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])
 
 
 class Rows(NamedTuple):
