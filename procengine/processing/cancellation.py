@@ -41,6 +41,11 @@ class PluginInterrupt(KeyboardInterrupt):
         super().__init__(CANCELLED_TEXT)
 
 
+# What plugins and logs see has the name that the original's exception has.
+PluginInterrupt.__name__ = PluginInterrupt.__qualname__ = KeyboardInterrupt.__name__
+PluginInterrupt.__module__ = "builtins"
+
+
 class CancelToken:
     """Whether runs shall end, and which threads are inside one."""
 

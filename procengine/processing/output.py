@@ -94,9 +94,13 @@ def plugin_print(
     """
     run = current_run.get()
     if file is None and run is not None and not _redirected_itself(run):
+        printed = run.printed_to(LogLevel.INFO)
+        if sep == " " and end == "\n":
+            printed.write_line(run, " ".join([str(value) for value in values]))
+            return
         text = io.StringIO()
         builtins.print(*values, sep=sep, end=end, file=text)
-        run.printed_to(LogLevel.INFO).write(run, text.getvalue())
+        printed.write(run, text.getvalue())
     else:
         builtins.print(*values, sep=sep, end=end, file=file, flush=flush)
 

@@ -1,8 +1,8 @@
 """Which builtin names does a plugin have?
 
 Those of the interpreter, and: ``LineBuilder``; a ``print`` that goes to the trigger's log; an ``input`` that finds
-no terminal, as on a server; and, for plugins that name it, a ``__main__`` that holds what the original puts
-there instead of the notebook's variables.
+no terminal, as on a server; an ``exit`` that leaves the standard input open; and, for plugins that name it, a
+``__main__`` that holds what the original puts there instead of the notebook's variables.
 
 Source: influxdb3_py_api/src/line_builder/mod.rs, setup_line_builder.
 Differs: a plugin that adds to the ``builtins`` module sees what it added from its next run on.
@@ -32,6 +32,7 @@ def plugin_builtins(texts: Sequence[str], *, aliases: Mapping[str, str] | None =
     names = dict(vars(builtins))
     names["print"] = plugin_print
     names["input"] = no_input
+    names["exit"] = names["quit"] = leave
     if mentions_line_builder(texts):
         names[LineBuilder.__name__] = fresh_line_builder()
     renamed = {name: other for name, other in (aliases or {}).items() if name != other}
@@ -52,6 +53,15 @@ def no_input(prompt: object = "", /) -> NoReturn:  # noqa: ARG001
         EOFError: always, as when the standard input is closed.
     """
     raise EOFError("EOF when reading a line")
+
+
+def leave(code: object = None) -> NoReturn:
+    """End the run; the interpreter's own ``exit`` would close the kernel's standard input first.
+
+    Raises:
+        SystemExit: always; the run has failed then.
+    """
+    raise SystemExit(code)
 
 
 def _importer(aliases: Mapping[str, str], names: Namespace) -> Callable[..., ModuleType]:

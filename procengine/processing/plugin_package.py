@@ -136,7 +136,9 @@ class PluginPackage:
         self._digest = digest(folder)
         self._prefix = f"{folder}/"
         self._private = private
-        self._replaces = replaces
+        # A state that never could be imported is passed over: what makes room is the one before it.
+        unused = replaces is not None and replaces._module is None
+        self._replaces: PluginPackage | None = replaces._replaces if replaces and unused else replaces
         self._name = folder.name
         self._names: Namespace = {}
         self._module: ModuleType | None = None

@@ -113,6 +113,7 @@ class PluginRegistry:
             PluginPathError: there is no such plugin and never was, or it is outside the plugin directory.
             PluginSourceError: its file is not UTF-8.
         """
+        filename = filename.rstrip("/")
         known = self._files.get(filename)
         if known is not None and known.stamp.still_holds(known.path):
             return known.plugin

@@ -31,6 +31,13 @@ class PrintedText:
         if row is not None:
             _log_printed(run, self._level, row)
 
+    def write_line(self, run: ActiveRun, text: str) -> None:
+        """Take a piece of text that ends its line."""
+        if self._unended:
+            self.write(run, f"{text}\n")
+        else:
+            _log_printed(run, self._level, text)
+
     def flush(self, run: ActiveRun) -> None:
         """Log what has no newline yet."""
         with self._lock:
