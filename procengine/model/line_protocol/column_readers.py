@@ -137,11 +137,11 @@ def _has_backslash(texts: pa.StringArray) -> bool:
 
 
 def _read_booleans(values: Values) -> Read:
+    # A piece has no null characters, so a text of eight characters or more is no padded short one.
     spelled = pa.array(keep_text(values.words[0], values.lengths)).dictionary_encode()
     meanings = [_BOOLEANS.get(word) for word in spelled.dictionary.to_pylist()]
     codes = spelled.indices.to_numpy()
     bad = np.array([meaning is None for meaning in meanings])[codes]
-    bad |= values.lengths > 5
     return pa.array(np.array([bool(meaning) for meaning in meanings])[codes]), _flags(bad)
 
 

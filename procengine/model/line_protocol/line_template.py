@@ -155,7 +155,7 @@ class _Walk:
             return False
         self._values.append((ColumnType.STRING, self._starts[opening + 1], opening + 1))
         self._next += 2
-        return self._text(self._next) == b""
+        return True
 
     def _timestamp(self) -> bool:
         if self._kinds[self._next] == SPACE:
