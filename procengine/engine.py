@@ -44,6 +44,14 @@ from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted, TableD
 from procengine.model.run import LogEntry
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
+from procengine.query.catalog_tables import (
+    Databases,
+    GenerationDurations,
+    InfluxdbSchema,
+    Nodes,
+    Tables,
+)
+from procengine.query.parquet_files_table import ParquetFiles
 from procengine.query.processing_tables import (
     PluginFile,
     PluginFiles,
@@ -171,6 +179,12 @@ class Engine:
             ProcessingEngineTriggerArguments(self.catalog),
             ProcessingEngineLogs(self._log_entries),
             PluginFiles(self._plugin_files),
+            InfluxdbSchema(self.catalog),
+            ParquetFiles(self.catalog, self.write_buffer.view),
+            Databases(self.catalog),
+            Tables(self.catalog),
+            Nodes(self.catalog, modes=self.config.mode, started_ns=self.clock.now_ns()),
+            GenerationDurations(int(self.config.gen1_duration * NANOSECONDS_PER_SECOND)),
         ]
 
     def _start_plugins(self, started: ExitStack) -> None:

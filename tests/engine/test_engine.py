@@ -20,6 +20,7 @@ from procengine.errors import (
     LineProtocolError,
     PartialWriteError,
     PluginsDisabledError,
+    QueryError,
     StoppedError,
 )
 
@@ -280,3 +281,45 @@ def test_engine_schedules_follow_the_virtual_clock(
     clock.advance(35)
     assert engine.wait_idle(10)
     assert rows(engine, "SELECT count(*) AS n FROM tick") == [{"n": len(range(10, 36, 10))}]
+
+
+def test_engine_system_tables_of_a_database(engine: Engine, plugin: Callable[[str, str], str]) -> None:
+    """The schema `system` shows triggers, arguments, columns and files of the queried database (section 10)."""
+    engine.write("house", "home,room=a temp=1")
+    engine.triggers.create("house", "w", plugin("w", WRITER), "table:home", arguments={"k": "v"})
+    assert rows(engine, "SELECT * FROM system.processing_engine_triggers") == [
+        {
+            "disabled": False,
+            "error_behavior": "log",
+            "plugin_filename": "w.py",
+            "trigger_name": "w",
+            "trigger_specification": '{"single_table_wal_write":{"table_name":"home"}}',
+        }
+    ]
+    assert rows(engine, "SELECT * FROM system.processing_engine_trigger_arguments") == [
+        {"argument_key": "k", "argument_value": "v", "trigger_name": "w"}
+    ]
+    shown = rows(engine, "SELECT key, data_type FROM system.influxdb_schema ORDER BY key")
+    assert [tuple(row.values()) for row in shown] == [
+        ("room", "tag"),
+        ("temp", "float"),
+        ("time", "time"),
+    ]
+
+
+def test_engine_internal_system_tables(engine: Engine, plugin: Callable[[str, str], str]) -> None:
+    """Queries against `_internal` see databases, tables, nodes and plugin files as well (section 10)."""
+    engine.write("house", "home,room=a temp=1")
+    engine.triggers.create("house", "w", plugin("w", WRITER), "table:home")
+    files = rows(engine, "SELECT plugin_name, file_name FROM system.plugin_files", "_internal")
+    assert files == [{"plugin_name": "w", "file_name": "w.py"}]
+    databases = rows(engine, "SELECT database_name FROM system.databases ORDER BY 1", "_internal")
+    assert [row["database_name"] for row in databases] == ["_internal", "house"]
+    tables = rows(
+        engine, "SELECT table_name FROM system.tables WHERE database_name = 'house'", "_internal"
+    )
+    assert tables == [{"table_name": "home"}]
+    nodes = rows(engine, "SELECT node_id, mode FROM system.nodes", "_internal")
+    assert nodes == [{"node_id": "procengine", "mode": ["all"]}]
+    with pytest.raises(QueryError, match=r"system\.plugin_files"):
+        engine.query("SELECT * FROM system.plugin_files", "house")
