@@ -34,6 +34,9 @@ RESIDENT_WORKERS = 4
 LOOK_SECONDS = 0.005
 """How often the supervisor looks at the line."""
 
+STILL_LOOKS = 2
+"""For how many looks the line must stand still: for one, the system may have had other things to run."""
+
 FAST_DRAWS = 4
 """How many tasks a drawing worker takes from one look to the next when tasks are short."""
 
@@ -122,19 +125,21 @@ class WorkerPool:
 
     def _supervise(self) -> None:
         """Let more workers draw while the line stands still, fewer while it moves fast; sleep without a line."""
+        still = 0
         while not self._stopped:
             self._line_formed.wait()
             drawn = self._drawn
             time.sleep(LOOK_SECONDS)
             with self._lock:
                 moved = self._drawn - drawn
+                still = 0 if moved else still + 1
                 if not self._line:
                     self._may_draw = 1
                     self._line_formed.clear()
-                elif moved == 0:
+                elif still >= STILL_LOOKS:
                     self._draw_more(max(1, self._drawing // 2))
                 elif moved > FAST_DRAWS * self._drawing:
-                    self._may_draw = max(1, self._may_draw - 1)
+                    self._may_draw = max(1, self._may_draw // 2)
 
     def _draw_more(self, more: int) -> None:
         """Let so many more workers draw from the line, idle ones first, new ones up to the limit."""
