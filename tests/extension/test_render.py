@@ -18,7 +18,7 @@ from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
 
 from procengine.model.portability import Note, NoteCode
 from procengine.model.run import Cause, CauseKind, LogLevel, RunOutcome
-from procengine.model.trigger import Trigger
+from procengine.model.trigger import Trigger, TriggerKind
 from tests.extension.records import (
     CHANGES,
     HOSTILE,
@@ -227,7 +227,7 @@ def test_response_is_shown_as_text() -> None:
 
 def test_tick_shows_its_due_time() -> None:
     """A scheduled run shows the time that it was for."""
-    tick = run(cause=Cause(kind=CauseKind.TICK, instant_ns=NOON_NS))
+    tick = run(kind=TriggerKind.SCHEDULE, cause=Cause(kind=CauseKind.TICK, instant_ns=NOON_NS))
 
     assert "due 2022-12-31 12:00:00 UTC" in RunCard(tick).text()
 
@@ -347,7 +347,9 @@ def test_trigger_list_shows_state_and_last_run() -> None:
 
     text = TriggerList((fresh, failing)).text()
 
+    html = str(TriggerList((fresh, failing)).html())
+    assert html.count("<th>") * 2 == html.count("<td>")
     assert "enabled, asynchronous · 0 runs · never ran" in text
     assert "retrying: attempt 2, asynchronous · 7 runs, 1 failed" in text
-    assert "failed 12:00:00.000 UTC · next 2022-12-31 12:00:00 UTC" in text
+    assert "failed 12:00:00 · next 2022-12-31 12:00:00" in text
     assert TriggerList(()).text() == "no triggers"

@@ -95,7 +95,7 @@ def test_sql_agrees_with_the_file(executed: Cells) -> None:
 
     shown = executed["%%query bay --out monthly"]
 
-    assert f"{sum(january) / len(january):.6f}" in shown
+    assert f"| {sum(january) / len(january):.1f} " in shown
     assert "kept as monthly" in shown
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from procengine.model.run import CacheChange, CauseKind, LogEntry, LogLevel, Response, Run, RunOutcome
+from procengine.model.trigger import TriggerKind
 from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.phrases import clock_time, count, duration, instant, listed
 from procengine_jupyter.render.style import card, code, part, soft
@@ -96,7 +97,7 @@ def title(run: Run) -> str:
 def measures(run: Run) -> str:
     """Return when a run was and what it cost, in one line."""
     facts = [f"{clock_time(run.started_ns)} UTC", duration(run.duration_ns)]
-    if run.cause.kind is CauseKind.TICK and run.cause.instant_ns is not None:
+    if run.kind is TriggerKind.SCHEDULE and run.cause.instant_ns is not None:
         facts.insert(0, f"due {instant(run.cause.instant_ns)}")
     if run.rows_in:
         facts.append(f"{count(run.rows_in, 'row')} in")
@@ -163,7 +164,7 @@ def logs_html(logs: tuple[LogEntry, ...]) -> Html:
         [
             soft(clock_time(entry.time_ns)),
             element("span", _level(entry), css=f"pe-text-{_LEVEL_TONES[entry.level] or 'none'}"),
-            entry.text,
+            element("span", entry.text, css="pe-long"),
         ]
         for entry in logs[:MOST_LOGS]
     ]

@@ -10,7 +10,7 @@ from procengine_jupyter.render.phrases import clock_time, count, duration, insta
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
-HEADS: list[object] = ["trigger", "database", "when", "plugin", "state", "runs", "last run", "next"]
+HEADS: list[object] = ["trigger", "database", "when", "state", "runs", "last run", "next (UTC)"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +52,12 @@ class TriggerLine:
         """When the last run was, and how it ended."""
         if self.last_run_ns is None:
             return "never ran"
-        return f"{'failed' if self.failing else 'success'} {clock_time(self.last_run_ns)} UTC"
+        return f"{'failed' if self.failing else 'success'} {clock_time(self.last_run_ns)[:8]}"
 
     @property
     def next_text(self) -> str:
         """When the next scheduled run is."""
-        return instant(self.next_fire_ns) if self.next_fire_ns is not None else ""
+        return instant(self.next_fire_ns).removesuffix(" UTC") if self.next_fire_ns is not None else ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,15 +87,21 @@ def _cells(line: TriggerLine) -> list[object]:
     trigger = line.trigger
     tone = "none" if line.last_run_ns is None else "bad" if line.failing else "good"
     return [
-        trigger.name,
+        join([trigger.name, _plugin_html(trigger)]),
         trigger.database,
         code(trigger.spec),
-        code(trigger.plugin_filename),
         line.state_text,
         join([line.runs_text]),
         element("span", line.last_text, css=f"pe-text-{tone}"),
         soft(line.next_text),
     ]
+
+
+def _plugin_html(trigger: Trigger) -> Html | str:
+    """Return the plugin's file name where the trigger's name does not say it."""
+    if trigger.plugin_filename in {trigger.name, f"{trigger.name}.py"}:
+        return ""
+    return join([" ", soft(trigger.plugin_filename)])
 
 
 def _text(line: TriggerLine) -> str:

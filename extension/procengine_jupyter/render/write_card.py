@@ -110,7 +110,7 @@ def _rejected_html(errors: tuple[LineError, ...]) -> Html | str:
         [
             error.line_number,
             error.column or "",
-            error.message,
+            element("span", error.message, css="pe-long"),
             code(visible(error.original_line, longest=120)),
         ]
         for error in errors[:MOST_REJECTED]
