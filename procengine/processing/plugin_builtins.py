@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from procengine.model.line_builder import ERRORS, LineBuilder, fresh_line_builder
 from procengine.processing.output import plugin_print
@@ -23,8 +24,21 @@ Namespace = dict[str, Any]
 _MAIN = "__main__"
 
 
-def plugin_builtins(texts: Sequence[str], *, aliases: Mapping[str, str] | None = None) -> Namespace:
-    """Return a new dictionary of builtins for the code in ``texts``.
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """Which names a plugin's text holds; asked once a text, because each run of a single file needs the answer."""
+
+    line_builder: bool
+    main: bool
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Self:
+        """Look through the texts of a plugin."""
+        return cls(mentions_line_builder(texts), any(_MAIN in text for text in texts))
+
+
+def plugin_builtins(mentions: Mentions, *, aliases: Mapping[str, str] | None = None) -> Namespace:
+    """Return a new dictionary of builtins for a plugin's code.
 
     `LineBuilder` is a class of its own where the text names it. ``aliases`` maps top-level module names to those
     under which the plugin finds them.
@@ -33,10 +47,10 @@ def plugin_builtins(texts: Sequence[str], *, aliases: Mapping[str, str] | None =
     names["print"] = plugin_print
     names["input"] = no_input
     names["exit"] = names["quit"] = leave
-    if mentions_line_builder(texts):
+    if mentions.line_builder:
         names[LineBuilder.__name__] = fresh_line_builder()
     renamed = {name: other for name, other in (aliases or {}).items() if name != other}
-    if renamed or any(_MAIN in text for text in texts):
+    if renamed or mentions.main:
         names["__import__"] = _importer(renamed, names)
     return names
 

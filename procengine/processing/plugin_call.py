@@ -77,9 +77,9 @@ class PluginCall:
         if self._code is not None:
             return self._code
         filename = self.run.trigger.plugin_filename
-        return (
-            self._registry.load_private(filename) if self.run.is_dry else self._registry.load(filename)
-        )
+        if self.run.is_dry:
+            return self._registry.load_private(filename)
+        return self._registry.load(filename, since_ns=self.event.offered_ns)
 
     def _enter(self, plugin: LoadedPlugin) -> Any:
         def enter(thread: PluginThread) -> Response | None:

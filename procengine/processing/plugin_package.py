@@ -32,7 +32,7 @@ from procengine.errors import PluginSourceError
 from procengine.model.line_builder import LineBuilder, fresh_line_builder
 from procengine.model.trigger import TriggerKind
 from procengine.processing.entry_point import check_entry_point, find_entry_point
-from procengine.processing.plugin_builtins import Namespace, mentions_line_builder, plugin_builtins
+from procengine.processing.plugin_builtins import Mentions, Namespace, plugin_builtins
 from procengine.processing.plugin_path import INIT, is_inside
 from procengine.processing.plugin_source import FileStamp, PluginSource, read_text
 from procengine.processing.single_file import source_error
@@ -216,8 +216,9 @@ class PluginPackage:
     def _import(self) -> ModuleType:
         texts = [read_text(path) for path in python_files(self.folder)]
         self._name = self._free_name()
-        self._names = plugin_builtins(texts, aliases={self.folder.name: self._name})
-        self._mentions_line_builder = mentions_line_builder(texts)
+        mentions = Mentions.of(texts)
+        self._names = plugin_builtins(mentions, aliases={self.folder.name: self._name})
+        self._mentions_line_builder = mentions.line_builder
         self._finder = PackageFinder(self._name, self.folder, self._names)
         sys.meta_path.insert(0, self._finder)
         parent = str(self.folder.parent)

@@ -52,7 +52,7 @@ def rfc3339_text(instant_ns: int) -> str:
 
 def _date_text(instant_ns: int, separator: str) -> str:
     seconds, nanos = divmod(instant_ns, NANOSECONDS_PER_SECOND)
-    text = datetime.fromtimestamp(seconds, UTC).strftime(f"%Y-%m-%d{separator}%H:%M:%S")
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(separator)[:19]
     if not nanos:
         return text
     digits = f"{nanos:09}"

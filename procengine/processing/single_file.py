@@ -16,7 +16,7 @@ from typing import Any
 from procengine.errors import PluginSourceError
 from procengine.model.trigger import TriggerKind
 from procengine.processing.entry_point import check_entry_point, find_entry_point
-from procengine.processing.plugin_builtins import plugin_builtins
+from procengine.processing.plugin_builtins import Mentions, plugin_builtins
 from procengine.processing.plugin_source import PluginSource
 
 CompileError = SyntaxError | PluginSourceError | RecursionError | MemoryError
@@ -29,7 +29,7 @@ class SingleFilePlugin:
     def __init__(self, filename: str, source: PluginSource) -> None:
         self.filename = filename
         self.source = source
-        self._texts = (source.text,)
+        self._mentions = Mentions.of((source.text,))
         self._code: CodeType | None = None
         self._error: CompileError | None = None
         try:
@@ -46,7 +46,7 @@ class SingleFilePlugin:
         """
         if self._code is None:
             raise self._compile_error()
-        namespace: dict[str, Any] = {"__builtins__": plugin_builtins(self._texts)}
+        namespace: dict[str, Any] = {"__builtins__": plugin_builtins(self._mentions)}
         exec(self._code, namespace)
         return find_entry_point(namespace, kind)
 
