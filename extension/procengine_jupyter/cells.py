@@ -28,11 +28,6 @@ class CellSource:
     line_offset: int
     code: str
 
-    @property
-    def placed_code(self) -> str:
-        """The code moved down to where it stands in the cell."""
-        return "\n" * self.line_offset + self.code
-
 
 class Cells:
     """The plugin cells of one kernel, by file name. For the kernel's main thread."""

@@ -155,7 +155,7 @@ class ProcengineMagics(Magics):
         engine = self.session.engine
         with ProgressBar() as bar:
             stored = store(engine, database, data, options, progress=bar.show)
-        if stored.interrupted:
+        if stored.lines_done < stored.lines_total:
             self.session.live_cards.show(lambda: _stopped_card(stored), ())
             raise UsageError("interrupted; what was stored until then stays")
         _, reason = wait_for_runs(engine, stored)
@@ -167,6 +167,7 @@ class ProcengineMagics(Magics):
     def _write_card(self, engine: Engine, stored: Stored, reason: str) -> WriteCard:
         return WriteCard(
             result=stored.result,
+            rejected=stored.rejected,
             duration_ns=stored.duration_ns,
             runs=runs_of(engine, stored),
             is_waiting=not all_caught_up(engine, stored),

@@ -230,7 +230,6 @@ def _registered(trigger: Trigger, change: str) -> RegisteredTrigger:
         name=trigger.name,
         database=trigger.database,
         spec=trigger.spec,
-        entry_point=ENTRY_POINTS[parse_trigger_spec(trigger.spec).kind],
         change=change,
         disabled=trigger.disabled,
     )

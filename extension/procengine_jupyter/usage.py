@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
@@ -111,8 +111,3 @@ def options_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 def takes_value(action: argparse.Action) -> bool:
     """Tell whether a word follows an option."""
     return action.nargs != 0
-
-
-def given(arguments: argparse.Namespace, *names_: str) -> dict[str, Any]:
-    """Return some of the arguments by name, those left out excepted."""
-    return {name: getattr(arguments, name) for name in names_ if getattr(arguments, name) is not None}

@@ -16,6 +16,7 @@ import pyarrow as pa
 from procengine.errors import LineError, LineProtocolError, PartialWriteError
 from procengine.model.run import Run
 from procengine.model.write_result import WriteResult
+from procengine_jupyter.held_interrupt import HeldInterrupt
 from procengine_jupyter.pieces import Piece, line_pieces, table_pieces
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 2.0
 """How long a cell waits for the synchronous runs that its write caused."""
 
+WAIT_INTERRUPTED = "the wait was interrupted; the rows are stored and runs go on"
+
 MOST_ERRORS = 1_000
-"""Rejected lines that a long write keeps; all are counted by their pieces' own results."""
+"""Rejected lines of which a long write keeps the reason; all are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,15 @@ class WriteOptions:
 class Stored:
     """What a write stored, over all its pieces.
 
-    ``sequence_numbers`` are the flushes of its rows. ``interrupted`` says that it was stopped after
+    ``sequence_numbers`` are the flushes of its rows, ``rejected`` counts the lines that were not stored; the
+    result has the first of them. ``interrupted`` says that an interrupt came: the write ended after
     ``lines_done`` of ``lines_total`` lines, or rows.
     """
 
     result: WriteResult
     duration_ns: int
     sequence_numbers: tuple[int, ...] = ()
+    rejected: int = 0
     lines_done: int = 0
     lines_total: int = 0
     interrupted: bool = False
@@ -62,8 +67,10 @@ class _Sum:
 
     result: WriteResult
     sequence_numbers: list[int] = field(default_factory=list)
+    rejected: int = 0
 
     def add(self, piece: WriteResult) -> None:
+        self.rejected += len(piece.errors)
         tables = dict(self.result.tables)
         for table, count in piece.tables.items():
             tables[table] = tables.get(table, 0) + count
@@ -92,37 +99,34 @@ def store(
     """Store a body of line protocol, or a table, and return what was stored.
 
     ``progress`` is called before each piece but the first with the lines that are done and those there are.
-    A `KeyboardInterrupt` between or within pieces ends the write; what was stored until then is in the result.
+    An interrupt ends the write after the piece that it comes in, whose rows are stored too.
 
     Raises:
         LineProtocolError: nothing was stored. Line numbers count from the body's start.
         ProcengineError: a piece failed for another reason; the pieces before it are stored.
+        KeyboardInterrupt: a second interrupt came within one piece, whose rows may be stored or not.
     """
     started = time.perf_counter_ns()
     pieces, total = _cut(data)
-    summed, done, interrupted = _Sum(WriteResult(database=database)), 0, False
-    try:
+    summed, done = _Sum(WriteResult(database=database)), 0
+    with HeldInterrupt() as interrupt:
         for piece in pieces:
             if progress is not None and done:
                 progress(done, total)
-            summed.add(_store_piece(engine, database, piece, options))
+            summed.add(_store_piece(engine, database, piece, options, is_first=not done))
             done += piece.line_count
-    except KeyboardInterrupt:
-        interrupted = True
-    except LineProtocolError as error:
-        if not summed.result.row_count:
-            raise
-        # Without partial writes a bad piece is rejected whole, but pieces before it are stored already.
-        summed.add(WriteResult(database=database, errors=error.errors))
+            if interrupt.arrived:
+                break
     if summed.result.errors and not summed.result.row_count:
         raise LineProtocolError(summed.result.errors)
     return Stored(
         result=summed.result,
         duration_ns=time.perf_counter_ns() - started,
         sequence_numbers=tuple(summed.sequence_numbers),
+        rejected=summed.rejected,
         lines_done=done,
         lines_total=total,
-        interrupted=interrupted,
+        interrupted=interrupt.arrived,
     )
 
 
@@ -136,8 +140,13 @@ def _cut(data: bytes | pa.Table | Any) -> tuple[Iterable[Piece], int]:
     return (Piece(data=data, first_line=1, line_count=len(data)),), len(data)
 
 
-def _store_piece(engine: Engine, database: str, piece: Piece, options: WriteOptions) -> WriteResult:
-    """Store one piece; errors have the line numbers of the whole body."""
+def _store_piece(
+    engine: Engine, database: str, piece: Piece, options: WriteOptions, *, is_first: bool
+) -> WriteResult:
+    """Store one piece; errors have the line numbers of the whole body.
+
+    A later piece that is rejected whole, for want of partial writes, is a result: those before it are stored.
+    """
     more: dict[str, Any] = {}
     if not isinstance(piece.data, bytes):
         more = {"table": options.table, "tags": options.tags, "time_column": options.time_column}
@@ -153,7 +162,9 @@ def _store_piece(engine: Engine, database: str, piece: Piece, options: WriteOpti
     except PartialWriteError as error:
         return replace(error.result, errors=_moved(error.errors, piece))
     except LineProtocolError as error:
-        raise LineProtocolError(_moved(error.errors, piece)) from error
+        if is_first:
+            raise
+        return WriteResult(database=database, errors=_moved(error.errors, piece))
 
 
 def _moved(errors: Sequence[LineError], piece: Piece) -> tuple[LineError, ...]:
@@ -165,16 +176,19 @@ def _moved(errors: Sequence[LineError], piece: Piece) -> tuple[LineError, ...]:
 def wait_for_runs(engine: Engine, stored: Stored) -> tuple[bool, str]:
     """Wait for the synchronous runs that a write caused; tell whether all have ended, and else why not.
 
-    The wait ends after two seconds, and by an interrupt, which leaves the runs alone.
+    The wait ends after two seconds, and by an interrupt, which leaves the runs alone; after a write that was
+    interrupted there is none.
     """
     if not stored.sequence_numbers or not engine.config.plugins_enabled:
         return True, ""
+    if stored.interrupted:
+        return all_caught_up(engine, stored), WAIT_INTERRUPTED
     try:
         done = engine.triggers.wait_caught_up(
             max(stored.sequence_numbers), WAIT_SECONDS, stored.result.database
         )
     except KeyboardInterrupt:
-        return False, "the wait was interrupted; the rows are stored and runs go on"
+        return False, WAIT_INTERRUPTED
     return done, ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from procengine_jupyter import pieces
 
 from procengine.model.run import RunOutcome
 from tests.extension.conftest import HOT_ROOMS, Notebook
@@ -416,35 +418,75 @@ def test_no_sync_write_says_so(notebook: Notebook) -> None:
     assert "in memory, durable with the next flush" in notebook.shown[-1]
 
 
-def test_long_write_can_be_interrupted_between_pieces(
-    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An interrupt stops between pieces, and the card says what was stored."""
-    from procengine_jupyter import pieces
-
-    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
-    engine, write, calls = notebook.engine, notebook.engine.write, []
+def interrupt_in(notebook: Notebook, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """Let an interrupt arrive while a piece of a write is being stored."""
+    write, calls = notebook.engine.write, []
 
     def interrupted_write(*args: object, **kwargs: object) -> object:
         calls.append(args)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
+        if len(calls) == piece:
+            signal.raise_signal(signal.SIGINT)
         return write(*args, **kwargs)
 
-    monkeypatch.setattr(engine, "write", interrupted_write)
+    monkeypatch.setattr(notebook.engine, "write", interrupted_write)
+
+
+def test_long_write_can_be_interrupted_between_pieces(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt stops after the piece that it came in, and the card says exactly what was stored."""
+    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
+    interrupt_in(notebook, monkeypatch, 3)
     notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 100))")
 
     assert "interrupted; what was stored until then stays" in notebook.fails("%write lines house")
 
     stored = rows(notebook, "SELECT count(*) AS n FROM home")[0]["n"]
+    assert 0 < stored < 99
     assert f"interrupted: {stored} rows into house.home" in notebook.shown[-1]
     assert f"stopped after line {stored} of 99" in notebook.shown[-1]
 
 
+def test_interrupt_of_a_short_write_stores_it_whole(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write of one piece is stored; only the wait for its runs ends."""
+    notebook.run(HOT_ROOMS)
+    interrupt_in(notebook, monkeypatch, 1)
+
+    notebook.run("%%write house\nhome,room=Attic temp=20")
+
+    assert "1 row into house.home" in notebook.shown[-1]
+    assert rows(notebook, "SELECT temp FROM home") == [{"temp": 20.0}]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_rejected_lines_beyond_those_kept_are_counted(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long write keeps the first reasons and counts all rejected lines."""
+    monkeypatch.setattr("procengine_jupyter.write_command.MOST_ERRORS", 3)
+    notebook.run("lines = 'home n=1i 1\\n' + 'home n=x\\n' * 50")
+
+    notebook.run("%write lines house")
+
+    assert "1 row into house.home, 50 lines rejected" in notebook.shown[-1]
+
+
+def test_later_bad_piece_of_a_whole_write_is_reported(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All or none holds piece by piece: what was stored before is shown beside the rejected piece."""
+    monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
+    notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 9)) + 'home n=x\\n'")
+
+    notebook.run("%write lines house --no-accept-partial")
+
+    assert "rejected line 9" in notebook.shown[-1]
+
+
 def test_long_write_shows_progress(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write of several pieces shows how far it is."""
-    from procengine_jupyter import pieces
-
     monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
     notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 100))")
 
@@ -458,8 +500,6 @@ def test_line_numbers_of_later_pieces_count_from_the_start(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rejected line has its number in the whole file, whichever piece it is in."""
-    from procengine_jupyter import pieces
-
     monkeypatch.setattr(pieces.line_pieces, "__kwdefaults__", {"size": 60})
     notebook.run("lines = ''.join(f'home n={i}i {i}\\n' for i in range(1, 50)) + 'home n=x\\n'")
 

@@ -92,11 +92,7 @@ def hostile_views() -> list[View]:
             path=HOSTILE,
             change=HOSTILE,
             entry_points=(HOSTILE,),
-            triggers=(
-                RegisteredTrigger(
-                    name=HOSTILE, database=HOSTILE, spec=HOSTILE, entry_point=HOSTILE, change=HOSTILE
-                ),
-            ),
+            triggers=(RegisteredTrigger(name=HOSTILE, database=HOSTILE, spec=HOSTILE, change=HOSTILE),),
             notes=(Note(code=NoteCode.PRINT, reason=HOSTILE, line_number=1),),
             next_step=HOSTILE,
         ),

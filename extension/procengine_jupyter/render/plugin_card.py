@@ -18,7 +18,6 @@ class RegisteredTrigger:
     name: str
     database: str
     spec: str
-    entry_point: str
     change: str
     disabled: bool = False
 

@@ -22,12 +22,14 @@ MOST_RUNS = 10
 class WriteCard(View):
     """The card of one write.
 
+    ``rejected`` counts the rejected lines where the result has only the first of them.
     ``runs`` are those that it caused and that have ended; ``is_waiting`` says that more are expected,
     ``waited`` how the wait for them ended where that needs saying.
     """
 
     result: WriteResult
     duration_ns: int
+    rejected: int | None = None
     runs: tuple[Run, ...] = ()
     is_waiting: bool = False
     waited: str = ""
@@ -36,9 +38,9 @@ class WriteCard(View):
     def html(self) -> Html:
         """Return the card as HTML."""
         return card(
-            headline(self.result),
+            headline(self.result, self.rejected),
             _added_html(self.result),
-            _rejected_html(self.result.errors),
+            _rejected_html(self.result.errors, self.rejected),
             *(_run_html(run, self.cell_names) for run in self.runs[:MOST_RUNS]),
             element("div", self._rest(), css="pe-part pe-soft") if self._rest() else "",
             details=self._details(),
@@ -47,7 +49,7 @@ class WriteCard(View):
 
     def plain(self) -> str:
         """Return the card as text."""
-        lines = [f"{headline(self.result)} · {self._details()}"]
+        lines = [f"{headline(self.result, self.rejected)} · {self._details()}"]
         lines += [f"  {fact}" for fact in _added(self.result)]
         lines += [f"  rejected {error}" for error in self.result.errors[:MOST_REJECTED]]
         for run in self.runs[:MOST_RUNS]:
@@ -76,13 +78,14 @@ class WriteCard(View):
         return "warn" if self.result.errors else "good"
 
 
-def headline(result: WriteResult) -> str:
+def headline(result: WriteResult, rejected: int | None = None) -> str:
     """Return what was stored, in one line."""
     where = result.database
     if len(result.tables) == 1:
         where = f"{result.database}.{next(iter(result.tables))}"
     stored = f"{count(result.row_count, 'row')} into {where}"
-    return f"{stored}, {count(len(result.errors), 'line')} rejected" if result.errors else stored
+    bad = len(result.errors) if rejected is None else rejected
+    return f"{stored}, {count(bad, 'line')} rejected" if bad else stored
 
 
 def _added(result: WriteResult) -> list[str]:
@@ -103,7 +106,7 @@ def _added_html(result: WriteResult) -> Html | str:
     return element("div", soft(" · ".join(facts)), css="pe-part") if facts else ""
 
 
-def _rejected_html(errors: tuple[LineError, ...]) -> Html | str:
+def _rejected_html(errors: tuple[LineError, ...], rejected: int | None) -> Html | str:
     if not errors:
         return ""
     cells: list[list[object]] = [
@@ -115,7 +118,7 @@ def _rejected_html(errors: tuple[LineError, ...]) -> Html | str:
         ]
         for error in errors[:MOST_REJECTED]
     ]
-    hidden = len(errors) - MOST_REJECTED
+    hidden = (len(errors) if rejected is None else rejected) - MOST_REJECTED
     more = soft(f"{hidden:,} more rejected lines") if hidden > 0 else ""
     return element("div", rows(cells, heads=["line", "column", "why", ""]), more, css="pe-part")
 
