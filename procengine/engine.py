@@ -30,6 +30,7 @@ Differs: the original's flush waits for room in a trigger's queue; here a trigge
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -279,10 +280,21 @@ class Engine:
         self._snapshots.snapshot()
 
     def wait_idle(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until no trigger runs or has anything waiting; tell whether that came in time."""
-        if self._part is None:
+        """Wait until no trigger runs or has anything waiting; tell whether that came in time.
+
+        Rows that were written with ``no_sync`` so far are flushed, and what they trigger is waited for.
+        """
+        if self._part is None or self._stopped:
             return True
-        return self._part.triggers.wait_idle(timeout_seconds)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._part.triggers.wait_idle(left):
+                return False
+            flushed = self.wal.last_sequence_number
+            self.wal.flush()
+            if self.wal.last_sequence_number == flushed:
+                return True
 
     @property
     def running(self) -> bool:
