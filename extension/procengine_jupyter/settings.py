@@ -23,8 +23,8 @@ class _Settings(Configurable):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class _OptionTrait(traitlets.Any):
-    """A trait that takes what its option takes."""
+class Value(traitlets.Any):
+    """A trait that takes what its option takes; ``%config`` shows the class by its name."""
 
     def validate(self, obj: Any, value: Any) -> Any:  # noqa: ARG002
         """Check a value as the configuration will.
@@ -40,8 +40,8 @@ class _OptionTrait(traitlets.Any):
         return value
 
 
-def _trait(help_text: str) -> _OptionTrait:
-    trait = _OptionTrait(default_value=None, allow_none=True, help=help_text)
+def _trait(help_text: str) -> Value:
+    trait = Value(default_value=None, allow_none=True, help=help_text)
     trait.tag(config=True)
     return trait
 
