@@ -1,15 +1,25 @@
-"""How long does a flush, or a request, take to reach the plugin's first line?"""
+"""How long does a durable write, or a request, take to reach the plugin's first line?
+
+Writes go through a whole engine with its data on disk, and are counted from the return of their fdatasync. The
+budgets of 0.1 ms and 1 ms were set beside a bare hand-off between two threads of 14 and 43 microseconds on an idle
+machine; the ratio to that hand-off, measured in turn in the same run, is what is held.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
+from typing import Self
 
-from procengine.model.run import Cause, CauseKind
+from procengine import Engine
+from procengine.model.run import Cause, CauseKind, Run
 from procengine.processing.event import RequestEvent
 from tests.benchmarks.measurement import Measurement, percentile
 from tests.benchmarks.plugin_triggers import PluginTriggers
@@ -17,7 +27,7 @@ from tests.benchmarks.plugin_triggers import PluginTriggers
 HAND_OFFS = 1_500
 BUSY_HAND_OFFS = 300
 REST_SECONDS = 0.001
-"""Between two hand-offs, so that each one finds its threads asleep."""
+"""Between two hand-offs beside a busy cell."""
 
 PLUGIN = """\
 import time
@@ -31,41 +41,37 @@ def process_request(influxdb3_local, query_params, request_headers, request_body
 """
 
 
+BARE_P50_MS, BARE_P99_MS = 0.014, 0.043
+"""The bare hand-off beside which the budgets were set."""
+
+
 def run() -> list[Measurement]:
     """Measure hand-offs from the flush thread and from a request, beside a bare queue between two threads."""
-    with PluginTriggers() as bench:
-        plugin = bench.save("entered.py", PLUGIN)
-        bench.triggers.create("db", "written", plugin, "table:home")
-        bench.triggers.create("db", "asked", plugin, "request:asked")
-        offer, ask, bare = FlushHandOff(bench), request_hand_off(bench), BareHandOff()
-        offered, asked, queued = taken_in_turn(HAND_OFFS, offer.once, ask, bare.once)
-        busy = while_busy(offer.once)
+    with PluginTriggers() as bench, EngineHandOff() as written:
+        bench.triggers.create("db", "asked", bench.save("entered.py", PLUGIN), "request:asked")
+        ask, bare = request_hand_off(bench), BareHandOff()
+        synced, asked, queued = taken_in_turn(HAND_OFFS, written.once, ask, bare.once)
+        (busy,) = while_busy(written.once)
         bare.stop()
-        offer.stop()
-    return [*idle_measurements(offered, queued), asked_measurement(asked), busy_measurement(busy)]
+    return [
+        *idle_measurements(synced, queued),
+        asked_measurement(asked),
+        busy_measurement(busy),
+    ]
 
 
-def idle_measurements(offered: list[float], queued: list[float]) -> list[Measurement]:
+def idle_measurements(synced: list[float], queued: list[float]) -> list[Measurement]:
     """Return the figures of an idle kernel."""
-    baseline = "a bare SimpleQueue between two threads, in details"
-    details = {"bare p50 ms": statistics.median(queued), "bare p99 ms": percentile(queued, 99)}
     return [
         Measurement(
-            name="flush to plugin entered, idle, p50",
-            value=statistics.median(offered),
-            budget=0.1,
-            unit="ms",
-            baseline=baseline,
-            details=details,
-        ),
-        Measurement(
-            name="flush to plugin entered, idle, p99",
-            value=percentile(offered, 99),
-            budget=1,
-            unit="ms",
-            baseline=baseline,
-            details=details,
-        ),
+            name=f"fdatasync to the plugin's first line, idle, p{percent}",
+            value=percentile(synced, percent) / percentile(queued, percent),
+            budget=budget_ms / bare_ms,
+            unit="x",
+            baseline="a bare SimpleQueue between two threads",
+            details={"ms": percentile(synced, percent), "bare ms": percentile(queued, percent)},
+        )
+        for percent, budget_ms, bare_ms in ((50, 0.1, BARE_P50_MS), (99, 1.0, BARE_P99_MS))
     ]
 
 
@@ -81,50 +87,56 @@ def asked_measurement(asked: list[float]) -> Measurement:
 
 
 def busy_measurement(busy: list[float]) -> Measurement:
-    """Return the figure of a busy kernel."""
+    """Return the figure of a kernel whose cell runs pure Python: two switches of threads at the most."""
     return Measurement(
-        name="flush to plugin entered, a cell runs pure Python, p50",
+        name="fdatasync to the plugin's first line, a cell runs pure Python, p50",
         value=statistics.median(busy),
         budget=1,
         unit="ms",
-        baseline="switch interval 0.5 ms",
+        baseline="a switch interval of 0.5 ms",
         details={"p99 ms": percentile(busy, 99)},
     )
 
 
-class FlushHandOff:
-    """Offers contents on a thread of its own, as the flush thread does, and reads when the plugin was entered."""
+class EngineHandOff:
+    """An engine with its data on disk and one write trigger; a write tells when it was durable and when seen."""
 
-    def __init__(self, bench: PluginTriggers) -> None:
-        self._bench = bench
-        self._rows = bench.rows("home")
-        self._requests: SimpleQueue[bool] = SimpleQueue()
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._synced_ns = 0
         self._results: SimpleQueue[float] = SimpleQueue()
-        self._offered_ns = 0
-        bench.triggers.subscribe(self._on_run)
-        self._thread = threading.Thread(target=self._flush, name="flush", daemon=True)
-        self._thread.start()
+        self._sync = os.fdatasync
+
+    def __enter__(self) -> Self:
+        plugins = Path(self._folder.name) / "plugins"
+        plugins.mkdir()
+        (plugins / "entered.py").write_text(PLUGIN, encoding="utf-8")
+        os.fdatasync = self._noting_sync
+        data = Path(self._folder.name) / "data"
+        self._engine = Engine(plugin_dir=plugins, data_dir=data, wal_flush_interval=0, environ={})
+        self._engine.write("db", "home temp=1")
+        self._engine.triggers.create("db", "written", "entered.py", "table:home")
+        self._engine.triggers.subscribe(self._on_run)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._engine.stop()
+        os.fdatasync = self._sync
+        self._folder.cleanup()
 
     def once(self) -> float:
-        """Return the milliseconds of one hand-off."""
-        self._requests.put(True)
-        return self._results.get()
+        """Return the milliseconds of one hand-off; all threads wait again when it returns."""
+        self._engine.write("db", "home temp=2")
+        milliseconds = self._results.get()
+        self._engine.wait_idle()
+        return milliseconds
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._requests.put(False)
-        self._thread.join()
+    def _noting_sync(self, descriptor: int) -> None:
+        self._sync(descriptor)
+        self._synced_ns = time.perf_counter_ns()
 
-    def _flush(self) -> None:
-        while self._requests.get():
-            contents = self._bench.flush(self._rows)
-            self._offered_ns = time.perf_counter_ns()
-            self._bench.triggers.offer(contents)
-
-    def _on_run(self, finished: object) -> None:
-        logs = getattr(finished, "logs", ())
-        if getattr(finished, "trigger", "") == "written":
-            self._results.put((int(logs[1].text) - self._offered_ns) / 1e6)
+    def _on_run(self, finished: Run) -> None:
+        self._results.put((int(finished.logs[1].text) - self._synced_ns) / 1e6)
 
 
 class BareHandOff:
@@ -166,28 +178,28 @@ def request_hand_off(bench: PluginTriggers) -> Callable[[], float]:
 
 
 def taken_in_turn(count: int, *calls: Callable[[], float]) -> list[list[float]]:
-    """Call each in turn, so many times, with a rest before each; return what each returned."""
+    """Call each in turn, so many times; return what each returned."""
     taken: list[list[float]] = [[] for _ in calls]
     for _ in range(count):
         for times, call in zip(taken, calls, strict=True):
-            time.sleep(REST_SECONDS)
             times.append(call())
     return taken
 
 
-def while_busy(hand_off: Callable[[], float]) -> list[float]:
+def while_busy(*hand_offs: Callable[[], float]) -> list[list[float]]:
     """Hand off from another thread while this one runs pure Python, as a cell does; return the milliseconds."""
-    taken: list[float] = []
+    taken: list[list[float]] = [[] for _ in hand_offs]
 
-    def hand_offs() -> None:
+    def take_turns() -> None:
         for _ in range(BUSY_HAND_OFFS):
-            time.sleep(REST_SECONDS)
-            taken.append(hand_off())
+            for times, hand_off in zip(taken, hand_offs, strict=True):
+                time.sleep(REST_SECONDS)
+                times.append(hand_off())
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)
     try:
-        thread = threading.Thread(target=hand_offs)
+        thread = threading.Thread(target=take_turns)
         thread.start()
         number = 0
         while thread.is_alive():
