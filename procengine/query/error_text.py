@@ -14,7 +14,6 @@ from procengine.errors import ProcengineError, QueryError
 _CROSSING = re.compile(r"^(?:External error: |DataFusion error: |(?:\w+\s+caused by\s+))+")
 _PARSER = re.compile(r"ParserError\(\"(?P<text>.*)\"\)|TokenizerError\(\"(?P<other>.*)\"\)", re.DOTALL)
 _BACKTRACE = re.compile(r"\n*\s*(?:stack )?backtrace:.*", re.DOTALL | re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"Placeholder '(\$\w+)' was not provided a value for execution")
 _BUG_REPORT = re.compile(r"\s*This issue was likely caused by a bug in DataFusion's code\..*", re.DOTALL)
 
 
@@ -37,9 +36,6 @@ def datafusion_errors() -> Iterator[None]:
 def clean_message(text: str) -> str:
     """Return DataFusion's message as one line without wrappers, quotes of Rust values and backtraces."""
     text = _BUG_REPORT.sub("", _BACKTRACE.sub("", _CROSSING.sub("", text)))
-    missing = _PLACEHOLDER.search(text)
-    if missing is not None:
-        return missing_parameter(missing[1])
     text = _PARSER.sub(lambda found: _unescape(found["text"] or found["other"] or ""), text)
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from procengine.query.clock_functions import CLOCK_FUNCTIONS, CLOCK_WORDS, clock_literal
+from procengine.query.clock_functions import CLOCK_FUNCTIONS, CLOCK_WORDS
 from procengine.query.difference_functions import DIFFERENCE_FUNCTIONS, difference_text
 from procengine.query.selector_functions import SELECTORS, selector_text
 from procengine.query.sql_calls import Call, find_calls
@@ -33,9 +33,8 @@ _MENTION = re.compile(rf"\b(?:{'|'.join(sorted(_REWRITTEN | CLOCK_WORDS))})\b", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionContext:
-    """What replacing calls needs to know: the time, the parameters, and a way to ask for constants."""
+    """What replacing calls needs to know: the parameters, and a way to ask for constants."""
 
-    now_ns: int
     parameters: Mapping[str, Any]
     evaluate: Evaluate
 
@@ -70,15 +69,13 @@ def _replace_innermost(edits: TextEdits, context: FunctionContext) -> bool:
             edits.replace(call.first, call.end, _replacement(edits, call, context))
             replaced = True
     for position in words:
-        edits.replace(
-            position, position + 1, clock_literal(edits.tokens[position].text.lower(), context.now_ns)
-        )
+        edits.replace(position, position + 1, CLOCK_FUNCTIONS[edits.tokens[position].text.lower()])
     return replaced or bool(words)
 
 
 def _replacement(edits: TextEdits, call: Call, context: FunctionContext) -> str:
     if call.name in CLOCK_FUNCTIONS:
-        return clock_literal(call.name, context.now_ns)
+        return CLOCK_FUNCTIONS[call.name]
     if call.name == "to_timestamp":
         # Integers are nanoseconds; DataFusion's own takes them for seconds.
         return f"to_timestamp_nanos{edits.source(call.first + 1, call.end)}"

@@ -14,6 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from procengine.errors import QueryError
+from procengine.query.error_text import missing_parameter
+from procengine.query.sql_tokens import TokenKind, tokenize
 
 
 def bind(parameters: Mapping[str, object] | None) -> dict[str, pa.Scalar]:
@@ -25,6 +27,16 @@ def bind(parameters: Mapping[str, object] | None) -> dict[str, pa.Scalar]:
         QueryError: a value is of another type, or an integer needs more than 64 bits.
     """
     return {name: _scalar(name, value) for name, value in (parameters or {}).items()}
+
+
+def check_named(sql: str, parameters: Mapping[str, object]) -> None:
+    """Raise `QueryError` if a text names a parameter that has no value.
+
+    DataFusion says so in several ways, depending on where the parameter stands.
+    """
+    for token in tokenize(sql):
+        if token.kind is TokenKind.PARAMETER and token.text[1:] not in parameters:
+            raise QueryError(missing_parameter(token.text))
 
 
 def _scalar(name: str, value: object) -> pa.Scalar:

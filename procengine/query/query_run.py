@@ -48,7 +48,7 @@ class QueryRun:
         session = self._pool.take()
         try:
             planner = self._planner(session)
-            result = planner.run(self._plan(planner))
+            result = planner.run(self._plan(planner), self._logged.text)
         except BaseException as failure:
             self._fail(session, failure)
             raise
@@ -89,6 +89,7 @@ class QueryRun:
             now_ns=self._logged.issue_time_ns,
             threads=self._threads,
             cancellation=self._cancellation,
+            cache=self._pool.cache,
         )
 
     def _plan(self, planner: StatementPlanner) -> Any:

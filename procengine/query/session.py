@@ -9,6 +9,7 @@ Source: core/datafusion_util/src/config.rs, iox_session_config.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -63,13 +64,16 @@ class Session:
         self._read_only = (
             library.SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
         )
+        # Few rows are done sooner by one thread than they are dealt out to several.
         self.context = new_context(options, catalog=False)
+        self._single = new_context(replace(options, threads=1), catalog=False)
         schemas = {
             DEFAULT_SCHEMA: LiveSchema(self._table_names, self._table),
             SYSTEM_SCHEMA: LiveSchema(self._system_names, self._system_table),
         }
-        self.context.register_catalog_provider(CATALOG, LiveCatalog(schemas))
-        wallclock_bins.register(self.context, library, self._kept)
+        for context in (self.context, self._single):
+            context.register_catalog_provider(CATALOG, LiveCatalog(schemas))
+            wallclock_bins.register(context, library, self._kept)
 
     @cached_property
     def aggregate_names(self) -> frozenset[str]:
@@ -85,13 +89,16 @@ class Session:
         """Let the statement, and the rows that it sees, go."""
         self._statement = None
 
-    def plan(self, sql: str, parameters: Mapping[str, pa.Scalar]) -> Any:
-        """Return a DataFrame for one read-only statement."""
-        return self.context.sql(sql, options=self._read_only, param_values=dict(parameters))
+    def plan(self, sql: str, parameters: Mapping[str, pa.Scalar], *, few_rows: bool = False) -> Any:
+        """Return a DataFrame for one read-only statement, to be run by one thread if it reads few rows."""
+        context = self._single if few_rows else self.context
+        # Each value that is bound takes longer than to look whether the text can want it.
+        bound = {name: value for name, value in parameters.items() if f"${name}" in sql}
+        return context.sql(sql, options=self._read_only, param_values=bound)
 
     def evaluate(self, expression: str, parameters: Mapping[str, pa.Scalar]) -> pa.Scalar:
         """Return the value of a constant expression."""
-        return self.plan(f"SELECT {expression}", parameters).collect()[0].column(0)[0]
+        return self.plan(f"SELECT {expression}", parameters, few_rows=True).collect()[0].column(0)[0]
 
     def _kept(self, function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
         """Return a function that keeps what it raises as the session's failure."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from procengine.query.parquet_sets import ParquetSets
+from procengine.query.plan_cache import PlanCache
 from procengine.query.session import Session, new_context
 from procengine.query.session_options import SessionOptions
 from procengine.query.statement import Statement
@@ -31,6 +32,7 @@ class SessionPool:
         maker = new_context(options, catalog=True)
         self._parquet = ParquetSets(maker)
         self._scans = TableScans(maker, self._parquet)
+        self.cache = PlanCache()
         # Guards the list of idle sessions.
         self._lock = threading.Lock()
         self._idle: list[Session] = []

@@ -70,6 +70,16 @@ class Statement:
         """How many Parquet files the tables that are ready are made of."""
         return sum(scan.file_count for scan in self._ready.values())
 
+    @property
+    def has_few_rows(self) -> bool:
+        """Whether the tables that are ready hold few rows, and no others are to come."""
+        if len(self._placeholders) > sum(name in self._ready for name in self._placeholders):
+            return False
+        return (
+            not self.file_count
+            and sum(scan.buffered_row_count for scan in self._ready.values()) < PLAN_TWICE_ROWS
+        )
+
     def prepare(self, names: Iterable[str]) -> None:
         """Look at tables, make those ready that are small, and let the others be undecided."""
         for name in names:
@@ -80,9 +90,8 @@ class Statement:
             if _is_small(rows):
                 self._ready[name] = self._scans.of_rows(rows, EVERYTHING)
             else:
-                self._placeholders[name] = TableScan(
-                    table=self._scans.of_columns(rows.schema.arrow_schema)
-                )
+                columns = self._scans.columns_of(definition.id, rows.schema)
+                self._placeholders[name] = TableScan(table=columns)
 
     def prepare_system(self, names: Iterable[str]) -> None:
         """Make system tables ready."""
@@ -95,7 +104,7 @@ class Statement:
         """Let information_schema see all tables as such; what it is handed later, while a plan runs, is a view."""
         for name, definition in self.database.tables.items():
             if name not in self._rows:
-                self._columns[name] = self._scans.of_columns(definition.schema.arrow_schema)
+                self._columns[name] = self._scans.columns_of(definition.id, definition.schema)
         for name, table in self.system_tables.items():
             self._system_columns[name] = self._scans.of_columns(table.schema)
 

@@ -1,7 +1,7 @@
 """How does a text become a plan over the rows that it wants?
 
-Functions of InfluxDB are replaced; the tables that the text can mean are looked at; large ones are planned as if they
-were empty, to learn what is wanted of them, and then again with that.
+Functions of InfluxDB are replaced; the tables that the text can mean are looked at; what a text wants of large ones
+is read off a plan in which they are empty, once for each text.
 """
 
 from __future__ import annotations
@@ -12,12 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from procengine.errors import QueryError
+from procengine.query.brief_queries import is_brief
 from procengine.query.cancellation import QueryCancellation
+from procengine.query.clock_functions import clock_parameters
 from procengine.query.error_text import datafusion_errors
 from procengine.query.influx_functions import FunctionContext, replace_functions
 from procengine.query.live_catalog import SYSTEM_SCHEMA
+from procengine.query.parameters import check_named
+from procengine.query.plan_cache import PlanCache
+from procengine.query.plan_conditions import read_conditions
 from procengine.query.query_threads import QueryThreads
-from procengine.query.scan_bounds import read_bounds
+from procengine.query.scan_conditions import Condition
 from procengine.query.session import Session
 from procengine.query.statement import Statement
 from procengine.query.table_mentions import TableMentions
@@ -36,14 +41,16 @@ class StatementPlanner:
         now_ns: int,
         threads: QueryThreads,
         cancellation: QueryCancellation | None,
+        cache: PlanCache,
     ) -> None:
         self.statement = statement
-        self.parameters = parameters
+        self.parameters = {**parameters, **clock_parameters(now_ns)}
         self._session = session
+        self._cache = cache
         self._mentions = mentions
         self._threads = threads
         self._cancellation = cancellation
-        self._functions = FunctionContext(now_ns=now_ns, parameters=parameters, evaluate=self.evaluate)
+        self._functions = FunctionContext(parameters=parameters, evaluate=self.evaluate)
         session.begin(statement)
 
     @property
@@ -67,30 +74,41 @@ class StatementPlanner:
     def plan(self, sql: str) -> Any:
         """Return a DataFrame that can be run."""
         text = self._prepared(sql)
-        frame = self._first_plan(sql, text)
-        with datafusion_errors():
-            undecided = self.statement.undecided
-            bounds = read_bounds(frame.optimized_logical_plan(), undecided) if undecided else {}
+        self.statement.undecide()
+        undecided = self.statement.undecided
         if undecided:
+            conditions = self._cache.get(self.statement.database, text)
+            if conditions is None:
+                conditions = self._conditions(sql, text, undecided)
+            bounds = {name: one.bounds(self.parameters) for name, one in conditions.items()}
             self.statement.decide(bounds)
-            with datafusion_errors():
-                frame = self._plan(text)
-        return frame
+        return self._plan_of(sql, text)
 
     def look(self, sql: str) -> Any:
         """Return a DataFrame whose plan may be looked at but not run: large tables are empty in it."""
-        return self._first_plan(sql, self._prepared(sql))
+        text = self._prepared(sql)
+        self.statement.undecide()
+        return self._plan_of(sql, text)
 
     def collect(self, sql: str) -> pa.Table:
         """Return the rows of a text."""
-        frame = self.plan(sql)
-        return self.run(frame)
+        return self.run(self.plan(sql), sql)
 
-    def run(self, frame: Any) -> pa.Table:
-        """Return a DataFrame's rows; the caller can be interrupted."""
+    def run(self, frame: Any, sql: str) -> pa.Table:
+        """Return the rows of a text that was planned; the caller can be interrupted.
+
+        What must end soon is run on the caller's own thread: changing threads can take as long as the query.
+        """
         with datafusion_errors():
-            batches = self._threads.call(frame.collect, self._cancellation)
+            if self.statement.has_few_rows and is_brief(sql) and not self._cancelled:
+                batches = frame.collect()
+            else:
+                batches = self._threads.call(frame.collect, self._cancellation)
             return pa.Table.from_batches(batches, batches[0].schema if batches else frame.schema())
+
+    @property
+    def _cancelled(self) -> bool:
+        return self._cancellation is not None and self._cancellation.cancelled
 
     def evaluate(self, expression: str) -> pa.Scalar:
         """Return the value of a constant SQL expression."""
@@ -99,6 +117,8 @@ class StatementPlanner:
 
     def _prepared(self, sql: str) -> str:
         """Make the tables ready that a text can mean, and return it with DataFusion's functions only."""
+        if "$" in sql:
+            check_named(sql, self.parameters)
         self.statement.prepare(self._mentions.find(sql))
         lowered = sql.lower()
         if SYSTEM_SCHEMA in lowered:
@@ -107,20 +127,37 @@ class StatementPlanner:
             self.statement.prepare_columns()
         return replace_functions(sql, self._functions)
 
-    def _first_plan(self, sql: str, text: str) -> Any:
-        """Plan a text with large tables empty; a mistake in it is reported at its place in ``sql``."""
-        self.statement.undecide()
+    def _conditions(
+        self, sql: str, text: str, undecided: Mapping[str, frozenset[str]]
+    ) -> Mapping[str, Condition]:
+        """Return what a text asks of the undecided tables, from a plan in which they are empty.
+
+        It is planned without values for its parameters, and the answer remembered; where that cannot be planned,
+        with them.
+        """
+        try:
+            plan = self._plan(text, {}).optimized_logical_plan()
+        except Exception:  # noqa: BLE001 - DataFusion raises nothing more special
+            with datafusion_errors():
+                return read_conditions(self._plan_of(sql, text).optimized_logical_plan(), undecided)
+        conditions = read_conditions(plan, undecided)
+        self._cache.put(self.statement.database, text, conditions)
+        return conditions
+
+    def _plan_of(self, sql: str, text: str) -> Any:
+        """Plan a text; a mistake in it is reported at its place in ``sql``."""
         try:
             with datafusion_errors():
-                return self._plan(text)
+                return self._plan(text, self.parameters)
         except QueryError:
             if text != sql:
                 self.check_syntax(sql)
             raise
 
-    def _plan(self, text: str) -> Any:
-        frame = self._session.plan(text, self.parameters)
+    def _plan(self, text: str, parameters: Mapping[str, pa.Scalar]) -> Any:
+        few_rows = self.statement.has_few_rows
+        frame = self._session.plan(text, parameters, few_rows=few_rows)
         while self.statement.missed:
             self.statement.prepare_missed()
-            frame = self._session.plan(text, self.parameters)
+            frame = self._session.plan(text, parameters)
         return frame

@@ -25,8 +25,15 @@ from procengine.query.stored_rows import StoredFile, StoredRows
 from procengine.query.time_ranges import Range, holds, split_batches, touches
 from procengine.write.merge_duplicates import merge_duplicates
 
-SPLIT_ROWS = 200_000
-"""From how many buffered rows on they are handed over in two parts, so that two threads start on them."""
+SPLIT_ROWS = 100_000
+"""From how many buffered rows on they are handed over in parts, so that several threads start on them."""
+
+PART_ROWS = 65_536
+"""How many rows a piece of a part has at least."""
+
+PARTS = 2
+PIECES = 16
+"""Into how many parts rows are dealt out, and into about how many pieces they are cut for that: each costs time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,7 @@ class TableScan:
     table: Any
     held: tuple[ParquetSet, ...] = ()
     file_count: int = 0
+    buffered_row_count: int = 0
 
 
 class TableScans:
@@ -46,6 +54,8 @@ class TableScans:
         self._parquet = parquet
         self._merged_files = MergedFiles()
         self._names = itertools.count()
+        # By table id; a lost update is made again.
+        self._columns: dict[int, tuple[TableSchema, Any]] = {}
 
     def of_rows(self, rows: StoredRows, wanted: ScanBounds) -> TableScan:
         """Return a table of a view's wanted rows, and perhaps more of them; no two have the same tags and time."""
@@ -94,8 +104,12 @@ class TableScans:
             tables[-1] = self._outside(tables[-1], ranges)
         if batches or not tables:
             tables.append(self.of_batches(batches, columns))
-        table = tables[0] if len(tables) == 1 else self._union(*tables)
-        return TableScan(table=table, held=tuple(held), file_count=len(files) + len(cut))
+        return TableScan(
+            table=tables[0] if len(tables) == 1 else self._union(*tables),
+            held=tuple(held),
+            file_count=len(files) + len(cut),
+            buffered_row_count=sum(batch.num_rows for batch in batches),
+        )
 
     def _outside(self, table: Any, ranges: Sequence[Range]) -> Any:
         """Return the rows of a table outside ranges of time."""
@@ -116,6 +130,14 @@ class TableScans:
             return self._context.table_provider(name)
         finally:
             self._context.deregister_table(name)
+
+    def columns_of(self, table_id: int, schema: TableSchema) -> Any:
+        """Return a table that has a stored table's columns and no rows; kept until the columns change."""
+        known = self._columns.get(table_id)
+        if known is None or known[0] is not schema:
+            known = (schema, self.of_columns(schema.arrow_schema))
+            self._columns[table_id] = known
+        return known[1]
 
     def of_columns(self, schema: pa.Schema) -> Any:
         """Return a table that has the columns and no rows."""
@@ -140,6 +162,11 @@ def _instant(instant_ns: int) -> str:
 def _partitions(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> list[list[pa.RecordBatch]]:
     if not batches:
         return [[pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in schema], schema=schema)]]
-    if len(batches) > 1 and sum(batch.num_rows for batch in batches) >= SPLIT_ROWS:
-        return [list(batches[::2]), list(batches[1::2])]
-    return [list(batches)]
+    count = sum(batch.num_rows for batch in batches)
+    if count < SPLIT_ROWS:
+        return [list(batches)]
+    length = max(PART_ROWS, count // PIECES)
+    pieces = [
+        batch.slice(start, length) for batch in batches for start in range(0, batch.num_rows, length)
+    ]
+    return [pieces[part::PARTS] for part in range(min(PARTS, len(pieces)))]

@@ -157,7 +157,13 @@ def test_parameters_of_other_types_are_refused(
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT $host", "SELECT * FROM home WHERE room = $host", "SELECT 1 LIMIT $host"]
+    "sql",
+    [
+        "SELECT $host",
+        "SELECT * FROM home WHERE room = $host",
+        "SELECT 1 LIMIT $host",
+        "SELECT '$a', $$ $b $$, $host",
+    ],
 )
 def test_a_missing_parameter_has_the_original_text(executor: QueryExecutor, sql: str) -> None:
     """A placeholder without a value is named (12)."""

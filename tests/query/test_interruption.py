@@ -12,6 +12,7 @@ import pytest
 
 from procengine.errors import QueryCancelledError, StoppedError
 from procengine.query import QueryCancellation, QueryExecutor
+from procengine.query.brief_queries import is_brief
 from procengine.query.query_threads import QueryThreads
 from tests.query.doubles import MemoryDatabases, executor_of, home_rows
 
@@ -134,7 +135,7 @@ def test_a_stream_can_be_cancelled_between_batches(executor: QueryExecutor) -> N
 def test_threads_are_used_again_and_end_with_the_executor(executor: QueryExecutor) -> None:
     """One query at a time needs one thread; close ends it."""
     for _ in range(20):
-        executor.query("SELECT 1", "d")
+        executor.query("SELECT * FROM range(0, 5)", "d")
     assert len(executor._threads._all) == 1
     (worker,) = executor._threads._all
     executor.close()
@@ -182,3 +183,33 @@ def test_queries_run_side_by_side(executor: QueryExecutor) -> None:
     for thread in threads:
         thread.join()
     assert results == [6] * 40
+
+
+@pytest.mark.parametrize(
+    ("sql", "brief"),
+    [
+        ("SELECT 1", True),
+        ("select * from home", True),
+        (
+            "SELECT room, max(temp) FROM \"home\" WHERE room = 'a, b' GROUP BY room ORDER BY 1 LIMIT 5;",
+            True,
+        ),
+        ("SELECT count(*) FROM public.iox.home WHERE time > now() - INTERVAL '5 minutes'", True),
+        ("SELECT * FROM home, home b", False),
+        ("SELECT * FROM home a", False),
+        ("SELECT * FROM home JOIN home b ON true", False),
+        ("SELECT * FROM home WHERE temp > (SELECT max(temp) FROM home)", False),
+        ("SELECT * FROM (SELECT * FROM home)", False),
+        ("SELECT * FROM range(1, 100000000)", False),
+        ("SELECT unnest(range(1, 100000000))", False),
+        ("SELECT * FROM home UNION ALL SELECT * FROM home", False),
+        ("SELECT * FROM home WHERE true -- x\n UNION SELECT 1", False),
+        ("SELECT * FROM home CROSS JOIN home", False),
+        ("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT * FROM r) SELECT * FROM r", False),
+        ("SELECT * FROM home; DROP TABLE home", False),
+        (ENDLESS, False),
+    ],
+)
+def test_only_plain_texts_are_run_on_the_callers_thread(sql: str, brief: bool) -> None:
+    """A text is brief only if it reads one table once: then few rows cannot become many."""
+    assert is_brief(sql) is brief

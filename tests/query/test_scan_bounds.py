@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from procengine.clock import VirtualClock
+from procengine.errors import QueryError
 from procengine.query import QueryExecutor
 from procengine.query.scan_bounds import MAX_TIME_NS, MIN_TIME_NS
+from procengine.query.scan_conditions import parse_instant
 from procengine.query.statement import PLAN_TWICE_ROWS
 from tests.query.doubles import (
     FLOAT,
@@ -248,3 +251,96 @@ def test_random_conditions_find_the_rows_that_match(executor: QueryExecutor, see
         ).to_pylist()[0]
         expected = numbers[matches(node)[0]]
         assert (found["n"], found["s"] or 0) == (len(expected), float(expected.sum())), text
+
+
+def test_a_text_that_ran_before_takes_its_new_parameters(
+    executor: QueryExecutor, rows: MemoryRows
+) -> None:
+    """What a text asks is remembered, not what its parameters were."""
+    sql = "SELECT count(*) AS n FROM t WHERE host IN ($one, 'h2') AND time >= $first"
+    counts = []
+    for host, first in (
+        ("h1", "1970-01-01T05:30:00Z"),
+        ("h3", "1970-01-01T02:00:00.5+00:00"),
+        ("h2", "1970-01-01"),
+    ):
+        result = executor.query(sql, "d", {"one": host, "first": first})
+        counts.append(result["n"].to_pylist()[0])
+    assert [pruned[0] for pruned in rows.pruned] == [19_800 * SECOND, 7200 * SECOND + SECOND // 2, 0]
+    assert [pruned[2] for pruned in rows.pruned] == [{"host": {one, "h2"}} for one in ("h1", "h3", "h2")]
+    assert counts == [40, 2 * (COUNT - 7200) // 10, COUNT // 10]
+
+
+def test_the_present_moves_the_bounds_of_a_text_that_ran_before(rows: MemoryRows) -> None:
+    """now() bounds each run by its own time, also where it stands twice in one condition."""
+    rows.pruned.clear()
+    databases = MemoryDatabases()
+    databases.put("d", "t", rows)
+    clock = VirtualClock(10_000 * SECOND)
+    executor = executor_of(databases, clock=clock)
+    sql = "SELECT count(*) AS n FROM t WHERE time > now() - INTERVAL '5 minutes' AND time <= now()"
+    assert executor.query(sql, "d")["n"].to_pylist() == [300]
+    clock.advance(5000)
+    assert executor.query(sql, "d")["n"].to_pylist() == [300]
+    executor.close()
+    assert [pruned[:2] for pruned in rows.pruned] == [
+        (9700 * SECOND + 1, 10_000 * SECOND),
+        (14_700 * SECOND + 1, 15_000 * SECOND),
+    ]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "time >= date_trunc('hour', now())",
+        "time >= now() - INTERVAL '1 month'",
+        "time >= $first::TIMESTAMP(3)",
+        "host = upper($host)",
+    ],
+)
+def test_parameters_in_what_is_not_understood_bound_nothing(
+    executor: QueryExecutor, rows: MemoryRows, where: str
+) -> None:
+    """A parameter inside a function, or of another type than the column, prunes nothing."""
+    executor.query(f"SELECT * FROM t WHERE {where}", "d", {"first": "1970-01-01", "host": "h1"})
+    assert rows.pruned == []
+
+
+def test_a_name_that_means_another_table_now_is_looked_at_again(rows: MemoryRows) -> None:
+    """What is remembered of a text goes when the database's tables change."""
+    databases = MemoryDatabases()
+    databases.put("d", "t", rows)
+    executor = executor_of(databases)
+    sql = "SELECT count(*) AS n FROM t WHERE region = 'eu'"
+    assert executor.query(sql, "d")["n"].to_pylist() == [COUNT // 2]
+    plain = schema(host=TAG, region=FLOAT)
+    many = batch(plain, time=list(range(COUNT)), host=["x"] * COUNT, region=[1.0] * COUNT)
+    databases.put("d", "t", MemoryRows(plain, (many,)))
+    assert executor.query("SELECT count(*) AS n FROM t WHERE region = 1", "d")["n"].to_pylist() == [
+        COUNT
+    ]
+    with pytest.raises(QueryError):
+        executor.query(sql, "d")
+    executor.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("1970-01-01T00:00:01Z", SECOND),
+        ("1970-01-01 00:00:01", SECOND),
+        ("1970-01-02", 86_400 * SECOND),
+        ("1970-01-01T00:00:00.123456789Z", 123_456_789),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1969-12-31T23:59:59.9Z", -SECOND // 10),
+        ("1970-02-30", None),
+        ("1970-01-01T00:00:00.1234567890Z", None),
+        ("now", None),
+        ("", None),
+        ("1970-01-01T24:00:00Z", None),
+        ("٠١٢٣-01-01", None),
+    ],
+)
+def test_instants_are_read_as_sql_reads_them(text: str, instant: int | None) -> None:
+    """A text parameter bounds the time only if it is plainly a time."""
+    assert parse_instant(text) == instant

@@ -1,0 +1,133 @@
+"""What does a statement ask of the rows of a table, whatever its parameters will be?
+
+Conditions compare the time, or a tag, with constants and parameters. Given the parameters they become `ScanBounds`;
+so a text is looked at once, and each run of it only pays for filling them in. What a condition does not express
+bounds nothing: bounds may be too wide, never too narrow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from operator import and_, or_
+
+import pyarrow as pa
+
+from procengine.query.scan_bounds import EVERYTHING, MAX_TIME_NS, MIN_TIME_NS, ScanBounds
+
+Parameters = Mapping[str, pa.Scalar]
+
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter by its name; for times, moved by nanoseconds."""
+
+    name: str
+    offset_ns: int = 0
+
+    def instant_ns(self, parameters: Parameters) -> int | None:
+        """Return the instant that it stands for, None if that is not plain."""
+        value = parameters.get(self.name)
+        if value is None or not value.is_valid:
+            return None
+        if pa.types.is_timestamp(value.type):
+            # Of other units DataFusion compares the time in that unit, which is not the same.
+            return int(value.value) + self.offset_ns if value.type.unit == "ns" else None
+        text = value.as_py()
+        instant_ns = parse_instant(text) if isinstance(text, str) else None
+        return None if instant_ns is None else instant_ns + self.offset_ns
+
+    def text(self, parameters: Parameters) -> str | None:
+        """Return the text that it stands for, None if it is none."""
+        value = parameters.get(self.name)
+        text = None if value is None else value.as_py()
+        return text if isinstance(text, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCondition:
+    """The time stands in a relation (``=``, ``<``, ``<=``, ``>``, ``>=``) to an instant, nanoseconds UTC."""
+
+    operator: str
+    instant: int | Parameter
+
+    def bounds(self, parameters: Parameters) -> ScanBounds:
+        """Return the rows that it wants."""
+        at = self.instant if isinstance(self.instant, int) else self.instant.instant_ns(parameters)
+        if at is None:
+            return EVERYTHING
+        match self.operator:
+            case "=":
+                return ScanBounds(min_ns=at, max_ns=at)
+            case ">":
+                return ScanBounds(min_ns=min(at + 1, MAX_TIME_NS))
+            case ">=":
+                return ScanBounds(min_ns=at)
+            case "<":
+                return ScanBounds(max_ns=max(at - 1, MIN_TIME_NS))
+            case _:
+                return ScanBounds(max_ns=at)
+
+
+@dataclass(frozen=True, slots=True)
+class TagCondition:
+    """A tag has one of some values."""
+
+    tag: str
+    values: tuple[str | Parameter, ...]
+
+    def bounds(self, parameters: Parameters) -> ScanBounds:
+        """Return the rows that it wants."""
+        texts = [one if isinstance(one, str) else one.text(parameters) for one in self.values]
+        wanted = frozenset(text for text in texts if text is not None)
+        return EVERYTHING if None in texts else ScanBounds(tag_equals={self.tag: wanted})
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of some conditions hold; without any, nothing is asked."""
+
+    parts: tuple[Condition, ...] = ()
+
+    def bounds(self, parameters: Parameters) -> ScanBounds:
+        """Return the rows that all want."""
+        return reduce(and_, (part.bounds(parameters) for part in self.parts), EVERYTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of some conditions holds."""
+
+    parts: tuple[Condition, ...]
+
+    def bounds(self, parameters: Parameters) -> ScanBounds:
+        """Return bounds that hold the rows that any wants."""
+        return reduce(or_, (part.bounds(parameters) for part in self.parts))
+
+
+Condition = TimeCondition | TagCondition | AllOf | AnyOf
+
+ANYTHING = AllOf()
+
+
+def parse_instant(text: str) -> int | None:
+    """Return the nanoseconds UTC of a time as SQL writes it; None for what is not plainly one."""
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        return None
+    day, clock, fraction, zone = found.groups()
+    try:
+        moment = datetime.fromisoformat(
+            f"{day}T{clock or '00:00:00'}{(zone or 'Z').replace('Z', '+00:00')}"
+        )
+    except ValueError:
+        return None
+    elapsed = moment - datetime.fromtimestamp(0, UTC)
+    return (elapsed.days * 86_400 + elapsed.seconds) * 10**9 + int((fraction or "").ljust(9, "0"))
