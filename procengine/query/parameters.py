@@ -17,6 +17,8 @@ from procengine.errors import QueryError
 from procengine.query.error_text import missing_parameter
 from procengine.query.sql_tokens import TokenKind, tokenize
 
+_BEFORE_TABLES = frozenset({"from", "join"})
+
 
 def bind(parameters: Mapping[str, object] | None) -> dict[str, pa.Scalar]:
     """Return each parameter as an Arrow scalar: utf8, bool, uint64, int64, float64 or null.
@@ -32,11 +34,17 @@ def bind(parameters: Mapping[str, object] | None) -> dict[str, pa.Scalar]:
 def check_named(sql: str, parameters: Mapping[str, object]) -> None:
     """Raise `QueryError` if a text names a parameter that has no value.
 
-    DataFusion says so in several ways, depending on where the parameter stands.
+    DataFusion says so in several ways, depending on where the parameter stands. One in a table's place is left to
+    the parser, which refuses it whatever its value.
     """
+    previous = ""
     for token in tokenize(sql):
-        if token.kind is TokenKind.PARAMETER and token.text[1:] not in parameters:
-            raise QueryError(missing_parameter(token.text))
+        if token.kind is TokenKind.PARAMETER:
+            if previous in _BEFORE_TABLES:
+                return
+            if token.text[1:] not in parameters:
+                raise QueryError(missing_parameter(token.text))
+        previous = token.text.lower()
 
 
 def _scalar(name: str, value: object) -> pa.Scalar:
