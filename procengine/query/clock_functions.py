@@ -36,4 +36,5 @@ def clock_parameters(now_ns: int) -> dict[str, pa.Scalar]:
 
 
 def _scalar(kind: pa.DataType, layout: str, value: int) -> Any:
+    # `pa.scalar` would import pandas; these are made for every statement, and few want them.
     return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(struct.pack(layout, value))])[0]

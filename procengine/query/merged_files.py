@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from procengine.model.column import TIME
 from procengine.model.table_schema import TableSchema
@@ -62,6 +61,8 @@ class MergedFiles:
 
 def _read(paths: Sequence[str], ranges: Sequence[Range], schema: pa.Schema) -> list[pa.RecordBatch]:
     """Return the rows of files within ranges, file after file; at least one batch."""
+    import pyarrow.dataset as ds  # brings in pandas
+
     time = ds.field(TIME)
     wanted = None
     for first, last in ranges:

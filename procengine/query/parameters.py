@@ -7,9 +7,7 @@ Source: core/iox_query_params/src/params.rs, StatementParam: integers from 0 up 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 
@@ -52,15 +50,15 @@ def _scalar(name: str, value: object) -> pa.Scalar:
         case pa.Scalar():
             return value
         case None:
-            return _NULL
+            return pa.scalar(None)
         case bool():
-            return _single(pa.bool_(), b"\x01" if value else b"\x00")
+            return pa.scalar(value, pa.bool_())
         case int():
             return _integer(name, value)
         case float():
-            return _single(pa.float64(), struct.pack("<d", value))
+            return pa.scalar(value, pa.float64())
         case str():
-            return _text(value)
+            return _text(name, value)
     raise QueryError(
         f"cannot bind parameter {name!r}: a value of type {type(value).__name__} is not accepted; "
         "expected str, bool, int, float or None"
@@ -69,23 +67,14 @@ def _scalar(name: str, value: object) -> pa.Scalar:
 
 def _integer(name: str, value: int) -> pa.Scalar:
     if 0 <= value < 1 << 64:
-        return _single(pa.uint64(), struct.pack("<Q", value))
+        return pa.scalar(value, pa.uint64())
     if -(1 << 63) <= value < 0:
-        return _single(pa.int64(), struct.pack("<q", value))
+        return pa.scalar(value, pa.int64())
     raise QueryError(f"cannot bind parameter {name!r}: {value} does not fit into 64 bits")
 
 
-# `pa.scalar` and `pa.array` import pandas when they first see a value; arrays made of buffers do not.
-
-
-def _single(kind: pa.DataType, data: bytes) -> Any:
-    return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(data)])[0]
-
-
-def _text(value: str) -> Any:
-    data = value.encode()
-    offsets = struct.pack("<ii", 0, len(data))
-    return pa.Array.from_buffers(pa.utf8(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])[0]
-
-
-_NULL: pa.Scalar = pa.nulls(1)[0]
+def _text(name: str, value: str) -> pa.Scalar:
+    try:
+        return pa.scalar(value, pa.utf8())
+    except UnicodeEncodeError as failure:
+        raise QueryError(f"cannot bind parameter {name!r}: {value!r} is not Unicode text") from failure

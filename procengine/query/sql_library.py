@@ -4,6 +4,7 @@ Late, because it costs a third of a second; and by this door alone, because two 
 import. mimalloc, which it links, must not hand memory back at each scan: that cost 25 to 70 ms of system time a
 query, off and on. And pandas must stay out: ``datafusion.functions.spark`` makes a pyarrow scalar when it is
 executed, at which pyarrow looks for pandas; so that module is executed when it is first used, which is never.
+(Values bound to parameters bring pandas in at last, inside DataFusion.)
 """
 
 from __future__ import annotations

@@ -146,6 +146,7 @@ def test_integers_from_zero_up_are_unsigned(executor: QueryExecutor) -> None:
     [
         ([1], "cannot bind parameter 'x': a value of type list is not accepted"),
         (1 << 64, "cannot bind parameter 'x': 18446744073709551616 does not fit into 64 bits"),
+        ("\ud800", "cannot bind parameter 'x': '\\ud800' is not Unicode text"),
     ],
 )
 def test_parameters_of_other_types_are_refused(
