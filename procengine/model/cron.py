@@ -52,6 +52,9 @@ _SHORTHANDS = {
     "@hourly": "0 0 * * * *",
 }
 
+_MOST_DIGITS = 10
+"""The length of the largest number that the original reads, one of 32 bits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronField:
@@ -97,7 +100,7 @@ class CronField:
         return range(low, high + 1)
 
     def _step(self, text: str) -> int:
-        step = int(text)
+        step = self._number(text)
         if not 1 <= step <= self.high:
             raise InvalidInputError(f"{self.name} step {step} is not in 1-{self.high}")
         return step
@@ -105,10 +108,16 @@ class CronField:
     def _value(self, text: str) -> int:
         if not text.isdecimal():
             return self._named(text)
-        value = int(text)
+        value = self._number(text)
         if not self.low <= value <= self.high:
             raise InvalidInputError(f"{self.name} {value} is not in {self.low}-{self.high}{self.hint}")
         return value
+
+    def _number(self, text: str) -> int:
+        digits = text.lstrip("0") or "0"
+        if len(digits) > _MOST_DIGITS:  # more than an int would be made of, at some length
+            raise InvalidInputError(f"{self.name} {digits[:_MOST_DIGITS]}... has too many digits")
+        return int(digits)
 
     def _named(self, name: str) -> int:
         if not self.names:

@@ -44,6 +44,8 @@ _UNIT = re.compile(r"[A-Za-zµ]*")
 _SPACE = re.compile(r"\s*")
 
 _LARGEST_NUMBER = 2**64 - 1
+_MOST_DIGITS = 20
+"""The length of the largest number; a longer fraction of any unit is no whole number of nanoseconds."""
 _TOO_LARGE = (
     "number is too large or cannot be represented without a lack of precision "
     "(values below 1ns are not supported)"
@@ -106,7 +108,7 @@ def _read_span(text: str, position: int) -> tuple[int, int]:
     number = _NUMBER.match(text, position)
     if number is None:
         raise InvalidInputError(f"expected number at {_byte_offset(text, position)}")
-    whole = int(_digits(number[1]))
+    whole = _whole(_digits(number[1]))
     fraction = _digits(number[3] or "")
     if number[2] and not fraction:
         raise InvalidInputError(f"invalid character at {_byte_offset(text, number.start(2))}")
@@ -118,10 +120,20 @@ def _read_span(text: str, position: int) -> tuple[int, int]:
     return _span_ns(whole, fraction, unit[0]), _skip_space(text, end)
 
 
+def _whole(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    if len(digits) > _MOST_DIGITS:
+        raise InvalidInputError(_TOO_LARGE)
+    return int(digits)
+
+
 def _span_ns(whole: int, fraction: str, unit_name: str) -> int:
     if whole > _LARGEST_NUMBER:
         raise InvalidInputError(_TOO_LARGE)
     unit = _unit(unit_name, whole)
+    fraction = fraction.rstrip("0") if len(fraction) > _MOST_DIGITS else fraction
+    if len(fraction) > _MOST_DIGITS:
+        raise InvalidInputError(_TOO_LARGE)
     numerator = int(fraction or "0") * unit
     resolution = SECOND if unit >= HOUR else NANOSECOND
     denominator = int(10 ** len(fraction))
@@ -153,4 +165,4 @@ def _skip_space(text: str, position: int) -> int:
 
 
 def _byte_offset(text: str, position: int) -> int:
-    return len(text[:position].encode())
+    return len(text[:position].encode(errors="surrogatepass"))

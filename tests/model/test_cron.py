@@ -82,6 +82,8 @@ def test_fire_times(expression: str, expected: list[str]) -> None:
         ("* * * * * * 1969", "year 1969 is not in 1970-2100"),
         ("*/60 * * * * *", "second step 60 is not in 1-59"),
         ("5-9/0 * * * * *", "second step 0 is not in 1-59"),
+        ("9" * 5000 + " * * * * *", "second 9999999999... has too many digits"),
+        ("*/" + "9" * 5000 + " * * * * *", "second 9999999999... has too many digits"),
         ("10-5 * * * * *", "second range '10-5' runs backwards; list its two parts instead"),
         ("0 0 0 * * SAT-SUN", "day of week range 'SAT-SUN' runs backwards; list its two parts instead"),
         ("0 0 0 L * *", "day of month takes no names, got 'L'"),

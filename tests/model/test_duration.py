@@ -82,6 +82,8 @@ def test_durations(text: str, expected_ns: int) -> None:
         ("0.3333333333h", TOO_LARGE),
         ("99999999999999999999s", TOO_LARGE),
         ("18446744073709551615s 1s", TOO_LARGE),
+        ("9" * 5000 + "s", TOO_LARGE),
+        ("0." + "9" * 5000 + "s", TOO_LARGE),
     ],
 )
 def test_refused_durations(text: str, message: str) -> None:
