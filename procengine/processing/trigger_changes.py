@@ -240,6 +240,7 @@ class TriggerChanges:
     def _check(self, trigger: Trigger) -> None:
         if self._stopped:
             raise StoppedError("the triggers were stopped")
+        _check_texts(trigger)
         kind = parse_trigger_spec(trigger.spec).kind
         if kind not in self._allowed_kinds:
             raise InvalidInputError(
@@ -285,6 +286,26 @@ class TriggerChanges:
         with self._changes:
             self._stopped = True
             self._unsubscribe()
+
+
+def _check_texts(trigger: Trigger) -> None:
+    """Accept a definition that is all text which the catalog can store; its name is the catalog's to check.
+
+    Raises: InvalidInputError.
+    """
+    texts = {"plugin filename": trigger.plugin_filename, "trigger specification": trigger.spec}
+    for key, value in (trigger.arguments or {}).items():
+        texts |= {f"key {key!r} of the trigger arguments": key, f"trigger argument {key!r}": value}
+    for what, text in texts.items():
+        if not isinstance(text, str):
+            raise InvalidInputError(f"{what} must be text, got {text!r}; write it as str")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"{what} is no Unicode text: character number {error.start} of {text!r} is half of a "
+                "surrogate pair"
+            ) from error
 
 
 def _error_behavior(value: ErrorBehavior | str) -> ErrorBehavior:
