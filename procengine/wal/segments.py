@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from procengine.errors import CorruptFileError
+from procengine.errors import CorruptFileError, StorageError
 from procengine.model.framing import End, Ending, FileFormat, Record, decode_records, encode_record
 from procengine.wal.contents_codec import sequence_number_of
 from procengine.wal.file_system import AppendFile, FileSystem, write_all, write_durably
@@ -99,9 +99,17 @@ class Segments:
         """Make a payload durable as the next record; return the record's size in bytes. The flush thread's.
 
         Raises:
-            OSError: it is not durable, and the next call starts a new segment with the same number.
+            StorageError: it is not durable, and the next call starts a new segment with the same number.
         """
-        record = encode_record(payload)
+        try:
+            return self._append(sequence_number, encode_record(payload))
+        except OSError as error:
+            raise StorageError(
+                f"cannot write to {str(self._folder)!r}: {error.strerror or error}; "
+                "once the folder takes data again, so does the next write"
+            ) from error
+
+    def _append(self, sequence_number: int, record: bytes) -> int:
         file = self._writable(sequence_number)
         segment = self._segments[-1]
         try:

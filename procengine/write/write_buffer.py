@@ -88,6 +88,7 @@ class WriteBuffer:
         file_system: FileSystem = LOCAL,
     ) -> None:
         self._catalog = catalog
+        self._folder = folder
         self._index = None if folder is None else FileIndex(folder, file_system=file_system)
         self._retired = RetiredFiles(file_system=file_system, grace_seconds=retired_file_seconds)
         self._snapshot_files: SnapshotFiles | None = None
@@ -242,7 +243,10 @@ class WriteBuffer:
             except BaseException as error:
                 self._thaw(counted)
                 if isinstance(error, OSError):
-                    raise StorageError(f"snapshot failed, and nothing is lost: {error}") from error
+                    raise StorageError(
+                        f"snapshot failed, and nothing is lost: cannot write to {str(self._folder)!r}: "
+                        f"{error.strerror or error}; it can be made again once the folder takes data"
+                    ) from error
                 raise
             return self._finish(applied, written)
 
