@@ -89,8 +89,8 @@ class PluginRunner:
         kernel's main thread, makes the outcome CANCELLED as well; it is then the failure's exception, for the
         caller to raise again.
 
-        ``code`` is the plugin as loaded before (a write trigger's retry keeps the code of its first attempt); by
-        default it is looked up by the trigger's file name. ``capture_lines`` keeps what was written as text and
+        ``code`` is the plugin as loaded before, which a dry run without a trigger brings along; by default it is
+        looked up by the trigger's file name, for each attempt anew. ``capture_lines`` keeps what was written as text and
         notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing outside its
         record, and has a cache of its own, by ``cache_name``.
         """
