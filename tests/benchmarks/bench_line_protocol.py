@@ -48,7 +48,9 @@ def interleaved_lines(count: int) -> list[str]:
     """Return lines of two measurements in turn."""
     random = np.random.default_rng(2)
     half = count // 2
-    numbers = zip(random.integers(0, 1000, half).tolist(), random.random(half).round(3).tolist(), strict=True)
+    numbers = zip(
+        random.integers(0, 1000, half).tolist(), random.random(half).round(3).tolist(), strict=True
+    )
     other = [
         f"mem,host=host_{host:04d} used={host * 1024}i,free={free},swap={free},full=false {START_NS + host}\n"
         for host, free in numbers
@@ -89,7 +91,10 @@ def parser_table(lines: list[str]) -> list[pa.Table]:
 def run() -> list[Measurement]:
     """Measure uniform and interleaved bodies, and bodies of one line."""
     measurements = []
-    for name, make, budget in (("uniform", uniform_lines, 7.0), ("two measurements", interleaved_lines, 4.0)):
+    for name, make, budget in (
+        ("uniform", uniform_lines, 7.0),
+        ("two measurements", interleaved_lines, 4.0),
+    ):
         lines = make(LINES)
         measurements.append(_ratio(name, "".join(lines).encode(), lines[:BASELINE_LINES], budget))
     measurements.append(_single_line())
