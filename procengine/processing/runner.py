@@ -90,9 +90,9 @@ class PluginRunner:
         caller to raise again.
 
         ``code`` is the plugin as loaded before, which a dry run without a trigger brings along; by default it is
-        looked up by the trigger's file name, for each attempt anew. ``capture_lines`` keeps what was written as text and
-        notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing outside its
-        record, and has a cache of its own, by ``cache_name``.
+        looked up by the trigger's file name, for each attempt anew. ``capture_lines`` keeps what was written
+        as text and notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing
+        outside its record, and has a cache of its own, by ``cache_name``.
         """
         self._hooks.keep()
         cache = self._caches.for_test(cache_name) if dry_run else self._trigger_cache(trigger)
