@@ -16,10 +16,7 @@ from procengine.query.brief_queries import is_brief
 from procengine.query.query_threads import QueryThreads
 from tests.query.doubles import MemoryDatabases, executor_of, home_rows
 
-ENDLESS = (
-    "SELECT count(*) FROM range(1, 300000) a, range(1, 300000) b, range(1, 300000) c "
-    "WHERE (a.value + b.value + c.value) % 7 = 3"
-)
+ENDLESS = "SELECT sum(sqrt(value)) FROM range(1, 1000000000000)"
 
 
 @pytest.fixture
