@@ -74,8 +74,8 @@ def trigger_list(engine: Engine) -> TriggerList:
                 reason=one.reason or "",
                 runs=one.runs,
                 errors=one.errors,
-                failing=one.failing,
                 last_run_ns=one.last_run_ns,
+                last_outcome=one.last_outcome,
                 p50_ns=one.p50_ns,
                 next_fire_ns=one.next_fire_ns,
             )

@@ -210,6 +210,7 @@ class RunningTrigger:
             in_flight=len(self._flights),
             queue_depth=source.waiting + self._strand.waiting_callers,
             lag=source.lag,
+            last_outcome=reading.last_outcome,
         )
 
     @property

@@ -52,9 +52,10 @@ class TriggerStatistics:
 
     ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made
     or the engine started, dry runs left out; an error is a run whose plugin raised. ``failing`` tells whether
-    the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since. ``attempt``
-    is the number of the attempt to come while retrying, else 0. The percentiles are those of the last 256
-    runs. ``in_flight`` are runs going on; ``queue_depth`` are events that wait: ticks, contents, or requests.
+    the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since.
+    ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the number of the attempt
+    to come while retrying, else 0. The percentiles are those of the last 256 runs. ``in_flight`` are runs going
+    on; ``queue_depth`` are events that wait: ticks, contents, or requests.
     """
 
     trigger: Trigger
@@ -74,6 +75,7 @@ class TriggerStatistics:
     in_flight: int
     queue_depth: int
     lag: Lag
+    last_outcome: RunOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class TallyReading:
     p50_ns: int | None
     p95_ns: int | None
     p99_ns: int | None
+    last_outcome: RunOutcome | None = None
 
 
 class RunTally:
@@ -99,21 +102,20 @@ class RunTally:
         self._lock = threading.Lock()
         self._runs = 0
         self._errors = 0
-        self._last: tuple[int, int, bool] | None = None
+        self._last: tuple[int, int, RunOutcome] | None = None
         self._last_failure: RunFailure | None = None
         self._durations_ns = array("q")
 
     def count(self, run: Run) -> None:
         """Count a run that ended."""
-        failed = run.outcome is RunOutcome.ERROR
         with self._lock:
             if len(self._durations_ns) < WINDOW_RUNS:
                 self._durations_ns.append(run.duration_ns)
             else:
                 self._durations_ns[self._runs % WINDOW_RUNS] = run.duration_ns
             self._runs += 1
-            self._last = (run.started_ns, run.duration_ns, failed)
-            if failed:
+            self._last = (run.started_ns, run.duration_ns, run.outcome)
+            if run.outcome is RunOutcome.ERROR:
                 self._errors += 1
                 self._last_failure = run.failure
 
@@ -125,13 +127,14 @@ class RunTally:
         return TallyReading(
             runs=runs,
             errors=errors,
-            failing=last is not None and last[2],
+            failing=last is not None and last[2] is RunOutcome.ERROR,
             last_run_ns=last[0] if last else None,
             last_duration_ns=last[1] if last else None,
             last_failure=failure,
             p50_ns=_percentile(durations, 50),
             p95_ns=_percentile(durations, 95),
             p99_ns=_percentile(durations, 99),
+            last_outcome=last[2] if last else None,
         )
 
 

@@ -336,8 +336,8 @@ def test_trigger_list_shows_state_and_last_run() -> None:
         reason="attempt 2",
         runs=7,
         errors=1,
-        failing=True,
         last_run_ns=NOON_NS,
+        last_outcome=RunOutcome.ERROR,
         next_fire_ns=NOON_NS,
     )
 
@@ -349,3 +349,25 @@ def test_trigger_list_shows_state_and_last_run() -> None:
     assert "retrying: attempt 2, asynchronous · 7 runs, 1 failed" in text
     assert "failed 12:00:00 · next 2022-12-31 12:00:00" in text
     assert TriggerList(()).text() == "no triggers"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text", "tone"),
+    [
+        (RunOutcome.SUCCESS, "success", "good"),
+        (RunOutcome.ERROR, "failed", "bad"),
+        (RunOutcome.WRITE_ERROR, "lines rejected", "bad"),
+        (RunOutcome.CANCELLED, "cancelled", "warn"),
+    ],
+)
+def test_trigger_list_says_how_the_last_run_ended(outcome: RunOutcome, text: str, tone: str) -> None:
+    """Only a run that succeeded is called a success, and each end has its colour."""
+    trigger = Trigger(database="home", name="t", plugin_filename="p.py", spec="every:1h")
+    line = TriggerLine(
+        trigger=trigger, state="enabled", runs=1, last_run_ns=NOON_NS, last_outcome=outcome
+    )
+
+    listed = TriggerList((line,))
+
+    assert f"1 run · {text} 12:00:00" in listed.text()
+    assert f'pe-text-{tone}">{text} 12:00:00' in str(listed.html())

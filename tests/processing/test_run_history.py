@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from procengine.model.run import Cause, CauseKind, Run, RunOutcome
@@ -78,3 +80,13 @@ def test_an_empty_tally_has_no_percentiles() -> None:
     """Before the first run there is nothing to tell."""
     reading = RunTally().read()
     assert (reading.p50_ns, reading.last_run_ns, reading.failing) == (None, None, False)
+
+
+@pytest.mark.parametrize("outcome", RunOutcome)
+def test_a_tally_keeps_how_the_last_run_ended(outcome: RunOutcome) -> None:
+    """Each outcome of the last run is kept as it is; only an error counts as failing."""
+    tally = RunTally()
+    tally.count(replace(a_run(1), outcome=outcome))
+    reading = tally.read()
+    assert reading.last_outcome is outcome
+    assert reading.failing is (outcome is RunOutcome.ERROR)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from procengine.model.run import RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.phrases import clock_time, count, duration, instant
@@ -11,6 +13,14 @@ from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
 HEADS: list[object] = ["trigger", "database", "when", "state", "runs", "last run", "next (UTC)"]
+
+LAST_RUNS: Mapping[RunOutcome, tuple[str, str]] = {
+    RunOutcome.SUCCESS: ("success", "good"),
+    RunOutcome.ERROR: ("failed", "bad"),
+    RunOutcome.WRITE_ERROR: ("lines rejected", "bad"),
+    RunOutcome.CANCELLED: ("cancelled", "warn"),
+}
+"""What the last run is called by its outcome, and the tone of that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +32,8 @@ class TriggerLine:
     reason: str = ""
     runs: int = 0
     errors: int = 0
-    failing: bool = False
     last_run_ns: int | None = None
+    last_outcome: RunOutcome | None = None
     p50_ns: int | None = None
     next_fire_ns: int | None = None
 
@@ -50,9 +60,14 @@ class TriggerLine:
     @property
     def last_text(self) -> str:
         """When the last run was, and how it ended."""
-        if self.last_run_ns is None:
+        if self.last_run_ns is None or self.last_outcome is None:
             return "never ran"
-        return f"{'failed' if self.failing else 'success'} {clock_time(self.last_run_ns)[:8]}"
+        return f"{LAST_RUNS[self.last_outcome][0]} {clock_time(self.last_run_ns)[:8]}"
+
+    @property
+    def last_tone(self) -> str:
+        """How the last run's end is coloured."""
+        return "none" if self.last_outcome is None else LAST_RUNS[self.last_outcome][1]
 
     @property
     def next_text(self) -> str:
@@ -73,7 +88,7 @@ class TriggerList(View):
         return card(
             count(len(self.lines), "trigger"),
             rows([_cells(line) for line in self.lines], heads=HEADS),
-            tone="warn" if any(line.failing for line in self.lines) else "",
+            tone="warn" if any(line.last_tone == "bad" for line in self.lines) else "",
         )
 
     def plain(self) -> str:
@@ -85,14 +100,13 @@ class TriggerList(View):
 
 def _cells(line: TriggerLine) -> list[object]:
     trigger = line.trigger
-    tone = "none" if line.last_run_ns is None else "bad" if line.failing else "good"
     return [
         join([trigger.name, _plugin_html(trigger)]),
         trigger.database,
         code(trigger.spec),
         line.state_text,
         join([line.runs_text]),
-        element("span", line.last_text, css=f"pe-text-{tone}"),
+        element("span", line.last_text, css=f"pe-text-{line.last_tone}"),
         soft(line.next_text),
     ]
 
