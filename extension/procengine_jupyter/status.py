@@ -77,6 +77,8 @@ def trigger_list(engine: Engine) -> TriggerList:
                 last_run_ns=one.last_run_ns,
                 last_outcome=one.last_outcome,
                 p50_ns=one.p50_ns,
+                in_flight=one.in_flight,
+                queue_depth=one.queue_depth,
                 next_fire_ns=one.next_fire_ns,
             )
             for one in engine.triggers.all_statistics()

@@ -345,7 +345,7 @@ def test_trigger_list_shows_state_and_last_run() -> None:
 
     html = str(TriggerList((fresh, failing)).html())
     assert html.count("<th>") * 2 == html.count("<td>")
-    assert "enabled, asynchronous · 0 runs · never ran" in text
+    assert "enabled, asynchronous · 0 runs · no run since the engine started" in text
     assert "retrying: attempt 2, asynchronous · 7 runs, 1 failed" in text
     assert "failed 12:00:00 · next 2022-12-31 12:00:00" in text
     assert TriggerList(()).text() == "no triggers"
@@ -371,3 +371,15 @@ def test_trigger_list_says_how_the_last_run_ended(outcome: RunOutcome, text: str
 
     assert f"1 run · {text} 12:00:00" in listed.text()
     assert f'pe-text-{tone}">{text} 12:00:00' in str(listed.html())
+
+
+def test_trigger_list_says_what_is_going_on() -> None:
+    """A trigger inside its first run is listed as running, with the events that wait."""
+    trigger = Trigger(database="home", name="t", plugin_filename="p.py", spec="every:1h")
+    busy = TriggerLine(trigger=trigger, state="enabled", in_flight=1, queue_depth=3)
+    crowded = TriggerLine(trigger=trigger, state="enabled", in_flight=2)
+
+    for text in (Reader(TriggerList((busy, crowded))).text, TriggerList((busy, crowded)).text()):
+        assert "running, 3 waiting, 0 runs" in text
+        assert "2 running, 0 runs" in text
+        assert "no run" not in text

@@ -25,7 +25,10 @@ LAST_RUNS: Mapping[RunOutcome, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerLine:
-    """One trigger and how it is doing; times are nanoseconds UTC."""
+    """One trigger and how it is doing; times are nanoseconds UTC.
+
+    ``in_flight`` are runs going on, ``queue_depth`` are events that wait for one.
+    """
 
     trigger: Trigger
     state: str
@@ -36,6 +39,8 @@ class TriggerLine:
     last_outcome: RunOutcome | None = None
     p50_ns: int | None = None
     next_fire_ns: int | None = None
+    in_flight: int = 0
+    queue_depth: int = 0
 
     @property
     def state_text(self) -> str:
@@ -49,8 +54,13 @@ class TriggerLine:
 
     @property
     def runs_text(self) -> str:
-        """How many runs there were, how many failed, and how long they take."""
-        facts = [count(self.runs, "run")]
+        """What is going on, how many runs there were, how many failed, and how long they take."""
+        facts = []
+        if self.in_flight:
+            facts.append("running" if self.in_flight == 1 else f"{self.in_flight:,} running")
+        if self.queue_depth:
+            facts.append(f"{self.queue_depth:,} waiting")
+        facts.append(count(self.runs, "run"))
         if self.errors:
             facts.append(f"{self.errors:,} failed")
         if self.p50_ns is not None:
@@ -61,7 +71,7 @@ class TriggerLine:
     def last_text(self) -> str:
         """When the last run was, and how it ended."""
         if self.last_run_ns is None or self.last_outcome is None:
-            return "never ran"
+            return "" if self.in_flight else "no run since the engine started"
         return f"{LAST_RUNS[self.last_outcome][0]} {clock_time(self.last_run_ns)[:8]}"
 
     @property
@@ -121,7 +131,9 @@ def _plugin_html(trigger: Trigger) -> Html | str:
 def _text(line: TriggerLine) -> str:
     trigger = line.trigger
     facts = [trigger.name, trigger.database, trigger.spec, trigger.plugin_filename, line.state_text]
-    facts += [line.runs_text, line.last_text]
+    facts.append(line.runs_text)
+    if line.last_text:
+        facts.append(line.last_text)
     if line.next_text:
         facts.append(f"next {line.next_text}")
     return " · ".join(facts)
