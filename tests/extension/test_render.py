@@ -383,3 +383,26 @@ def test_trigger_list_says_what_is_going_on() -> None:
         assert "running, 3 waiting, 0 runs" in text
         assert "2 running, 0 runs" in text
         assert "no run" not in text
+
+
+def test_what_is_left_out_is_counted() -> None:
+    """Both forms of a card say how much they leave out, and where the rest is."""
+    logs = tuple(log(f"line {number}") for number in range(25))
+    lines = {"home": tuple(f"alerts n={number}i" for number in range(15))}
+    dry = RunCard(run(dry_run=True, logs=logs, lines=lines))
+
+    for text in (Reader(dry).text, dry.text()):
+        assert "5 more lines: run.logs" in text
+        assert "3 more lines" in text
+        assert "system.processing_engine_logs" not in text
+    for text in (Reader(RunCard(run(logs=logs))).text, RunCard(run(logs=logs)).text()):
+        assert "5 more in system.processing_engine_logs" in text
+    assert "... and 5 more lines: run.logs" in dry.text()
+
+
+def test_rejected_lines_past_the_first_are_counted() -> None:
+    """A write card shows the first rejected lines and says how many more there are, in both forms."""
+    card = WriteCard(result=write_result(errors=(line_error(),) * 12), rejected=40, duration_ns=1)
+
+    assert "... and 30 more rejected lines" in card.text()
+    assert "30 more rejected lines" in Reader(card).text

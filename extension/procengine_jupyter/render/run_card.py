@@ -129,7 +129,7 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
         parts += [_lines_html(database, lines) for database, lines in run.lines.items() if lines]
     if shown_logs(run):
-        parts.append(logs_html(shown_logs(run)))
+        parts.append(logs_html(run))
     parts += [_error_html(text) for text in run.write_errors]
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
@@ -158,7 +158,7 @@ def shown_logs(run: Run) -> tuple[LogEntry, ...]:
     )
 
 
-def logs_html(logs: tuple[LogEntry, ...]) -> Html:
+def logs_html(run: Run) -> Html:
     """Return the first logs of a run as a table."""
     cells: list[list[object]] = [
         [
@@ -166,11 +166,20 @@ def logs_html(logs: tuple[LogEntry, ...]) -> Html:
             element("span", _level(entry), css=f"pe-text-{_LEVEL_TONES[entry.level] or 'none'}"),
             element("span", entry.text, css="pe-long"),
         ]
-        for entry in logs[:MOST_LOGS]
+        for entry in shown_logs(run)[:MOST_LOGS]
     ]
-    hidden = len(logs) - MOST_LOGS
-    more = soft(f"{hidden:,} more in system.processing_engine_logs") if hidden > 0 else ""
-    return element("div", rows(cells), more, css="pe-part")
+    more = _more_logs(run)
+    return element("div", rows(cells), soft(more) if more else "", css="pe-part")
+
+
+def _more_logs(run: Run) -> str:
+    """Return how many logs a card leaves out and where they are; a dry run's are in its record alone."""
+    hidden = len(shown_logs(run)) - MOST_LOGS
+    if hidden <= 0:
+        return ""
+    if run.dry_run:
+        return f"{count(hidden, 'more line', 'more lines')}: run.logs"
+    return f"{hidden:,} more in system.processing_engine_logs"
 
 
 def _level(entry: LogEntry) -> str:
@@ -180,7 +189,7 @@ def _level(entry: LogEntry) -> str:
 def _lines_html(database: str, lines: tuple[str, ...]) -> Html:
     shown = "\n".join(lines[:MOST_LINES])
     hidden = len(lines) - MOST_LINES
-    more = f"\n… {hidden:,} more lines" if hidden > 0 else ""
+    more = f"\n… {count(hidden, 'more line', 'more lines')}" if hidden > 0 else ""
     return element("div", soft(f"lines for {database}"), element("pre", shown + more), css="pe-part")
 
 
@@ -244,11 +253,16 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
     if run.writes:
         lines.append(f"  {'would write' if run.dry_run else 'wrote'} {written(run)}")
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
-        lines += [f"    {line}" for each in run.lines.values() for line in each[:MOST_LINES]]
+        for each in run.lines.values():
+            lines += [f"    {line}" for line in each[:MOST_LINES]]
+            if len(each) > MOST_LINES:
+                lines.append(f"    ... and {count(len(each) - MOST_LINES, 'more line', 'more lines')}")
     lines += [
         f"  {clock_time(entry.time_ns)} {_level(entry):5} {entry.text}"
         for entry in shown_logs(run)[:MOST_LOGS]
     ]
+    if _more_logs(run):
+        lines.append(f"  ... and {_more_logs(run)}")
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
     lines += [

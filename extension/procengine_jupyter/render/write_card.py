@@ -52,6 +52,9 @@ class WriteCard(View):
         lines = [f"{headline(self.result, self.rejected)} · {self._details()}"]
         lines += [f"  {fact}" for fact in _added(self.result)]
         lines += [f"  rejected {error}" for error in self.result.errors[:MOST_REJECTED]]
+        more = _more_rejected(self.result.errors, self.rejected)
+        if more:
+            lines.append(f"  ... and {more}")
         for run in self.runs[:MOST_RUNS]:
             lines += [f"  {line}" for line in run_text(run, self.cell_names).splitlines()]
         if self._rest():
@@ -118,9 +121,19 @@ def _rejected_html(errors: tuple[LineError, ...], rejected: int | None) -> Html 
         ]
         for error in errors[:MOST_REJECTED]
     ]
+    more = _more_rejected(errors, rejected)
+    return element(
+        "div",
+        rows(cells, heads=["line", "column", "why", ""]),
+        soft(more) if more else "",
+        css="pe-part",
+    )
+
+
+def _more_rejected(errors: tuple[LineError, ...], rejected: int | None) -> str:
+    """Return how many rejected lines a card leaves out."""
     hidden = (len(errors) if rejected is None else rejected) - MOST_REJECTED
-    more = soft(f"{hidden:,} more rejected lines") if hidden > 0 else ""
-    return element("div", rows(cells, heads=["line", "column", "why", ""]), more, css="pe-part")
+    return count(hidden, "more rejected line", "more rejected lines") if hidden > 0 else ""
 
 
 def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
