@@ -406,3 +406,33 @@ def test_rejected_lines_past_the_first_are_counted() -> None:
 
     assert "... and 30 more rejected lines" in card.text()
     assert "30 more rejected lines" in Reader(card).text
+
+
+def test_dry_run_with_rejected_lines_claims_no_rows() -> None:
+    """A dry run whose lines would be rejected shows the lines and why, and does not count them as written."""
+    rejected = run(
+        outcome=RunOutcome.WRITE_ERROR,
+        dry_run=True,
+        writes={("home", "alerts"): 1},
+        lines={"home": ("alerts n=1i",)},
+        write_errors=("line protocol parse error on write to db home: n is a float",),
+    )
+
+    for text in (Reader(RunCard(rejected)).text, RunCard(rejected).text()):
+        assert "lines would be rejected" in text
+        assert "n is a float" in text
+        assert "alerts n=1i" in text
+        assert "would write" not in text
+        assert "wrote" not in text
+
+
+def test_run_with_some_lines_rejected_says_what_it_wrote() -> None:
+    """When one database's lines were rejected and another's stored, the card says both."""
+    partly = RunCard(run(outcome=RunOutcome.WRITE_ERROR, write_errors=("bad line",)))
+    none = RunCard(run(outcome=RunOutcome.WRITE_ERROR, write_errors=("bad line",), writes={}))
+
+    for text in (Reader(partly).text, partly.text()):
+        assert "some lines were rejected" in text
+        assert "wrote 1 row into alerts" in text
+        assert "nothing" not in text
+    assert "wrote nothing: lines were rejected" in none.text()

@@ -16,7 +16,7 @@ from procengine_jupyter.render.view import View
 MOST_LOGS = 20
 MOST_LINES = 12
 
-OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
+_OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
     RunOutcome.SUCCESS: ("success", "good"),
     RunOutcome.ERROR: ("error", "bad"),
     RunOutcome.WRITE_ERROR: ("wrote nothing: lines were rejected", "bad"),
@@ -39,7 +39,7 @@ class RunCard(View):
 
     def html(self) -> Html:
         """Return the card as HTML."""
-        word, tone = OUTCOMES[self.run.outcome]
+        word, tone = ending(self.run)
         return card(
             title(self.run),
             *run_parts(self.run, self.cell_names),
@@ -62,7 +62,7 @@ class RunsCard(View):
     def html(self) -> Html:
         """Return a summary of all and the last run as HTML."""
         last = self.runs[-1]
-        word, tone = OUTCOMES[last.outcome]
+        word, tone = ending(last)
         return card(
             title(last),
             part("last run", element("span", word, css=f"pe-text-{tone}"), " · ", measures(last)),
@@ -94,6 +94,18 @@ def title(run: Run) -> str:
     return f"{name} · dry run, nothing was stored" if run.dry_run else name
 
 
+def ending(run: Run) -> tuple[str, str]:
+    """Return how a run ended and the tone of that.
+
+    Lines of one database may be rejected when another's were stored; a dry run stores none at all.
+    """
+    if run.outcome is RunOutcome.WRITE_ERROR and run.dry_run:
+        return "lines would be rejected", "bad"
+    if run.outcome is RunOutcome.WRITE_ERROR and run.writes:
+        return "some lines were rejected", "bad"
+    return _OUTCOMES[run.outcome]
+
+
 def measures(run: Run) -> str:
     """Return when a run was and what it cost, in one line."""
     facts = [f"{clock_time(run.started_ns)} UTC", duration(run.duration_ns)]
@@ -111,7 +123,12 @@ def measures(run: Run) -> str:
 
 
 def written(run: Run) -> str:
-    """Return which tables received rows, or would have."""
+    """Return which tables received rows, or would have: ``1 row into alerts``.
+
+    Nothing for a dry run with rejected lines: its counts are of all lines, the rejected ones too.
+    """
+    if not run.writes or (run.dry_run and run.outcome is RunOutcome.WRITE_ERROR):
+        return ""
     tables = [
         f"{count(number, 'row')} into {database}.{table}"
         if database != run.database
@@ -124,7 +141,7 @@ def written(run: Run) -> str:
 def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     """Return what stands below the head of a run's card."""
     parts = []
-    if run.writes:
+    if written(run):
         parts.append(part("would write" if run.dry_run else "wrote", written(run)))
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
         parts += [_lines_html(database, lines) for database, lines in run.lines.items() if lines]
@@ -249,8 +266,8 @@ def failure_text(run: Run, cell_names: Mapping[str, str]) -> str:
 
 def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
     """Return a run's card as text."""
-    lines = [f"{title(run)}: {OUTCOMES[run.outcome][0]} · {measures(run)}"]
-    if run.writes:
+    lines = [f"{title(run)}: {ending(run)[0]} · {measures(run)}"]
+    if written(run):
         lines.append(f"  {'would write' if run.dry_run else 'wrote'} {written(run)}")
     if run.dry_run or run.cause.kind is CauseKind.FIRE:
         for each in run.lines.values():

@@ -10,7 +10,7 @@ from procengine.model.run import Run, RunOutcome
 from procengine.model.write_result import WriteResult
 from procengine_jupyter.render.markup import Html, element, join, rows, visible
 from procengine_jupyter.render.phrases import count, duration, listed
-from procengine_jupyter.render.run_card import OUTCOMES, measures, run_parts, run_text
+from procengine_jupyter.render.run_card import ending, measures, run_parts, run_text
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
@@ -137,7 +137,7 @@ def _more_rejected(errors: tuple[LineError, ...], rejected: int | None) -> str:
 
 
 def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
-    word, tone = OUTCOMES[run.outcome]
+    word, tone = ending(run)
     head = join(
         [
             element("span", run.trigger, css="pe-title"),
