@@ -43,12 +43,17 @@ class Surroundings:
     def confirm(self, question: str, *, said_yes: bool) -> None:
         """Go on only with the user's consent.
 
-        Raises: InvalidInputError without it.
+        Raises: InvalidInputError without it, and where nobody can be asked.
 
         Source: influxdb3/src/commands/delete.rs, confirm_delete.
         """
         if said_yes:
             return
-        answer = self.ask(f"{question}? Enter 'yes' or 'y' to confirm").strip().lower()
+        try:
+            answer = self.ask(f"{question}? Enter 'yes' or 'y' to confirm").strip().lower()
+        except (EOFError, OSError, NotImplementedError) as error:  # the kernel's own error is the last
+            raise InvalidInputError(
+                "nobody can be asked for confirmation here: add --yes to delete without asking"
+            ) from error
         if answer not in {"yes", "y"}:
             raise InvalidInputError("Cannot proceed without confirmation")

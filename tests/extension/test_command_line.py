@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from IPython.core.error import StdinNotImplementedError
 
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
@@ -163,6 +164,22 @@ def test_deleting_asks_first(
     monkeypatch.setattr("builtins.input", lambda question: "Y")
     output("delete database house")
     assert notebook.engine.catalog.find_database("house") is None
+
+
+@pytest.mark.parametrize("kind", [StdinNotImplementedError, EOFError])
+def test_without_an_input_the_option_is_named(
+    output: object, notebook: Notebook, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """Where nobody can be asked, as in a notebook that is run as a whole, the error says to add ``--yes``."""
+    output("create database house")
+
+    def refuse(question: str) -> str:
+        raise kind("no input here")
+
+    monkeypatch.setattr("builtins.input", refuse)
+
+    assert "add --yes" in notebook.fails("%influxdb3 delete database house")
+    assert notebook.engine.catalog.find_database("house") is not None
 
 
 def test_enabled_triggers_need_force(output: object, notebook: Notebook) -> None:
