@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def open_in_jupyterlab(notebook: Path, extra: Sequence[str]) -> int:
         f"--notebook-dir={notebook.parent}",
         *extra,
     ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in extra:
+        command.append("--allow-root")  # a container's user is root; JupyterLab refuses it otherwise
     return subprocess.call(command, cwd=notebook.parent)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from procengine.errors import LineError
+from procengine.errors import InvalidInputError, LineError
 from procengine.model.column import ColumnType
 from procengine.model.line_group import LineGroup, ParsedLines
 from procengine.model.line_protocol.grammar import STRING_LIMIT_BYTES
@@ -38,6 +38,7 @@ def read_table(
     time_column: str = "time",
     precision: Precision = Precision.AUTO,
     default_time_ns: int,
+    time_required: bool = False,
 ) -> ParsedLines:
     """Read a pandas DataFrame, or anything that is or exports an Arrow table, into rows of one table.
 
@@ -45,12 +46,19 @@ def read_table(
     DataFrame's DatetimeIndex: timestamps without zone are UTC, integers count in ``precision``. Null cells, and
     NaN in a pandas column, are columns that the row does not have; so is an empty tag. A row without a
     time has ``default_time_ns`` (nanoseconds UTC, truncated to an explicit precision).
+    With ``time_required``, several rows without any time are refused: they would replace each other.
     A line number is the row's, counted from 1. Callable from any thread.
 
     Raises:
-        InvalidInputError: a column's type is not accepted, a tag is missing, or a name occurs twice.
+        InvalidInputError: a column's type is not accepted, a tag or the time is missing, or a name occurs twice.
     """
     source = arrow_table(data, time_column)
+    if time_required and source.num_rows > 1 and time_column not in source.column_names:
+        raise InvalidInputError(
+            f"no column {time_column!r}: the {source.num_rows} rows would all get the time of the write, and rows "
+            f"of the same tags replace each other; add a column {time_column!r}, or name the column of the times "
+            f"(time_column=...; columns: {', '.join(source.column_names)})"
+        )
     columns = typed_columns(source, tags, time_column)
     times = row_times(source, time_column, precision, default_time_ns)
     refused = {**_rows_without_fields(columns, source.num_rows), **times.refused, **_too_long(columns)}

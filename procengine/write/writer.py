@@ -136,6 +136,7 @@ class Writer:
             time_column=time_column,
             precision=precision,
             default_time_ns=self._clock.now_ns(),
+            time_required=True,
         )
 
     def _read_text(self, data: str | bytes, precision: Precision) -> ParsedLines:

@@ -216,6 +216,12 @@ def test_rows_without_a_time_have_the_default_time() -> None:
     assert seconds.groups[0].times_ns.tolist() == [1_700_000_000 * 10**9]
 
 
+def test_rows_without_any_time_are_refused() -> None:
+    """Several rows of one time would replace each other: a table needs its column of times."""
+    with pytest.raises(InvalidInputError, match=r"no column 'time': the 2 rows would all get the time"):
+        read(pa.table({"f": [1.0, 2.0], "when": [1, 2]}), time_required=True)
+
+
 def test_a_time_out_of_range_is_an_error_of_its_row() -> None:
     """A timestamp that does not fit nanoseconds rejects its row and no other."""
     table = pa.table({"f": [1.0, 2.0], "time": pa.array([2**40, 1], pa.timestamp("s"))})
