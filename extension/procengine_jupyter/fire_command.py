@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import sys
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
@@ -17,6 +21,9 @@ from procengine.write.synthetic_rows import synthetic_rows
 if TYPE_CHECKING:
     from procengine.engine import Engine
     from procengine.processing.event import Event
+
+NOTE_SECONDS = 1.0
+"""How long a fired event waits for its trigger before a line says so."""
 
 _FOR_KIND = {
     TriggerKind.WRITE: ("rows: %%fire NAME with line protocol below, or --lp", {"lp"}),
@@ -125,15 +132,53 @@ def fire(
 ) -> tuple[Run, ...]:
     """Fire a trigger some times with one event, one after the other; return the runs.
 
-    An interrupt ends the repetition; if no run has ended yet it is raised.
+    A synchronous trigger ends the run that it is in first: after a second a line says that this is waited for.
+    An interrupt ends the repetition.
+
+    Raises: UsageError when an interrupt came before any run began.
     """
     runs: list[Run] = []
-    try:
-        for _ in range(repeat):
-            runs.append(
-                engine.triggers.fire(trigger.name, event, database=trigger.database, dry_run=dry_run)
-            )
-    except KeyboardInterrupt:
-        if not runs:
-            raise
+    with _waiting_note(engine, trigger):
+        try:
+            for _ in range(repeat):
+                runs.append(
+                    engine.triggers.fire(trigger.name, event, database=trigger.database, dry_run=dry_run)
+                )
+        except KeyboardInterrupt:
+            if not runs:
+                raise UsageError(
+                    f"interrupted while waiting for the run in flight of trigger {trigger.name}; "
+                    "nothing was fired"
+                ) from None
     return tuple(runs)
+
+
+@contextmanager
+def _waiting_note(engine: Engine, trigger: Trigger) -> Iterator[None]:
+    """Write a line when the run that a trigger is in still goes on `NOTE_SECONDS` after the block began."""
+    before = _ended(engine, trigger)
+    busy = engine.triggers.statistics(trigger.database, trigger.name).in_flight
+    if trigger.run_async or not busy:
+        yield
+        return
+
+    def say() -> None:
+        if _ended(engine, trigger) == before:
+            text = f"waiting for the run in flight of trigger {trigger.name}; interrupt to give up\n"
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    note = threading.Timer(NOTE_SECONDS, say)
+    note.name, note.daemon = "procengine-note", True
+    note.start()
+    try:
+        yield
+    finally:
+        note.cancel()
+        note.join()
+
+
+def _ended(engine: Engine, trigger: Trigger) -> int | None:
+    """Return the number of the last run of a trigger that ended."""
+    runs = engine.triggers.runs.of_trigger(trigger.database, trigger.name)
+    return runs[-1].run_id if runs else None

@@ -1,0 +1,68 @@
+"""A fired event that finds its trigger busy."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from procengine_jupyter import fire_command
+
+from procengine.model.run import Cause, CauseKind, RunOutcome
+from procengine.processing.event import ScheduleEvent
+from tests.extension.conftest import Notebook
+
+GATED = """%%plugin gated --trigger every:1h --database house
+def process_scheduled_call(influxdb3_local, call_time, args=None):
+    import pathlib, time
+    pathlib.Path("entered").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.005)
+"""
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_wait_for_a_busy_trigger_is_said_and_can_be_interrupted(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fire behind a run in flight says that it waits; an interrupt is one line, and nothing was fired."""
+    notebook.run(GATED)
+    engine, said = notebook.engine, io.StringIO()
+    event = ScheduleEvent(instant_ns=0, cause=Cause(kind=CauseKind.FIRE, instant_ns=0))
+
+    def interrupt() -> None:
+        wait_for(said.getvalue)
+        wait_for(lambda: engine.triggers.statistics("house", "gated").queue_depth)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    first = threading.Thread(target=lambda: engine.triggers.fire("gated", event), daemon=True)
+    first.start()
+    wait_for(Path("entered").exists)
+    interrupter = threading.Thread(target=interrupt, daemon=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(fire_command, "NOTE_SECONDS", 0.0)
+        patched.setattr(sys, "stderr", said)
+        interrupter.start()
+        text = notebook.fails("%fire gated")
+    Path("go").touch()
+    first.join()
+    interrupter.join()
+
+    assert text == (
+        "interrupted while waiting for the run in flight of trigger gated; nothing was fired"
+    )
+    assert said.getvalue().startswith("waiting for the run in flight of trigger gated")
+    assert len(engine.triggers.runs.of_trigger("house", "gated")) == 1
+    assert notebook.run("%fire gated").run.outcome is RunOutcome.SUCCESS
