@@ -99,6 +99,18 @@ def test_readme_library_example_runs(tmp_path: Path) -> None:
     )
 
 
+def test_readme_trigger_example_runs(tmp_path: Path) -> None:
+    """The example that creates and fires a trigger prints the plugin's answer."""
+    done = subprocess.run(
+        [sys.executable, "-c", readme.example("trigger")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == '{"hello": "you"}\n', done.stderr
+
+
 def test_readme_names_every_option() -> None:
     """Each option stands in the README's table, and no other."""
     assert readme.table_keys("Options") == list(OPTIONS)
