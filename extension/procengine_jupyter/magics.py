@@ -108,7 +108,8 @@ class ProcengineMagics(Magics):
     def plugin(self, line: str, cell: str) -> View:
         """Save the cell as a plugin."""
         said = grammar.plugin_parser().read(line)
-        return save_plugin(self.session.engine, said, self.session.cells.remember(line, cell))
+        source = self.session.cells.remember(line, cell)
+        return save_plugin(self.session.engine, said, source, self.session.plugin_files)
 
     @line_cell_magic
     @documented_by(grammar.fire_parser)

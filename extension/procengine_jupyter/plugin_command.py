@@ -22,6 +22,7 @@ from procengine.model.portability import Note, portability_notes
 from procengine.model.trigger import ENTRY_POINTS, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine_jupyter.cells import CellSource
+from procengine_jupyter.plugin_file import PluginFiles
 from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
 from procengine_jupyter.shown_path import shown_path
 
@@ -78,7 +79,7 @@ def place_of(name: str, plugin_dir: Path) -> Place:
     return Place(path=path, filename=str(package if is_package else path), is_package=is_package)
 
 
-def save_plugin(engine: Engine, said: Namespace, cell: CellSource) -> PluginCard:
+def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: PluginFiles) -> PluginCard:
     """Check a plugin cell, save it, create or update its triggers, and return the card.
 
     Raises: UsageError for code that cannot be a plugin, at the cell's line; ProcengineError for a trigger that
@@ -91,7 +92,7 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource) -> PluginCard
     _check_code(cell, place, {*kinds, *(parse_trigger_spec(other.spec).kind for other in others)})
     database = _database(engine, said.database, needed=bool(kinds))
 
-    change = _save(registry.folder / place.path, cell.code)
+    saved = files.save(registry.folder / place.path, cell.code)
     if not place.is_package:
         registry.register_origin(
             place.filename, cell.code, display_filename=cell.filename, first_line=cell.line_offset + 1
@@ -105,7 +106,8 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource) -> PluginCard
     return PluginCard(
         name=place.filename,
         path=shown_path(registry.folder / place.path),
-        change=change,
+        change=saved.change,
+        former=shown_path(saved.former) if saved.former is not None else "",
         entry_points=_entry_points(cell, place),
         triggers=tuple(registered),
         notes=_notes(cell, said, is_single_file=not place.is_package),
@@ -169,22 +171,6 @@ def _database(engine: Engine, name: str | None, *, needed: bool) -> str:
         listed = f"; there are: {', '.join(known)}" if known else ""
         raise UsageError(f"a trigger needs --database DB{listed}")
     return known[0] if needed else ""
-
-
-def _save(path: Path, code: str) -> str:
-    """Put a plugin's text into its file, all or nothing; say what that changed."""
-    data = code.encode()
-    try:
-        before = path.read_bytes()
-    except OSError:
-        before = None
-    if before == data:
-        return "unchanged"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(data)
-    draft.replace(path)
-    return "saved" if before is None else "saved anew"
 
 
 def _trigger_names(place: Place, count: int) -> list[str]:

@@ -20,6 +20,7 @@ from procengine.model.run import Run
 from procengine_jupyter.cells import Cells
 from procengine_jupyter.live_cards import LiveCards
 from procengine_jupyter.notebook_folder import notebook_folder
+from procengine_jupyter.plugin_file import PluginFiles
 from procengine_jupyter.settings import ProcessingEngine
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Session:
         self.shell = shell
         self.settings = ProcessingEngine(parent=shell)
         self.cells = Cells(shell)
+        self.plugin_files = PluginFiles()
         self.live_cards = LiveCards(shell)
         self.defaulted: frozenset[str] = frozenset()
         self.down_because = "not started"

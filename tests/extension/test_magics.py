@@ -74,6 +74,39 @@ def test_changed_options_change_the_trigger(notebook: Notebook) -> None:
     assert "hot: Attic" not in notebook.shown[-1]
 
 
+def test_text_that_no_cell_wrote_is_kept(notebook: Notebook) -> None:
+    """A hand-written or edited file is kept beside the plugin before a cell overwrites it, each text once."""
+    file = Path("plugins/hot_rooms.py")
+    kept = "kept the former text, which no cell of this session wrote: plugins/hot_rooms.py.former"
+    file.write_text("# written by hand\n")
+
+    card = notebook.run(HOT_ROOMS)
+    assert kept in card.text()
+    assert "plugins/hot_rooms.py.former</code>" in card.html()
+    assert "kept" not in notebook.run(HOT_ROOMS.replace("hot:", "warm:")).text()
+
+    file.write_text("# edited\n")
+    assert f"{kept}-2" in notebook.run(HOT_ROOMS).text()
+    file.write_text("# written by hand\n")
+    assert f"{kept}\n" in notebook.run(HOT_ROOMS).text()
+
+    assert Path("plugins/hot_rooms.py.former").read_text() == "# written by hand\n"
+    assert Path("plugins/hot_rooms.py.former-2").read_text() == "# edited\n"
+    assert len(list(Path("plugins").iterdir())) == 3
+    assert [info.filename for info in notebook.engine.plugins.plugins()] == ["hot_rooms.py"]
+
+
+def test_file_with_the_cells_text_is_no_former_text(notebook: Notebook) -> None:
+    """A file that has the cell's text already is the cell's from then on: nothing is kept."""
+    file = Path("plugins/hot_rooms.py")
+    file.write_text(HOT_ROOMS.partition("\n")[2])
+
+    assert "unchanged" in notebook.run(HOT_ROOMS).text()
+    notebook.run(HOT_ROOMS.replace("hot:", "warm:"))
+
+    assert list(Path("plugins").iterdir()) == [file]
+
+
 @pytest.mark.parametrize(
     ("cell", "text"),
     [

@@ -91,6 +91,7 @@ def hostile_views() -> list[View]:
             name=HOSTILE,
             path=HOSTILE,
             change=HOSTILE,
+            former=HOSTILE,
             entry_points=(HOSTILE,),
             triggers=(RegisteredTrigger(name=HOSTILE, database=HOSTILE, spec=HOSTILE, change=HOSTILE),),
             notes=(Note(code=NoteCode.PRINT, reason=HOSTILE, line_number=1),),

@@ -10,6 +10,8 @@ from procengine_jupyter.render.phrases import listed
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
+_KEPT = "kept the former text, which no cell of this session wrote:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredTrigger:
@@ -24,11 +26,15 @@ class RegisteredTrigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PluginCard(View):
-    """The card of one plugin cell; the notes' line numbers are the cell's."""
+    """The card of one plugin cell; the notes' line numbers are the cell's.
+
+    ``former`` is where the file's text before it was kept, or empty.
+    """
 
     name: str
     path: str
     change: str
+    former: str = ""
     entry_points: tuple[str, ...]
     triggers: tuple[RegisteredTrigger, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -38,6 +44,7 @@ class PluginCard(View):
         """Return the card as HTML."""
         return card(
             self.name,
+            part(_KEPT, code(self.former)) if self.former else "",
             *(_trigger_html(trigger) for trigger in self.triggers),
             part("try", code(self.next_step)) if self.next_step else "",
             _notes_html(self.notes),
@@ -48,6 +55,8 @@ class PluginCard(View):
     def plain(self) -> str:
         """Return the card as text."""
         lines = [f"{self.name}: {self.change} {self.path} · {', '.join(self.entry_points)}"]
+        if self.former:
+            lines.append(f"  {_KEPT} {self.former}")
         lines += [f"  {_trigger_text(trigger)}" for trigger in self.triggers]
         if self.next_step:
             lines.append(f"  try: {self.next_step}")
