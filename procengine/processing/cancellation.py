@@ -113,7 +113,8 @@ class CancelToken:
         with self._lock:
             thread.withdraw()
             self._threads.discard(thread)
-            self._all_left.notify_all()
+            if self._cancelled.is_set():  # or else nobody waits for it
+                self._all_left.notify_all()
 
     def _interrupt_all(self) -> bool:
         """Interrupt each thread that is in plugin code; tell whether any is left. The caller holds the lock."""
