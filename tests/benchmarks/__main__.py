@@ -46,6 +46,8 @@ def machine() -> dict[str, object]:
 
 def shown(value: float, unit: str) -> str:
     """Return a figure with its unit, in three digits or so."""
+    if value == int(value):
+        return f"{int(value)} {unit}"
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f} {unit}"
 
