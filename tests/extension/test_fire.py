@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
 import sys
 import threading
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from procengine_jupyter import fire_command
 
-from procengine.model.run import Cause, CauseKind, RunOutcome
+from procengine.model.run import Cause, CauseKind, Run, RunOutcome
 from procengine.processing.event import ScheduleEvent
 from tests.extension.conftest import Notebook
 
@@ -42,23 +41,20 @@ def test_wait_for_a_busy_trigger_is_said_and_can_be_interrupted(
     engine, said = notebook.engine, io.StringIO()
     event = ScheduleEvent(instant_ns=0, cause=Cause(kind=CauseKind.FIRE, instant_ns=0))
 
-    def interrupt() -> None:
+    def interrupted_fire(*args: object, **kwargs: object) -> Run:
         wait_for(said.getvalue)
-        wait_for(lambda: engine.triggers.statistics("house", "gated").queue_depth)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        raise KeyboardInterrupt
 
     first = threading.Thread(target=lambda: engine.triggers.fire("gated", event), daemon=True)
     first.start()
     wait_for(Path("entered").exists)
-    interrupter = threading.Thread(target=interrupt, daemon=True)
     with monkeypatch.context() as patched:
         patched.setattr(fire_command, "NOTE_SECONDS", 0.0)
         patched.setattr(sys, "stderr", said)
-        interrupter.start()
+        patched.setattr(engine.triggers, "fire", interrupted_fire)
         text = notebook.fails("%fire gated")
     Path("go").touch()
     first.join()
-    interrupter.join()
 
     assert text == (
         "interrupted while waiting for the run in flight of trigger gated; nothing was fired"
