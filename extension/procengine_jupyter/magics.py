@@ -89,8 +89,6 @@ class ProcengineMagics(Magics):
                 return trigger_list(self.session.engine)
             case "status" if not self.session.is_running:
                 return status_card(self.session)
-            case "restart":
-                self.session.stop()
         if said.action in {"start", "restart"}:
             self._start(said)
         return self.session.engine
@@ -98,6 +96,9 @@ class ProcengineMagics(Magics):
     def _start(self, said: Namespace) -> None:
         options = {name: getattr(said, name) for name in OPTIONS if getattr(said, name) is not None}
         file = Path(said.config_file).expanduser() if said.config_file else None
+        if said.action == "restart":
+            self.session.check(options, file=file, plugins=not said.no_plugins)
+            self.session.stop()
         if self.session.is_running and (options or file or said.no_plugins):
             raise UsageError("the engine is running; %procengine restart takes options")
         self.session.start(options, file=file, plugins=not said.no_plugins)

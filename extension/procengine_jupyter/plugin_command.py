@@ -22,7 +22,7 @@ from procengine.model.portability import Note, portability_notes
 from procengine.model.trigger import ENTRY_POINTS, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine_jupyter.cells import CellSource
-from procengine_jupyter.plugin_file import PluginFiles
+from procengine_jupyter.plugin_file import PluginFiles, Saved
 from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
 from procengine_jupyter.shown_path import shown_path
 
@@ -90,6 +90,7 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
     kinds = [parse_trigger_spec(text).kind for text in said.trigger]
     others = _other_triggers(engine, place, said)
     _check_code(cell, place, {*kinds, *(parse_trigger_spec(other.spec).kind for other in others)})
+    known = {each.name for each in engine.catalog.databases}
     database = _database(engine, said.database, needed=bool(kinds))
 
     saved = files.save(registry.folder / place.path, cell.code)
@@ -99,10 +100,10 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
         )
     names = _trigger_names(place, len(kinds))
     registered = [
-        _put_trigger(engine, said, database=database, name=name, spec=spec, place=place)
+        _put_trigger(engine, said, database=database, name=name, spec=spec, place=place, saved=saved)
         for name, spec in zip(names, said.trigger, strict=True)
     ]
-    registered += [_reload(engine, other) for other in others]
+    registered += [_reload(engine, other, saved) for other in others]
     return PluginCard(
         name=place.filename,
         path=shown_path(registry.folder / place.path),
@@ -110,6 +111,7 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
         former=shown_path(saved.former) if saved.former is not None else "",
         entry_points=_entry_points(cell, place),
         triggers=tuple(registered),
+        new_database=database if database and database not in known else "",
         notes=_notes(cell, said, is_single_file=not place.is_package),
         next_step=f"%fire {names[0]} {_FIRE_OPTIONS[kinds[0]]}" if kinds else "",
     )
@@ -190,7 +192,14 @@ def _other_triggers(engine: Engine, place: Place, said: Namespace) -> list[Trigg
 
 
 def _put_trigger(
-    engine: Engine, said: Namespace, *, database: str, name: str, spec: str, place: Place
+    engine: Engine,
+    said: Namespace,
+    *,
+    database: str,
+    name: str,
+    spec: str,
+    place: Place,
+    saved: Saved,
 ) -> RegisteredTrigger:
     found = engine.catalog.database(database).triggers.get(name)
     trigger = engine.triggers.replace(
@@ -203,12 +212,41 @@ def _put_trigger(
         error_behavior=said.error_behavior,
         disabled=said.disabled,
     )
-    change = "created" if found is None else "runs the new code" if trigger == found else "changed"
-    return _registered(trigger, change)
+    if found is None:
+        return _registered(trigger, "created")
+    differences = trigger_differences(found, trigger)
+    return _registered(
+        trigger, f"changed ({'; '.join(differences)})" if differences else _code_change(saved)
+    )
 
 
-def _reload(engine: Engine, trigger: Trigger) -> RegisteredTrigger:
-    return _registered(engine.triggers.reload(trigger.database, trigger.name), "runs the new code")
+def trigger_differences(before: Trigger, after: Trigger) -> list[str]:
+    """Return what a cell changed of a trigger, in the user's words; the trigger is what the cell says, no more."""
+    said: list[str] = []
+    if before.disabled != after.disabled:
+        said.append("disabled" if after.disabled else "enabled again")
+    if before.spec != after.spec:
+        said.append(f"{after.spec} instead of {before.spec}")
+    if before.plugin_filename != after.plugin_filename:
+        said.append(f"{after.plugin_filename} instead of {before.plugin_filename}")
+    old, new = before.arguments or {}, after.arguments or {}
+    gone = [key for key in old if key not in new]
+    said += [f"argument {key}={value}" for key, value in new.items() if old.get(key) != value]
+    said += [f"no longer with argument {key}" for key in gone]
+    if before.run_async != after.run_async:
+        said.append("asynchronous" if after.run_async else "synchronous")
+    if before.error_behavior != after.error_behavior:
+        said.append(f"error behavior {after.error_behavior.value}, not {before.error_behavior.value}")
+    return said
+
+
+def _code_change(saved: Saved) -> str:
+    return "goes on as it was" if saved.is_unchanged else "runs the new code"
+
+
+def _reload(engine: Engine, trigger: Trigger, saved: Saved) -> RegisteredTrigger:
+    reloaded = engine.triggers.reload(trigger.database, trigger.name)
+    return _registered(reloaded, _code_change(saved))
 
 
 def _registered(trigger: Trigger, change: str) -> RegisteredTrigger:

@@ -97,6 +97,30 @@ class Session:
             engine.triggers.subscribe(self._run_finished)
         return engine
 
+    def check(
+        self,
+        options: Mapping[str, object] | None = None,
+        *,
+        file: Path | None = None,
+        plugins: bool = True,
+    ) -> None:
+        """Accept what `start` could start with, as far as that shows beside the engine that runs.
+
+        Raises: ProcengineError, from the configuration or the data folder.
+        """
+        from procengine.config import load_config
+        from procengine.data_folder import DataFolder
+
+        settings = self.settings.given()
+        call = dict(options or {})
+        defaults = self._notebook_defaults({**call, **settings}, file, plugins=plugins)
+        config = load_config(call | defaults, settings=settings, environ=os.environ, file=file).config
+        in_use = self._engine.config.data_dir if self._engine is not None else None
+        if config.object_store == "file" and config.data_dir not in (None, in_use):
+            folder = DataFolder(cast("Path", config.data_dir))
+            folder.open()
+            folder.close()
+
     def stop(self, reason: str = "stopped") -> None:
         """Stop the engine and wait for its threads; stopping twice is allowed."""
         engine, self._engine = self._engine, None

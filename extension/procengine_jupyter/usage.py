@@ -30,6 +30,7 @@ class MagicParser(argparse.ArgumentParser):
             allow_abbrev=False,
             formatter_class=_HelpFormatter,
         )
+        self._line = ""
 
     def error(self, message: str) -> NoReturn:
         """Refuse the words.
@@ -37,6 +38,8 @@ class MagicParser(argparse.ArgumentParser):
         Raises: UsageError.
         """
         usage = " ".join(self.format_usage().removeprefix("usage:").split())
+        if message.startswith("unrecognized arguments") and "cron:" in self._line:
+            message += "\nput a specification with spaces in quotes: --trigger 'cron:0 */5 * * * *'"
         raise UsageError(f"{message}\naccepted: {usage}")
 
     def read(self, line: str) -> argparse.Namespace:
@@ -44,6 +47,7 @@ class MagicParser(argparse.ArgumentParser):
 
         Raises: UsageError.
         """
+        self._line = line
         try:
             words = split_words(line)
         except InvalidInputError as error:

@@ -16,6 +16,9 @@ from procengine.errors import StoppedError
 from procengine.processing.progress import Progress
 from procengine.processing.worker_pool import WorkerPool
 
+LONGEST_WAIT_SECONDS = 0.25
+"""A wait without end cannot be interrupted on every system, so it is made of such pieces."""
+
 
 class Strand:
     """A turn for one thread at a time, and the worker's task that uses it.
@@ -69,20 +72,21 @@ class Strand:
             self._closed = True
             callers, self._callers = self._callers, deque()
         for caller in callers:
-            caller.called.set()
+            caller.call()
 
     def _take_turn(self) -> None:
-        with self._lock:
-            if self._closed:
-                raise _closed()
-            if not self._held:
-                self._held = True
-                self._progress.begin()
-                return
-            caller = _Caller()
-            self._callers.append(caller)
+        caller = _Caller()
         try:
-            caller.called.wait()
+            with self._lock:
+                if self._closed:
+                    raise _closed()
+                if not self._held:
+                    self._held = True
+                    self._progress.begin()
+                    caller.granted = True
+                    return
+                self._callers.append(caller)
+            caller.wait()
         except BaseException:
             self._withdraw(caller)
             raise
@@ -135,15 +139,29 @@ class Strand:
     def _grant(self) -> None:
         caller = self._callers.popleft()
         caller.granted = True
-        caller.called.set()
+        caller.call()
 
 
 class _Caller:
-    __slots__ = ("called", "granted")
+    """One who waits for the turn; called once, when it has the turn or will never have it.
+
+    It waits for a bare lock: the stop button can interrupt that anywhere, where an event's own lock would be left
+    in a state that nobody can say.
+    """
+
+    __slots__ = ("_called", "granted")
 
     def __init__(self) -> None:
-        self.called = threading.Event()
+        self._called = threading.Lock()
+        self._called.acquire()
         self.granted = False
+
+    def call(self) -> None:
+        self._called.release()
+
+    def wait(self) -> None:
+        while not self._called.acquire(timeout=LONGEST_WAIT_SECONDS):
+            pass
 
 
 def _closed() -> StoppedError:

@@ -63,6 +63,33 @@ def test_running_the_cell_again_puts_new_code_in_place(notebook: Notebook) -> No
     assert len(notebook.engine.triggers.runs.of_trigger("house", "hot_rooms")) == 2
 
 
+def test_the_card_says_what_the_cell_changed_of_the_trigger(notebook: Notebook) -> None:
+    """Enabling again, lost arguments, another table and a new database are named, not just called a change."""
+    assert "new database house" in notebook.run(HOT_ROOMS).text()
+    notebook.run("%influxdb3 disable trigger --database house hot_rooms")
+    body = HOT_ROOMS.split("\n", 1)[1]
+    card = notebook.run("%%plugin hot_rooms --trigger table:hoem --database house\n" + body).text()
+    said = "enabled again; table:hoem instead of table:home; no longer with argument limit"
+    assert f"trigger hot_rooms changed ({said}): table:hoem in house" in card
+    assert "new database" not in card
+
+
+def test_a_restart_that_cannot_be_leaves_the_engine_up(notebook: Notebook, tmp_path: Path) -> None:
+    """Options and folder of a restart are looked at before the running engine is stopped."""
+    (tmp_path / "file").write_text("")
+    before = notebook.engine
+    for options in ("--gen1-duration 7m", f"--data-dir {tmp_path / 'file' / 'data'}"):
+        notebook.fails(f"%procengine restart {options}")
+        assert notebook.engine is before
+        assert before.running
+
+
+def test_an_unquoted_cron_is_told_of_quotes(notebook: Notebook) -> None:
+    """A specification with spaces falls into words; the error says how to keep it together."""
+    text = "%%plugin p --trigger cron:0 * * * * * --database house\ndef process_scheduled_call(a, b, c=None): pass"
+    assert "put a specification with spaces in quotes" in notebook.fails(text)
+
+
 def test_changed_options_change_the_trigger(notebook: Notebook) -> None:
     """Other arguments change the trigger in place, and hold for the next run."""
     notebook.run(HOT_ROOMS)

@@ -28,7 +28,8 @@ class RegisteredTrigger:
 class PluginCard(View):
     """The card of one plugin cell; the notes' line numbers are the cell's.
 
-    ``former`` is where the file's text before it was kept, or empty.
+    ``former`` is where the file's text before it was kept, ``new_database`` the database that the cell made;
+    empty where there is none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PluginCard(View):
     former: str = ""
     entry_points: tuple[str, ...]
     triggers: tuple[RegisteredTrigger, ...] = ()
+    new_database: str = ""
     notes: tuple[Note, ...] = ()
     next_step: str = ""
 
@@ -45,6 +47,7 @@ class PluginCard(View):
         return card(
             self.name,
             part(_KEPT, code(self.former)) if self.former else "",
+            part("new database", self.new_database) if self.new_database else "",
             *(_trigger_html(trigger) for trigger in self.triggers),
             part("try", code(self.next_step)) if self.next_step else "",
             _notes_html(self.notes),
@@ -57,6 +60,8 @@ class PluginCard(View):
         lines = [f"{self.name}: {self.change} {self.path} · {', '.join(self.entry_points)}"]
         if self.former:
             lines.append(f"  {_KEPT} {self.former}")
+        if self.new_database:
+            lines.append(f"  new database {self.new_database}")
         lines += [f"  {_trigger_text(trigger)}" for trigger in self.triggers]
         if self.next_step:
             lines.append(f"  try: {self.next_step}")
