@@ -49,9 +49,9 @@ def plugin_builtins(mentions: Mentions, *, aliases: Mapping[str, str] | None = N
     names["exit"] = names["quit"] = leave
     if mentions.line_builder:
         names[LineBuilder.__name__] = fresh_line_builder()
-    renamed = {name: other for name, other in (aliases or {}).items() if name != other}
+    renamed = {name: other for name, other in aliases.items() if name != other} if aliases else None
     if renamed or mentions.main:
-        names["__import__"] = _importer(renamed, names)
+        names["__import__"] = _importer(renamed or {}, names)
     return names
 
 

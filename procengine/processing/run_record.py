@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, assert_never
 
 from procengine.clock import NANOSECONDS_PER_SECOND
@@ -50,6 +51,7 @@ def rfc3339_text(instant_ns: int) -> str:
     return f"{_date_text(instant_ns, 'T')}Z"
 
 
+@lru_cache(maxsize=16)  # many runs share one scheduled time
 def _date_text(instant_ns: int, separator: str) -> str:
     seconds, nanos = divmod(instant_ns, NANOSECONDS_PER_SECOND)
     text = datetime.fromtimestamp(seconds, UTC).isoformat(separator)[:19]

@@ -2,7 +2,8 @@
 
 Writes go through a whole engine with its data on disk, and are counted from the return of their fdatasync. The
 budgets of 0.1 ms and 1 ms were set beside a bare hand-off between two threads of 14 and 43 microseconds on an idle
-machine; the ratio to that hand-off, measured in turn in the same run, is what is held.
+machine. That hand-off is measured in turn in the same run: where it takes longer, the machine is busy, and the figure
+is scaled down by as much.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ def idle_measurements(synced: list[float], queued: list[float]) -> list[Measurem
     return [
         Measurement(
             name=f"fdatasync to the plugin's first line, idle, p{percent}",
-            value=percentile(synced, percent) / percentile(queued, percent),
-            budget=budget_ms / bare_ms,
-            unit="x",
-            baseline="a bare SimpleQueue between two threads",
+            value=percentile(synced, percent) / max(1.0, percentile(queued, percent) / bare_ms),
+            budget=budget_ms,
+            unit="ms",
+            baseline="scaled down where a bare SimpleQueue hand-off is slower than it should be",
             details={"ms": percentile(synced, percent), "bare ms": percentile(queued, percent)},
         )
         for percent, budget_ms, bare_ms in ((50, 0.1, BARE_P50_MS), (99, 1.0, BARE_P99_MS))
