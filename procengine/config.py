@@ -23,6 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
+from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.errors import ConfigError, InvalidInputError
 from procengine.model.duration import parse_duration
 
@@ -32,7 +33,6 @@ MODES = ("all", "ingest", "query", "process", "compact")
 OBJECT_STORES = ("memory", "file")
 GEN1_DURATIONS = (60.0, 300.0, 600.0)
 TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
-NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 class Origin(Enum):
