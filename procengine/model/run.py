@@ -114,7 +114,9 @@ class Run:
     ``rows_in`` is the number of rows of a write trigger's table batches, else 0. ``writes`` maps
     ``(database, table)`` to the rows that the run stored (a dry run: would store). ``lines`` maps each
     database to the line protocol that the run wrote, synchronous writes first; it is kept for dry runs
-    and fired runs only. ``queue_wait_ns`` is the time from the event to the entry.
+    and fired runs only. ``queue_wait_ns`` is the time from the event to the entry. ``trigger_id`` tells the
+    trigger from another of the same name, made after it was deleted. ``peak_memory_bytes`` is by how much
+    memory grew at most during the run; it is measured under a memory limit only, and else None.
     """
 
     run_id: int
@@ -139,3 +141,5 @@ class Run:
     response: Response | None = None
     dry_run: bool = False
     attempt: int = 1
+    trigger_id: int = 0
+    peak_memory_bytes: int | None = None

@@ -152,6 +152,7 @@ class PluginRunner:
             response=returned.response,
             dry_run=run.is_dry,
             attempt=attempt,
+            trigger_id=trigger.trigger_id,
         )
 
     def _trigger_cache(self, trigger: Trigger) -> PyCache:

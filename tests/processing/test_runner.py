@@ -108,6 +108,12 @@ def test_start_and_finish_rows(plugin_bench: PluginBench, event: object, text: s
     assert plugin_bench.logs.entries() == run.logs
 
 
+def test_a_run_knows_its_trigger_by_id_and_no_peak_of_memory(plugin_bench: PluginBench) -> None:
+    """A run names its trigger's id, and has a peak of memory only where a limit had it measured."""
+    run = plugin_bench.run_scheduled("pass", trigger=make_trigger(trigger_id=7))
+    assert (run.trigger_id, run.peak_memory_bytes) == (7, None)
+
+
 FAILING = "def process_writes(a, b, c):\n    raise ValueError('no')\n"
 
 
