@@ -6,13 +6,14 @@ however that ends. ``format.json`` says by which layout the folder was written; 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from procengine.errors import DataFolderLockedError, DataFormatError, StorageError
+from procengine.file_system import LOCAL, FileSystem, make_folder_durably, write_durably
 
 FORMAT_NAME = "procengine-data"
 FORMAT_VERSION = 1
@@ -23,8 +24,9 @@ FORMAT_FILE = "format.json"
 class DataFolder:
     """A data folder that this process has locked, from `open` to `close`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, file_system: FileSystem = LOCAL) -> None:
         self.path = path
+        self._files = file_system
         self._lock_file: IO[str] | None = None
 
     @property
@@ -51,7 +53,7 @@ class DataFolder:
             StorageError: it cannot be made or written to.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder_durably(self._files, self.path)
             self._lock_file = self._locked()
             self._check_format()
         except OSError as error:
@@ -97,12 +99,14 @@ class DataFolder:
 
     def _check_format(self) -> None:
         path = self.path / FORMAT_FILE
-        if not path.exists():
-            self._refuse_strange_content()
-            _write_durably(path, json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION}))
+        names = self._files.names(self.path)
+        if FORMAT_FILE not in names:
+            self._refuse_strange_content(names)
+            content = json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION})
+            write_durably(self._files, path, content.encode())
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(self._files.read(path))
             name, version = found["format"], found["version"]
         except (ValueError, KeyError, TypeError) as error:
             raise DataFormatError(f"{str(path)!r} does not name a data format: {error}") from error
@@ -113,28 +117,12 @@ class DataFolder:
                 "procengine that wrote it"
             )
 
-    def _refuse_strange_content(self) -> None:
-        if (self.path / "wal").exists() or (self.path / "catalog").exists():
+    def _refuse_strange_content(self, names: Sequence[str]) -> None:
+        if "wal" in names or "catalog" in names:
             raise DataFormatError(
                 f"data folder {str(self.path)!r} holds data but no {FORMAT_FILE}; it was not written by procengine, "
                 "or the file was lost"
             )
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    with contextlib.suppress(OSError):  # not every file system can sync a folder
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 if os.name == "nt":  # pragma: no cover

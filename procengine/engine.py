@@ -41,6 +41,7 @@ from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
 from procengine.errors import PluginsDisabledError, StoppedError
+from procengine.file_system import LOCAL, FileSystem
 from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted, TableDeleted
 from procengine.model.run import LogEntry
 from procengine.model.write_result import WriteResult
@@ -89,7 +90,8 @@ class Engine:
 
     Options are those of `procengine.config.EngineConfig`, by name; what is not given is looked for in
     ``settings``, in ``environ`` (the process's by default) and in ``config_file``.
-    With object store ``memory`` nothing outlives the engine.
+    With object store ``memory`` nothing outlives the engine. ``file_system`` is where all durable files lie; tests
+    give one that fails, or that remembers.
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``writer``, ``query_executor``; and, while the plugin part is on, ``triggers``, ``plugins``,
@@ -107,6 +109,7 @@ class Engine:
         environ: Mapping[str, str] | None = None,
         config_file: str | Path | None = None,
         clock: Clock | None = None,
+        file_system: FileSystem = LOCAL,
         **options: object,
     ) -> None:
         self.loaded_config = load_config(
@@ -117,6 +120,7 @@ class Engine:
         )
         self.config: EngineConfig = self.loaded_config.config
         self.clock: Clock = clock if clock is not None else SystemClock()
+        self._file_system = file_system
         self._stopped = False
         self._part: PluginPart | None = None
         with ExitStack() as started:
@@ -133,7 +137,10 @@ class Engine:
         """Open the folder, the catalog, and the rows; replay the log into the buffer."""
         folder = self._open_folder(started)
         self.catalog = Catalog(
-            folder.catalog if folder is not None else None, clock=self.clock, node_id=self.config.node_id
+            folder.catalog if folder is not None else None,
+            clock=self.clock,
+            node_id=self.config.node_id,
+            file_system=self._file_system,
         )
         started.callback(self.catalog.close)
         self.catalog.start()
@@ -141,12 +148,14 @@ class Engine:
             folder.wal if folder is not None else None,
             clock=self.clock,
             flush_interval_seconds=self.config.wal_flush_interval,
+            file_system=self._file_system,
         )
         self.write_buffer = WriteBuffer(
             folder.tables if folder is not None else None,
             catalog=self.catalog,
             gen1_duration_ns=int(self.config.gen1_duration * NANOSECONDS_PER_SECOND),
             policy=_snapshot_policy(self.config),
+            file_system=self._file_system,
         )
         for contents in self.wal.open(after=self.write_buffer.load()):
             self.write_buffer.apply(contents)
@@ -157,7 +166,7 @@ class Engine:
     def _open_folder(self, started: ExitStack) -> DataFolder | None:
         if self.config.object_store == "memory" or self.config.data_dir is None:
             return None
-        folder = DataFolder(self.config.data_dir)
+        folder = DataFolder(self.config.data_dir, file_system=self._file_system)
         folder.open()
         started.callback(folder.close)
         return folder

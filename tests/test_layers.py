@@ -15,7 +15,8 @@ PACKAGES = {
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
-    ("procengine.clock", "procengine.data_folder"),
+    ("procengine.clock", "procengine.file_system"),
+    ("procengine.data_folder",),
     ("procengine.model",),
     ("procengine.catalog", "procengine.wal", "procengine.cache", "procengine.config"),
     ("procengine.write",),

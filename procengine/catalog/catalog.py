@@ -25,6 +25,7 @@ from procengine.catalog.limits import Limits
 from procengine.catalog.state import CatalogState, Draft
 from procengine.clock import Clock
 from procengine.errors import DatabaseNotFoundError, StoppedError
+from procengine.file_system import LOCAL, FileSystem
 from procengine.model.catalog_event import CatalogCreated, CatalogEvent, DatabaseCreated
 from procengine.model.column import Column, ColumnType
 from procengine.model.names import INTERNAL_DATABASE
@@ -61,8 +62,9 @@ class Catalog:
         clock: Clock,
         limits: Limits | None = None,
         node_id: str | None = None,
+        file_system: FileSystem = LOCAL,
     ) -> None:
-        self._files = CatalogFiles(folder) if folder is not None else None
+        self._files = CatalogFiles(folder, file_system=file_system) if folder is not None else None
         self._clock = clock
         self._node_id = node_id
         self._head = _Head(CatalogState(), None)

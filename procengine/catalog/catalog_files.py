@@ -9,15 +9,17 @@ checkpoint has are passed over.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from procengine.catalog.durable_file import TEMPORARY_SUFFIX, replace_file
 from procengine.catalog.event_codec import decode_state, encode_state
 from procengine.catalog.event_log import EventLog
 from procengine.catalog.state import CatalogState, Draft
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
+from procengine.file_system import PART_SUFFIX, FileSystem, make_folder_durably, write_durably
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 
 logger = logging.getLogger(__name__)
@@ -47,8 +49,9 @@ class OpenLog:
 class CatalogFiles:
     """The catalog's folder. Not locked: the catalog's commit lock is held around it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, file_system: FileSystem) -> None:
         self._folder = folder
+        self._files = file_system
 
     def load(self) -> tuple[CatalogState, OpenLog]:
         """Return the state that the files hold, and the log open for the next commit.
@@ -59,11 +62,11 @@ class CatalogFiles:
             StorageError: the folder cannot be read or written.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder_durably(self._files, self._folder)
             return self._load()
         except OSError as error:
             raise StorageError(
-                f"cannot use catalog folder {str(self._folder)!r}: {error.strerror}; "
+                f"cannot use catalog folder {str(self._folder)!r}: {error.strerror or error}; "
                 "it must be a folder that can be read and written"
             ) from error
 
@@ -84,7 +87,7 @@ class CatalogFiles:
         """
         try:
             size = self._write_checkpoint(state)
-            log = EventLog.create(self._path(state.sequence_number, LOG_SUFFIX))
+            log = self._new_log(state.sequence_number)
         except OSError as error:
             logger.warning("cannot write a catalog checkpoint: folder=%s error=%s", self._folder, error)
             return OpenLog(log=open_log.log, end=open_log.end, checkpoint_due_bytes=2 * open_log.end)
@@ -96,7 +99,7 @@ class CatalogFiles:
         state, size = self._read_checkpoint(checkpoint) if checkpoint else (CatalogState(), 0)
         numbers = sorted(self._numbers(LOG_SUFFIX))
         if not numbers:
-            log = EventLog.create(self._path(checkpoint, LOG_SUFFIX))
+            log = self._new_log(checkpoint)
             return state, _open_log(log, log.first_offset, size)
         for number in numbers[:-1]:
             state, older = self._replay(state, self._path(number, LOG_SUFFIX))
@@ -117,7 +120,7 @@ class CatalogFiles:
         """Apply a log's commits; those that the checkpoint has already are passed over."""
         if int(path.stem) > state.sequence_number:
             raise _corrupt(path.with_suffix(CHECKPOINT_SUFFIX), 0, "missing, though its log is there")
-        log = EventLog(path)
+        log = EventLog(path, file_system=self._files)
         try:
             state, end = _replayed(state, log)
         except BaseException:
@@ -127,7 +130,7 @@ class CatalogFiles:
 
     def _read_checkpoint(self, number: int) -> tuple[CatalogState, int]:
         path = self._path(number, CHECKPOINT_SUFFIX)
-        data = path.read_bytes()
+        data = self._files.read(path)
         offset = CHECKPOINT_FORMAT.check(data, str(path))
         record = decode_record(data, offset)
         if not offset or not isinstance(record, Record) or record.end != len(data):
@@ -139,8 +142,11 @@ class CatalogFiles:
 
     def _write_checkpoint(self, state: CatalogState) -> int:
         data = CHECKPOINT_FORMAT.header + encode_record(encode_state(state))
-        replace_file(self._path(state.sequence_number, CHECKPOINT_SUFFIX), data)
+        write_durably(self._files, self._path(state.sequence_number, CHECKPOINT_SUFFIX), data)
         return len(data)
+
+    def _new_log(self, number: int) -> EventLog:
+        return EventLog.create(self._path(number, LOG_SUFFIX), file_system=self._files)
 
     def _remove_before(self, checkpoint: int) -> None:
         """Remove what a checkpoint has replaced, and what a crash left unfinished."""
@@ -150,14 +156,20 @@ class CatalogFiles:
             for number in self._numbers(suffix)
             if number < checkpoint
         ]
-        for path in (*stale, *self._folder.glob(f"*{TEMPORARY_SUFFIX}")):
+        parts = [self._folder / name for name in self._names() if name.endswith(PART_SUFFIX)]
+        for path in (*stale, *parts):
             try:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    self._files.remove(path)
             except OSError as error:
                 logger.warning("cannot remove a replaced catalog file: path=%s error=%s", path, error)
 
     def _numbers(self, suffix: str) -> list[int]:
-        return [int(path.stem) for path in self._folder.glob(f"*{suffix}") if path.stem.isdecimal()]
+        stems = [name.removesuffix(suffix) for name in self._names() if name.endswith(suffix)]
+        return [int(stem) for stem in stems if stem.isdecimal()]
+
+    def _names(self) -> Sequence[str]:
+        return self._files.names(self._folder)
 
     def _path(self, number: int, suffix: str) -> Path:
         return self._folder / f"{number}{suffix}"

@@ -8,14 +8,13 @@ half-way leaves nothing behind.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from procengine.catalog.durable_file import replace_file, sync_data, write_all
 from procengine.catalog.event_codec import decode_commit
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
+from procengine.file_system import AppendFile, FileSystem, write_all, write_durably
 from procengine.model.catalog_event import CatalogEvent
 from procengine.model.framing import Ending, FileFormat, Record, decode_records, encode_record
 
@@ -36,15 +35,18 @@ class Commit:
 class EventLog:
     """An open log file. Closed by `close`; not locked: the catalog's commit lock is held around it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, file_system: FileSystem) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR)
+        self._files = file_system
+        self._file: AppendFile = file_system.reopen(path)
+        self._clean_end: int | None = None
+        """Where the file ends (bytes), while nothing but good records stands in it; None when that is not known."""
 
     @classmethod
-    def create(cls, path: Path) -> EventLog:
+    def create(cls, path: Path, *, file_system: FileSystem) -> EventLog:
         """Make an empty log, durably, and open it."""
-        replace_file(path, LOG_FORMAT.header)
-        return cls(path)
+        write_durably(file_system, path, LOG_FORMAT.header)
+        return cls(path, file_system=file_system)
 
     @property
     def first_offset(self) -> int:
@@ -58,7 +60,7 @@ class EventLog:
             CorruptFileError: a record is damaged and good ones follow it.
             DataFormatError: the file is of another version, or no log.
         """
-        data = self.path.read_bytes()
+        data = self._files.read(self.path)
         first = LOG_FORMAT.check(data, str(self.path))
         if not first:
             raise self._corrupt(0, "it ends within its header")
@@ -77,23 +79,23 @@ class EventLog:
             StorageError: it could not be written; what is at the offset does not count.
         """
         record = encode_record(payload)
+        clean_end, self._clean_end = self._clean_end, None
         try:
-            if os.fstat(self._descriptor).st_size != offset:
-                os.ftruncate(self._descriptor, offset)
-            write_all(self._descriptor, record, offset)
-            sync_data(self._descriptor)
+            if clean_end != offset:
+                self._file.truncate(offset)
+            write_all(self._file, record)
+            self._file.sync()
         except OSError as error:
             self._drop(offset)
             raise StorageError(
-                f"cannot write catalog log {str(self.path)!r}: {error.strerror}; nothing was changed"
+                f"cannot write catalog log {str(self.path)!r}: {error.strerror or error}; nothing was changed"
             ) from error
-        return offset + len(record)
+        self._clean_end = offset + len(record)
+        return self._clean_end
 
     def close(self) -> None:
         """Close the file. Closing twice is allowed."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     def _corrupt(self, offset: int, why: str) -> CorruptFileError:
         path = str(self.path)
@@ -104,7 +106,7 @@ class EventLog:
     def _drop(self, offset: int) -> None:
         """Take back a failed write, as far as the disk lets us; the next write does it again."""
         try:
-            os.ftruncate(self._descriptor, offset)
+            self._file.truncate(offset)
         except OSError as error:
             logger.warning("cannot shorten catalog log: path=%s error=%s", self.path, error)
 
@@ -119,9 +121,9 @@ class EventLog:
 
     def _cut_tail(self, data: bytes, offset: int) -> None:
         aside = self.path.with_name(f"{self.path.name}.torn-{offset}")
-        replace_file(aside, data[offset:])
-        os.ftruncate(self._descriptor, offset)
-        os.fsync(self._descriptor)
+        write_durably(self._files, aside, data[offset:])
+        self._file.truncate(offset)
+        self._file.sync()
         logger.warning(
             "cut a torn tail off the catalog log: path=%s offset=%d bytes=%d kept=%s",
             self.path,

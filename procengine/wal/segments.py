@@ -23,9 +23,15 @@ from itertools import zip_longest
 from pathlib import Path
 
 from procengine.errors import CorruptFileError, StorageError
+from procengine.file_system import (
+    AppendFile,
+    FileSystem,
+    make_folder_durably,
+    write_all,
+    write_durably,
+)
 from procengine.model.framing import End, Ending, FileFormat, Record, decode_records, encode_record
 from procengine.wal.contents_codec import sequence_number_of
-from procengine.wal.file_system import AppendFile, FileSystem, write_all, write_durably
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +90,7 @@ class Segments:
             DataFormatError: a file has another format version, or is no segment.
             CorruptFileError: a record is damaged or missing.
         """
-        self._files.make_folder(self._folder)
+        make_folder_durably(self._files, self._folder)
         found = self._find()
         self._segments = tuple(found)
         self._last_ordinal = max((one.ordinal for one in found), default=0)

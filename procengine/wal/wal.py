@@ -20,9 +20,9 @@ from pathlib import Path
 
 from procengine.clock import Clock
 from procengine.errors import InvalidInputError, StoppedError, WalContentsGoneError
+from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.wal.contents_codec import decode_contents, encode_contents, encode_rows
-from procengine.wal.file_system import LOCAL, FileSystem
 from procengine.wal.pending_flush import PendingFlush
 from procengine.wal.recent_contents import RecentContents
 from procengine.wal.segments import Segments

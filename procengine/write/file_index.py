@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from procengine.errors import CorruptFileError
+from procengine.file_system import FileSystem, make_folder_durably, write_durably
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
-from procengine.wal import FileSystem
-from procengine.wal.file_system import write_durably
 from procengine.write.parquet_file import ParquetFile
 
 logger = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class FileIndex:
             DataFormatError: it has another format version.
             CorruptFileError: it is damaged, or names a file that is not there.
         """
-        self._files.make_folder(self._folder)
+        make_folder_durably(self._files, self._folder)
         indexed = IndexedFiles()
         if INDEX_NAME in self._files.names(self._folder):
             indexed = self._decode(self._files.read(self.path))

@@ -20,9 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from procengine.file_system import PART_SUFFIX, AppendFile, FileSystem, create_anew, write_all
 from procengine.model.column import TIME, ColumnType
-from procengine.wal import AppendFile, FileSystem
-from procengine.wal.file_system import write_all
 from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
 from procengine.write.parquet_file import ParquetFile
@@ -110,10 +109,8 @@ def read_parquet(file_system: FileSystem, file: ParquetFile) -> pa.RecordBatch:
 
 
 def _write_file(file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags: Sequence[str]) -> int:
-    part = path.with_name(path.name + ".part")
-    with contextlib.suppress(FileNotFoundError):
-        file_system.remove(part)
-    file = file_system.create(part)
+    part = path.with_name(path.name + PART_SUFFIX)
+    file = create_anew(file_system, part)
     try:
         sink = _Sink(file)
         _write_batch(sink, batch, tags)

@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Sequence
 
-from procengine.wal import FileSystem
+from procengine.file_system import FileSystem
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.snapshot import remove_quietly
 

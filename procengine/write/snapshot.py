@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from procengine.wal import FileSystem
+from procengine.file_system import FileSystem, make_folder_durably
 from procengine.write.buffered_rows import BufferedRows
 from procengine.write.file_index import FileIndex
 from procengine.write.parquet_file import ParquetFile
@@ -109,7 +109,7 @@ class SnapshotFiles:
         self, table: FrozenTable, rows: tuple[BufferedRows, ...], added: list[ParquetFile]
     ) -> None:
         folder = self._index.table_folder(table.database_id, table.table_id)
-        self._file_system.make_folder(folder)
+        make_folder_durably(self._file_system, folder)
         for between in partitions(rows, self._gen1_duration_ns):
             number, self.next_number = self.next_number, self.next_number + 1
             file = write_parquet(

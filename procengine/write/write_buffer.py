@@ -21,9 +21,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from procengine.errors import NotFoundError, StorageError
+from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import WalContents
 from procengine.model.table_schema import TableSchema
-from procengine.wal import LOCAL, FileSystem
 from procengine.write.buffered_rows import BufferedRows
 from procengine.write.file_index import FileIndex, IndexedFiles
 from procengine.write.parquet_file import ParquetFile

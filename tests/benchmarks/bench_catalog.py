@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from procengine.catalog import Catalog
-from procengine.catalog.durable_file import sync_data
 from procengine.clock import SystemClock
 from procengine.model.column import Column, ColumnType
 from procengine.model.line_group import LineGroup, ParsedLines
@@ -106,7 +105,7 @@ def append_and_sync(descriptor: int, count: int) -> None:
     """Make 300 bytes durable, so many times."""
     for _ in range(count):
         os.write(descriptor, bytes(300))
-        sync_data(descriptor)
+        getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
 def uniform_lines(count: int) -> ParsedLines:

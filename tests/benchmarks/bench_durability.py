@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from procengine.clock import SystemClock
+from procengine.file_system import LOCAL, AppendFile, LocalFileSystem
 from procengine.model.framing import encode_record
 from procengine.model.table_rows import TableRows, WalContents
-from procengine.wal import LOCAL, AppendFile, Wal
+from procengine.wal import Wal
 from procengine.wal.contents_codec import encode_contents, encode_rows
-from procengine.wal.file_system import LocalFileSystem
 from tests.benchmarks.measurement import Measurement, alternate, percentile
 
 BATCHES = 200

@@ -7,7 +7,6 @@ import json
 import os
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ from procengine.errors import (
     StorageError,
     WriteFailedError,
 )
-from procengine.wal import Wal
-from procengine.wal.file_system import LOCAL, AppendFile
-from procengine.write.write_buffer import WriteBuffer
+from procengine.file_system import LOCAL, AppendFile
 from tests.engine.looks import rows
 
 
@@ -94,12 +91,9 @@ class _FaultyFile:
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> FaultyDisk:
-    """A disk under the log and the Parquet files of the engines that are made from now on."""
-    disk = FaultyDisk()
-    monkeypatch.setattr("procengine.engine.Wal", partial(Wal, file_system=disk))
-    monkeypatch.setattr("procengine.engine.WriteBuffer", partial(WriteBuffer, file_system=disk))
-    return disk
+def disk() -> FaultyDisk:
+    """A disk for an engine."""
+    return FaultyDisk()
 
 
 def test_folder_of_another_version(tmp_path: Path) -> None:
@@ -163,7 +157,7 @@ def test_folder_that_is_a_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         Engine(data_dir=place, environ={})
     assert str(caught.value) == (
-        f"cannot use data folder {str(place)!r}: File exists; give a folder that can be written to, "
+        f"cannot use data folder {str(place)!r}: Not a directory; give a folder that can be written to, "
         "or use object_store 'memory'"
     )
     assert threading.active_count() == before
@@ -192,7 +186,7 @@ def test_damaged_log(tmp_path: Path) -> None:
 def test_disk_that_fails_under_the_log(tmp_path: Path, disk: FaultyDisk, faulty: str, code: int) -> None:
     """A write that the disk refuses is not acknowledged, nor there; the next is, and so it is after a restart."""
     disk.faulty = frozenset(faulty.split())
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         engine.write("house", "home n=1i 1")
         for number in (2, 3):
             disk.fault = code
@@ -207,13 +201,13 @@ def test_disk_that_fails_under_the_log(tmp_path: Path, disk: FaultyDisk, faulty:
         assert numbers(engine) == [1]
         engine.write("house", "home n=4i 4")
         assert numbers(engine) == [1, 4]
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         assert numbers(engine) == [1, 4]
 
 
 def test_no_sync_rows_of_a_full_disk(tmp_path: Path, disk: FaultyDisk) -> None:
     """Rows that nobody waited for and that the disk refused are not shown either: what is seen is durable."""
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         engine.write("house", "home n=1i 1")
         disk.fault = errno.ENOSPC
         engine.write("house", "home n=2i 2", no_sync=True)
@@ -228,7 +222,7 @@ def test_no_sync_rows_of_a_full_disk(tmp_path: Path, disk: FaultyDisk) -> None:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 def test_disk_that_fails_under_a_snapshot(tmp_path: Path, disk: FaultyDisk, code: int) -> None:
     """A snapshot that the disk refuses is an error with its place; no row is lost or doubled, then or later."""
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         engine.write("house", "home n=1i 1\nhome n=2i 2")
         disk.fault = code
         with pytest.raises(StorageError) as caught:
@@ -240,26 +234,20 @@ def test_disk_that_fails_under_a_snapshot(tmp_path: Path, disk: FaultyDisk, code
         engine.write("house", "home n=3i 3")
         engine.snapshot()
         assert numbers(engine) == [1, 2, 3]
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         engine.write("house", "home n=4i 4")
         assert numbers(engine) == [1, 2, 3, 4]
 
 
-def test_full_disk_under_the_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_under_the_catalog(tmp_path: Path, disk: FaultyDisk) -> None:
     """A write whose new columns cannot be committed is refused whole, with the file; the next one succeeds."""
-    with Engine(data_dir=tmp_path, environ={}) as engine:
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
         engine.write("house", "home n=1i 1")
-
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        with monkeypatch.context() as patch:
-            patch.setattr("procengine.catalog.event_log.write_all", full)
-            with pytest.raises(
-                StorageError, match=r"cannot write catalog log .*No space left on device"
-            ):
-                engine.write("house", "home n=2i,fresh=1i 2")
-            engine.write("house", "home n=3i 3")
+        disk.fault = errno.ENOSPC
+        with pytest.raises(StorageError, match=r"cannot write catalog log .*No space left on device"):
+            engine.write("house", "home n=2i,fresh=1i 2")
+        disk.fault = None
+        engine.write("house", "home n=3i 3")
         assert [c.name for c in engine.catalog.database("house").tables["home"].schema.columns] == ["n"]
         engine.write("house", "home n=4i,fresh=1i 4")
         assert numbers(engine) == [1, 3, 4]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from procengine.file_system import FileSystem
 from procengine.model.column import Column, ColumnType
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.table_schema import TableSchema
-from procengine.wal import FileSystem
 from procengine.write.buffered_rows import complete
 from procengine.write.merge_duplicates import merge_duplicates
 from procengine.write.table_view import TableView

@@ -15,7 +15,8 @@ import pytest
 
 from procengine.clock import VirtualClock
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
-from procengine.wal import LOCAL, Wal
+from procengine.file_system import LOCAL
+from procengine.wal import Wal
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.snapshot import absorbable
 from procengine.write.snapshot_tracker import SnapshotPolicy

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from procengine.errors import NotFoundError
+from procengine.file_system import LOCAL
 from procengine.model.column import Column, ColumnType
-from procengine.wal import LOCAL
 from procengine.write.snapshot_tracker import SnapshotPolicy, SnapshotTracker
 from procengine.write.table_buffer import LONG_TAIL
 from procengine.write.write_buffer import WriteBuffer

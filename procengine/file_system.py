@@ -1,7 +1,8 @@
 """How are files made durable?
 
-The few calls on which acknowledged rows depend, behind a protocol, so that a test can refuse a write, forget what
-was not synced, or record the order of the calls. Errors are `OSError`.
+The few calls on which everything acknowledged depends (log, catalog, Parquet files and their index, the folder's
+format), behind a protocol, so that a test can refuse a write, forget what was not synced, or record the order of
+the calls. Errors are `OSError`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+PART_SUFFIX = ".part"
+"""What ends the name of a file that is not whole yet."""
 
 
 class AppendFile(Protocol):
@@ -37,7 +41,7 @@ class FileSystem(Protocol):
     """Folders and files."""
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it, where they are missing."""
+        """Make one folder, in one that is there; it is an error that something of its name is there."""
         ...
 
     def names(self, folder: Path) -> Sequence[str]:
@@ -96,11 +100,8 @@ class LocalFileSystem:
     """The files of this machine."""
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it; their names are made durable."""
-        missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for one in missing:
-            self.sync_folder(one.parent)
+        """Make one folder."""
+        folder.mkdir()
 
     def names(self, folder: Path) -> Sequence[str]:
         """Return the names in a folder."""
@@ -155,12 +156,20 @@ def write_all(file: AppendFile, data: bytes | bytearray | memoryview) -> None:
         rest = rest[taken:]
 
 
-def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
-    """Put a file in place so that it is there whole or not at all, whatever happens meanwhile."""
-    part = path.with_name(path.name + ".part")
+def create_anew(file_system: FileSystem, path: Path) -> AppendFile:
+    """Make a new file in place of one that was left behind, if any."""
     with contextlib.suppress(FileNotFoundError):
-        file_system.remove(part)
-    file = file_system.create(part)
+        file_system.remove(path)
+    return file_system.create(path)
+
+
+def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
+    """Make a file hold exactly these bytes: whoever looks, at whatever moment, finds the old file or the new one.
+
+    Meanwhile ``{name}.part`` is there, and after an error or a crash perhaps still.
+    """
+    part = path.with_name(path.name + PART_SUFFIX)
+    file = create_anew(file_system, part)
     try:
         write_all(file, data)
         file.sync()
@@ -168,3 +177,21 @@ def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
         file.close()
     file_system.replace(part, path)
     file_system.sync_folder(path.parent)
+
+
+def make_folder_durably(file_system: FileSystem, folder: Path) -> None:
+    """Make a folder and those above it, where they are missing, and make its name durable in any case.
+
+    For a folder may be there whose maker ended before it could do so.
+
+    Raises:
+        NotADirectoryError: something else has the name.
+    """
+    try:
+        file_system.make_folder(folder)
+    except FileExistsError:
+        file_system.names(folder)
+    except FileNotFoundError:
+        make_folder_durably(file_system, folder.parent)
+        file_system.make_folder(folder)
+    file_system.sync_folder(folder.parent)
