@@ -34,7 +34,25 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
     "%write": grammar.write_file_parser,
     "%%write": grammar.write_cell_parser,
     "%%query": grammar.query_parser,
+    "%inspect": grammar.inspect_parser,
 }
+_MEANT = {
+    ("%%plugin", "name"): "plugin",
+    ("%fire", "name"): "trigger",
+    ("%inspect", "name"): "inspected",
+}
+"""What a positional word of a magic names, where its own name does not say it."""
+
+_INSPECTED_BY_NAME = {
+    "cache": "trigger",
+    "runs": "trigger",
+    "logs": "trigger",
+    "tables": "database",
+    "last": "table",
+    "distinct": "table",
+}
+"""What the second word of ``%inspect`` names, by its first."""
+
 _COMMAND_LINES = frozenset({"%influxdb3", "%%influxdb3"})
 
 
@@ -108,9 +126,9 @@ class MagicCompleter:
         if len(plain) >= len(wanted):
             return []
         action = wanted[len(plain)]
-        dest = {("%%plugin", "name"): "plugin", ("%fire", "name"): "trigger"}.get(
-            (parser.prog, action.dest), action.dest
-        )
+        dest = _MEANT.get((parser.prog, action.dest), action.dest)
+        if dest == "inspected":
+            dest = _INSPECTED_BY_NAME.get(plain[0], "")
         return self._values(dest, action.choices, words)
 
     def _values(self, dest: str, choices: Iterable[str] | None, words: list[str]) -> list[Candidate]:

@@ -15,6 +15,7 @@ ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
 METHODS = ("GET", "POST")
+INSPECTED = ("cache", "last", "distinct", "runs", "logs", "tables")
 
 
 def procengine_parser() -> MagicParser:
@@ -208,4 +209,31 @@ def query_parser() -> MagicParser:
         "--out", metavar="NAME", help="variable that receives the result; pandas unless --as"
     )
     parser.add_argument("--as", dest="kind", choices=RESULT_KINDS, help="kind of the result")
+    return parser
+
+
+def inspect_parser() -> MagicParser:
+    """Return the parser of ``%inspect``."""
+    parser = MagicParser(
+        "%inspect",
+        "Look at the engine's state while it lives: a table with a filter, sorted by a click on a head, that\n"
+        "looks again by itself while it is in sight. A click on a row shows it whole. Where there is no live page,\n"
+        "its first rows are shown.",
+        "examples:\n"
+        "  %inspect cache                what plugins keep by influxdb3_local.cache\n"
+        "  %inspect cache hot_rooms      of one trigger; global is the namespace that all share\n"
+        "  %inspect last                 the last-value caches\n"
+        "  %inspect last home            the rows of one: by its name, or its table's\n"
+        "  %inspect distinct home        the same of a distinct-value cache\n"
+        "  %inspect runs hot_rooms       the runs of one trigger\n"
+        "  %inspect logs                 what triggers logged",
+    )
+    parser.add_argument("what", choices=INSPECTED, metavar="WHAT", help=", ".join(INSPECTED))
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="trigger, cache, or a cache's table; all when left out"
+    )
+    parser.add_argument("--database", "-d", metavar="DB", help="database, where the name is not enough")
+    parser.add_argument(
+        "--filter", default="", metavar="TEXT", help="show rows that have a text in them"
+    )
     return parser

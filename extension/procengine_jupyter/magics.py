@@ -191,6 +191,15 @@ class ProcengineMagics(Magics):
             return result.kept_as(said.out)
         return result if said.kind is None else converted(result, said.kind)
 
+    @line_magic
+    @documented_by(grammar.inspect_parser)
+    @short_errors
+    def inspect(self, line: str) -> View:
+        """Look at the engine's state."""
+        from procengine_jupyter.inspect_command import inspect
+
+        return inspect(self.session, grammar.inspect_parser().read(line))
+
     @line_cell_magic
     @no_var_expand
     def influxdb3(self, line: str, cell: str | None = None) -> None:

@@ -59,6 +59,11 @@ class Session:
         return self._engine
 
     @property
+    def loop(self) -> Any:
+        """The kernel's own event loop, which runs on the main thread while no cell does; None in a terminal."""
+        return getattr(getattr(self.shell, "kernel", None), "io_loop", None)
+
+    @property
     def folder(self) -> Path:
         """The notebook's folder."""
         return notebook_folder(os.environ, self.shell.user_ns, Path.cwd())

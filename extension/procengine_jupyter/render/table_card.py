@@ -94,12 +94,12 @@ def _head(table: pa.Table) -> pa.Table:
 def table_html(table: pa.Table) -> Html:
     """Return the first rows and columns of a table."""
     shown = _head(table)
-    numeric = [pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in shown.schema]
+    numeric = [is_number(f.type) for f in shown.schema]
     heads = [
         element("th", f.name, soft(type_name(f.type)), css="pe-number" if right else "")
         for f, right in zip(shown.schema, numeric, strict=True)
     ]
-    columns = [_cells(column) for column in shown.columns]
+    columns = [cell_texts(column) for column in shown.columns]
     body = [
         "<tr>"
         + "".join(_cell(text, right=right) for text, right in zip(row, numeric, strict=True))
@@ -118,10 +118,16 @@ def _cell(text: str | None, *, right: bool) -> str:
     return f"<td{css}>{content}</td>"
 
 
-def _cells(column: pa.ChunkedArray) -> list[str | None]:
+def is_number(kind: pa.DataType) -> bool:
+    """Tell whether a column's values are set to the right."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def cell_texts(column: pa.ChunkedArray) -> list[str | None]:
+    """Return each value of a column as one short text, its control characters made visible; None is NULL."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _cells(column.cast(kind.value_type))
+        return cell_texts(column.cast(kind.value_type))
     if pa.types.is_floating(kind):
         return [None if v is None else format_float(float(f"{v:.10g}")) for v in column.to_pylist()]
     if pa.types.is_timestamp(kind):

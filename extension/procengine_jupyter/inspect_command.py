@@ -1,0 +1,86 @@
+"""What does ``%inspect`` look at?"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from procengine_jupyter.fire_command import find_trigger
+from procengine_jupyter.inspectors.contents import Inspected
+from procengine_jupyter.inspectors.inspector import Inspector
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+    from procengine_jupyter.session import Session
+
+
+def inspect(session: Session, said: Namespace) -> Inspector:
+    """Return an inspector of what the magic's words name; it follows the session's engine over restarts.
+
+    Raises:
+        UsageError: the engine is down, or there is nothing of that name.
+        ProcengineError: the state cannot be looked at.
+    """
+    state_of(session.engine, session, said)  # says at once what is wrong with the words
+    known: list[tuple[Engine, Inspected]] = []
+
+    def find() -> Inspected | None:
+        if not session.is_running:
+            return None
+        if not known or known[0][0] is not session.engine:
+            known[:] = [(session.engine, state_of(session.engine, session, said))]
+        return known[0][1]
+
+    return Inspector(find, loop=session.loop, text=said.filter)
+
+
+def state_of(engine: Engine, session: Session, said: Namespace) -> Inspected:
+    """Return the state that the words name, in one engine.
+
+    Raises: UsageError when there is nothing of that name.
+    """
+    return _STATES[said.what](engine, session, said)
+
+
+def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.run_state import RunState
+
+    trigger, database = _trigger(engine, said)
+    return RunState(engine.triggers.runs, trigger, database, cell_names=lambda: session.cells.labels)
+
+
+def _logs(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.log_state import LogState
+
+    return LogState(engine.logs, *_trigger(engine, said))
+
+
+def _tables(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.table_state import TableState
+
+    database = said.database or said.name
+    if database is not None and engine.catalog.find_database(database) is None:
+        known = ", ".join(one.name for one in engine.catalog.databases)
+        raise UsageError(f"no database {database!r}; there are: {known}")
+    return TableState(engine, database)
+
+
+_STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
+    "runs": _runs,
+    "logs": _logs,
+    "tables": _tables,
+}
+
+
+def _trigger(engine: Engine, said: Namespace) -> tuple[str | None, str | None]:
+    """Return the name and database of the trigger that was named; None for those that were not.
+
+    A trigger that is gone has left its runs and logs behind, so that a name need not be a trigger's of today.
+    """
+    if said.name is None or said.database is not None:
+        return said.name, said.database
+    trigger = find_trigger(engine, said.name, None)
+    return trigger.name, trigger.database

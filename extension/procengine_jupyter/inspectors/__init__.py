@@ -1,0 +1,1 @@
+"""How can the engine's state be looked at while it lives?"""

@@ -1,0 +1,62 @@
+"""What does an inspector show, and what can be done to it?
+
+An `Inspected` state answers questions and does not know that it is looked at. Everything here is called on the
+kernel's main thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from procengine.errors import InvalidInputError
+from procengine_jupyter.render.markup import Html
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """State at one instant: ``table`` has a row for each thing that is held.
+
+    ``facts`` say in a few words what all rows together are; ``keys`` identify the rows for `Inspected.delete`, in the
+    table's order. ``hint`` is shown in place of the rows when there are none.
+    """
+
+    title: str
+    table: pa.Table
+    keys: Sequence[object] = ()
+    facts: Sequence[str] = field(default=())
+    hint: str = ""
+
+
+class Inspected(ABC):
+    """State that can be looked at. ``deletes`` is what deleting a row is called; None where that cannot be."""
+
+    deletes: str | None = None
+
+    @abstractmethod
+    def version(self) -> object:
+        """Return something that is equal as long as `contents` would be; cheap, as it is asked every second.
+
+        Raises: ProcengineError when what was looked at is gone; its text is shown.
+        """
+
+    @abstractmethod
+    def contents(self) -> Contents:
+        """Return the state of now.
+
+        Raises: ProcengineError, as `version`.
+        """
+
+    def detail(self, key: object) -> Html | None:  # noqa: ARG002
+        """Return what is shown of one row beneath the table, or None."""
+        return None
+
+    def delete(self, key: object) -> str:  # noqa: ARG002
+        """Delete what one row stands for; return what was done, as a sentence without its full stop.
+
+        Raises: ProcengineError when it cannot be done.
+        """
+        raise InvalidInputError("these rows cannot be deleted")

@@ -1,0 +1,219 @@
+"""How is state looked at, filtered, sorted and deleted from?
+
+An `Inspector` keeps what the reader chose, and the contents as they were last looked at. It needs no front end: its
+snapshots in HTML and text are what an exported or reopened notebook shows. The live form is made when a front end
+asks for it, and looks again once a second while it is in sight, which costs one question when nothing has changed.
+All of it is for the kernel's main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from procengine.errors import ProcengineError
+from procengine_jupyter.inspectors.contents import Contents, Inspected
+from procengine_jupyter.inspectors.rows import Order, Selection, select
+from procengine_jupyter.render.inspector_card import InspectorCard
+from procengine_jupyter.render.markup import Html
+from procengine_jupyter.render.view import View
+
+_NOTHING = pa.table({})
+DOWN = "the engine is down; this is what was there last"
+
+
+class Inspector(View):
+    """State under a glass: ``text_filter``, ``order`` and the chosen row are the reader's.
+
+    ``find`` returns the state of the engine that is up, None while none is: an inspector outlives a restart.
+    ``loop`` is the kernel's event loop, None in a terminal. ``problem`` says why the contents are not those of now,
+    ``done`` what came of the last deletion.
+
+    Raises: ProcengineError when the state cannot be looked at even once.
+    """
+
+    def __init__(
+        self, find: Callable[[], Inspected | None], *, loop: Any = None, text: str = ""
+    ) -> None:
+        """``text`` is the filter to begin with."""
+        self.loop = loop
+        self.problem = ""
+        self.done = ""
+        self._find = find
+        self._filter = text
+        self._order: Order | None = None
+        self._chosen: object = None
+        self._changed: list[Callable[[], None]] = []
+        self._inspected = find()
+        self._version: object = None
+        self._contents = Contents(title="", table=_NOTHING)
+        self._selection = select(_NOTHING)
+        if self._inspected is not None:
+            self._version = self._inspected.version()
+            self._hold(self._inspected.contents())
+        else:
+            self.problem = DOWN
+
+    @property
+    def contents(self) -> Contents:
+        """What was last looked at."""
+        return self._contents
+
+    @property
+    def selection(self) -> Selection:
+        """The rows that are shown."""
+        return self._selection
+
+    @property
+    def text_filter(self) -> str:
+        """The text that rows must have, whatever its case."""
+        return self._filter
+
+    @text_filter.setter
+    def text_filter(self, text: str) -> None:
+        self._filter = text
+        self._hold(self._contents)
+        self._tell()
+
+    @property
+    def order(self) -> Order | None:
+        """By which column the rows are sorted; None keeps the state's own order."""
+        return self._order
+
+    @order.setter
+    def order(self, order: Order | None) -> None:
+        self._order = order
+        self._hold(self._contents)
+        self._tell()
+
+    @property
+    def chosen(self) -> int | None:
+        """The number of the chosen row among those shown; it follows its row through filter and order."""
+        if self._chosen is None:
+            return None
+        keys = self._contents.keys
+        shown = enumerate(self._selection.places)
+        return next((row for row, place in shown if keys[place] == self._chosen), None)
+
+    def choose(self, row: int | None) -> None:
+        """Choose a shown row, or none."""
+        self._chosen = None if row is None else self._contents.keys[self._selection.places[row]]
+        self._tell()
+
+    @property
+    def detail(self) -> Html | None:
+        """What is shown of the chosen row beneath the table."""
+        if self._chosen is None or self._inspected is None:
+            return None
+        return self._inspected.detail(self._chosen)
+
+    @property
+    def deletes(self) -> str | None:
+        """What deleting a row is called, or None."""
+        return self._inspected.deletes if self._inspected is not None else None
+
+    def refresh(self) -> None:
+        """Look again, whether or not anything changed."""
+        self.done = ""
+        self._look()
+        self._tell()
+
+    def refresh_if_changed(self) -> None:
+        """Look again if the state is another than it was; nobody is told when it is not."""
+        problem = self.problem
+        if self._look(only_if_changed=True) or problem != self.problem:
+            self._tell()
+
+    def delete(self) -> None:
+        """Delete what the chosen row stands for; ``done`` says what came of it."""
+        self.done = self._delete()
+        self._look()
+        self._tell()
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call back whenever something else is to be shown."""
+        self._changed.append(callback)
+
+    @property
+    def facts(self) -> list[str]:
+        """What is said beside the title."""
+        shown, held = len(self._selection), self._contents.table.num_rows
+        facts = [f"{shown:,} of {held:,} rows have {self._filter!r}"] if shown != held else []
+        return [*facts, *self._contents.facts]
+
+    @property
+    def hint(self) -> str:
+        """What stands in the place of rows when there are none."""
+        if self._contents.table.num_rows:
+            return f"no row has {self._filter!r} in it"
+        return self._contents.hint
+
+    def html(self) -> Html:
+        """Return the first rows as HTML."""
+        return self._card().html()
+
+    def plain(self) -> str:
+        """Return the first rows as text."""
+        return self._card().plain()
+
+    def _repr_mimebundle_(self, **filters: object) -> dict[str, Any]:
+        """Return both snapshots and, where a front end may show it, the live form."""
+        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**filters))
+        if self.loop is not None:
+            from procengine_jupyter.inspectors.live_inspector import live_bundle
+
+            bundle |= live_bundle(self)
+        return bundle
+
+    def _card(self) -> InspectorCard:
+        return InspectorCard(
+            title=self._contents.title,
+            facts=tuple(self.facts),
+            table=self._selection.part(0, InspectorCard.MOST_ROWS),
+            row_count=len(self._selection),
+            hint=self.hint,
+            problem=self.problem,
+        )
+
+    def _look(self, *, only_if_changed: bool = False) -> bool:
+        """Take the state as it is now, and tell whether it was taken; when it is gone, what was seen last stays."""
+        found = self._find()
+        if found is None:
+            self.problem = DOWN
+            return False
+        same = found is self._inspected and not self.problem
+        self._inspected = found
+        try:
+            version = found.version()
+            if only_if_changed and same and version == self._version:
+                return False
+            self._hold(found.contents())
+        except ProcengineError as error:
+            self.problem = f"{error}; this is what was there last"
+            return False
+        self._version, self.problem = version, ""
+        return True
+
+    def _hold(self, contents: Contents) -> None:
+        self._contents = contents
+        self._selection = select(contents.table, self._filter, self._order)
+
+    def _delete(self) -> str:
+        """Delete what the chosen row stands for; return what came of it."""
+        if self._chosen is None:
+            return "choose a row first"
+        found = self._find()
+        if found is None:
+            return "nothing was deleted: the engine is down"
+        try:
+            done = found.delete(self._chosen)
+        except ProcengineError as error:
+            return f"nothing was deleted: {error}"
+        self._chosen = None
+        return done
+
+    def _tell(self) -> None:
+        for callback in tuple(self._changed):
+            callback()

@@ -1,0 +1,94 @@
+"""Which tables are there and what is in them, as an inspector shows them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from procengine.model.names import INTERNAL_DATABASE
+from procengine_jupyter.inspectors.contents import Contents, Inspected
+from procengine_jupyter.render.markup import Html, rows
+from procengine_jupyter.render.phrases import count, instant
+from procengine_jupyter.render.style import card, code
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
+
+COLUMNS = {
+    "database": pa.string(),
+    "table": pa.string(),
+    "columns": pa.int64(),
+    "rows in memory": pa.int64(),
+    "files": pa.int64(),
+    "rows in files": pa.int64(),
+    "bytes in files": pa.int64(),
+    "first file time (UTC)": pa.string(),
+    "last file time (UTC)": pa.string(),
+}
+
+
+class TableState(Inspected):
+    """The tables of all databases or of one. Duplicates count as often as they are held."""
+
+    def __init__(self, engine: Engine, database: str | None = None) -> None:
+        self._engine = engine
+        self._database = database
+
+    def version(self) -> object:
+        """Return where the rows and the catalog stand."""
+        held = self._engine.write_buffer.statistics()
+        return (
+            self._engine.catalog.state.sequence_number,
+            held.applied_sequence_number,
+            held.snapshot_sequence_number,
+            held.file_count,
+        )
+
+    def contents(self) -> Contents:
+        """Return one row a table."""
+        found = [
+            (database.name, table)
+            for database in self._engine.catalog.databases
+            if database.name != INTERNAL_DATABASE and self._database in (None, database.name)
+            for table in database.tables.values()
+        ]
+        lines = [self._line(database, table) for database, table in found]
+        columns = {name: [line[name] for line in lines] for name in COLUMNS}
+        title = f"tables of {self._database}" if self._database else "tables"
+        return Contents(
+            title=title,
+            facts=[count(len(found), "table")],
+            table=pa.table(columns, schema=pa.schema(COLUMNS)),
+            keys=[(database, table.name) for database, table in found],
+            hint="no table yet; %%write DB makes one",
+        )
+
+    def detail(self, key: object) -> Html | None:
+        """Return a table's columns."""
+        assert isinstance(key, tuple)
+        database = self._engine.catalog.find_database(key[0])
+        table = database.tables.get(key[1]) if database is not None else None
+        if table is None:
+            return None
+        lines: list[list[object]] = [[one.name, code(one.type.value)] for one in table.schema.columns]
+        return card(
+            f"{key[0]}.{key[1]}", rows([["time", code("time")], *lines], heads=["column", "type"])
+        )
+
+    def _line(self, database: str, table: Any) -> dict[str, object]:
+        view = self._engine.write_buffer.view(table.id)
+        first = min((file.min_time_ns for file in view.files), default=None)
+        last = max((file.max_time_ns for file in view.files), default=None)
+        facts = [
+            database,
+            table.name,
+            len(table.schema.columns) + 1,
+            view.row_count,
+            len(view.files),
+            sum(file.row_count for file in view.files),
+            sum(file.size_bytes for file in view.files),
+            None if first is None else instant(first).removesuffix(" UTC"),
+            None if last is None else instant(last).removesuffix(" UTC"),
+        ]
+        return dict(zip(COLUMNS, facts, strict=True))

@@ -1,0 +1,195 @@
+// A table of any length: only rows in sight are in the page, and those are asked for as it is scrolled.
+// All text goes in by textContent; nothing that is shown can be markup.
+
+const ROW = 22; // height of a row, pixels
+const ROWS_SHOWN = 14; // rows of the frame at most
+const TALLEST = 8_000_000; // browsers lay out no taller elements reliably; longer tables scroll in larger steps
+const AHEAD = 20; // rows asked for above and below those in sight
+
+function element(tag, name, parent) {
+  const made = document.createElement(tag);
+  made.className = name;
+  parent?.append(made);
+  return made;
+}
+
+function render({ model, el }) {
+  el.classList.add("pe-table");
+  const frame = element("div", "pe-table-frame", el);
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "grid");
+  const head = element("div", "pe-table-head", frame);
+  const space = element("div", "pe-table-space", frame);
+  const body = element("div", "pe-table-body", space);
+  const hint = element("div", "pe-table-hint", el);
+  let held = { start: 0, version: -1, cells: [] };
+  let asked = null;
+  let due = 0;
+
+  const count = () => model.get("row_count");
+  const height = () => Math.min(count() * ROW, TALLEST);
+  const inFrame = () => Math.max(1, Math.ceil((frame.clientHeight - ROW) / ROW));
+  const topRow = () => {
+    const scrollable = height() - (frame.clientHeight - ROW);
+    if (scrollable <= 0) return 0;
+    const last = Math.max(0, count() - Math.floor((frame.clientHeight - ROW) / ROW));
+    return Math.min(last, Math.round((frame.scrollTop / scrollable) * last));
+  };
+
+
+  function drawHead() {
+    const [sorted, descending] = model.get("order");
+    head.replaceChildren();
+    head.style.gridTemplateColumns = widths();
+    for (const column of model.get("columns")) {
+      const cell = element("button", column.number ? "pe-cell pe-number" : "pe-cell", head);
+      cell.type = "button";
+      cell.setAttribute("role", "columnheader");
+      cell.textContent = column.name;
+      const mine = column.name === sorted;
+      cell.setAttribute("aria-sort", mine ? (descending ? "descending" : "ascending") : "none");
+      if (mine) element("span", "pe-sort", cell).textContent = descending ? " ▾" : " ▴";
+      cell.title = mine && descending ? "restore the order" : mine ? "sort descending" : "sort ascending";
+      cell.addEventListener("click", () => {
+        if (mine && descending) model.send({ kind: "order", column: null });
+        else model.send({ kind: "order", column: column.name, descending: mine });
+      });
+    }
+  }
+
+  function widths() {
+    const columns = model.get("columns");
+    return columns
+      .map((column, place) => (place + 1 < columns.length ? `${column.width}ch` : `minmax(${column.width}ch, 1fr)`))
+      .join(" ");
+  }
+
+  function drawRows() {
+    const first = topRow();
+    const last = Math.min(count(), first + inFrame() + 1);
+    const drawn = [];
+    for (let row = first; row < last; row += 1) {
+      const cells = held.cells[row - held.start];
+      const line = document.createElement("div");
+      line.className = "pe-table-row";
+      line.setAttribute("role", "row");
+      line.setAttribute("aria-rowindex", String(row + 1));
+      line.dataset.row = String(row);
+      line.style.gridTemplateColumns = widths();
+      const chosen = row === model.get("chosen");
+      line.setAttribute("aria-selected", String(chosen));
+      model.get("columns").forEach((column, place) => {
+        const cell = element("span", column.number ? "pe-cell pe-number" : "pe-cell", line);
+        cell.setAttribute("role", "gridcell");
+        const text = cells?.[place];
+        if (cells && text === null) cell.classList.add("pe-null");
+        cell.textContent = cells ? (text ?? "NULL") : "…";
+        if (text && text.length > column.width - 2) cell.title = text;
+      });
+      drawn.push(line);
+    }
+    body.style.transform = `translateY(${frame.scrollTop}px)`;
+    body.replaceChildren(...drawn);
+    ask(first, last);
+  }
+
+  function ask(first, last) {
+    const version = model.get("version");
+    const covered =
+      held.version === version && first >= held.start && last <= held.start + held.cells.length;
+    if (covered || last <= first) return;
+    const start = Math.max(0, first - AHEAD);
+    const wanted = Math.min(count(), last + AHEAD) - start;
+    const key = `${version}:${start}:${wanted}`;
+    if (asked === key) return;
+    asked = key;
+    model.send({ kind: "rows", start, count: wanted });
+  }
+
+  function layOut() {
+    const rows = Math.min(ROWS_SHOWN, Math.max(1, count()));
+    frame.hidden = count() === 0;
+    frame.style.height = `${(rows + 1) * ROW + 2}px`;
+    frame.setAttribute("aria-rowcount", String(count()));
+    space.style.height = `${height()}px`;
+    space.style.width = head.style.width = `max(100%, ${model.get("columns").reduce((sum, c) => sum + c.width, 0)}ch)`;
+    hint.textContent = count() === 0 ? model.get("hint") : "";
+    drawHead();
+    drawRows();
+  }
+
+  function schedule(work) {
+    cancelAnimationFrame(due);
+    due = requestAnimationFrame(work);
+  }
+
+  function received(message) {
+    if (message?.kind !== "rows") return;
+    held = message;
+    asked = null;
+    if (message.version === model.get("version")) drawRows();
+  }
+
+  function choose(row) {
+    const next = Math.max(0, Math.min(count() - 1, row));
+    model.send({ kind: "choose", row: next === model.get("chosen") ? -1 : next });
+  }
+
+  function pressed(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: inFrame() - 1, PageUp: 1 - inFrame() }[event.key];
+    if (step === undefined || count() === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const chosen = model.get("chosen");
+    const next = Math.max(0, Math.min(count() - 1, (chosen < 0 ? topRow() - 1 : chosen) + step));
+    if (next === chosen) return;
+    model.send({ kind: "choose", row: next });
+    const first = topRow();
+    if (next < first || next >= first + inFrame() - 1) {
+      const last = Math.max(1, count() - Math.floor((frame.clientHeight - ROW) / ROW));
+      frame.scrollTop = (Math.min(next, last) / last) * Math.max(0, height() - (frame.clientHeight - ROW));
+    }
+  }
+
+  const onScroll = () => schedule(drawRows);
+  const onClick = (event) => {
+    const line = event.target.closest(".pe-table-row");
+    if (line) choose(Number(line.dataset.row));
+  };
+  frame.addEventListener("scroll", onScroll);
+  frame.addEventListener("keydown", pressed);
+  body.addEventListener("click", onClick);
+  const redraw = () => schedule(layOut);
+  model.on("change:version", redraw);
+  model.on("change:chosen", redraw);
+  model.on("msg:custom", received);
+
+  let inSight = null;
+  const tell = (value) => {
+    if (value === inSight) return;
+    inSight = value;
+    model.send({ kind: "sight", in_sight: value });
+  };
+  let intersects = false;
+  const look = () => tell(intersects && !document.hidden);
+  const watcher = new IntersectionObserver((entries) => {
+    intersects = entries[entries.length - 1].isIntersecting;
+    look();
+    if (intersects) schedule(layOut);
+  });
+  watcher.observe(el);
+  document.addEventListener("visibilitychange", look);
+  layOut();
+
+  return () => {
+    tell(false);
+    watcher.disconnect();
+    cancelAnimationFrame(due);
+    document.removeEventListener("visibilitychange", look);
+    model.off("change:version", redraw);
+    model.off("change:chosen", redraw);
+    model.off("msg:custom", received);
+  };
+}
+
+export default { render };

@@ -1,0 +1,87 @@
+"""How does a page show a table of any length?
+
+The page has the rows that are in sight, and asks for others as it is scrolled: a window pulled from Arrow, never
+all rows. It also says what the reader does: sorting, choosing a row, looking away.
+Everything here is called on the kernel's main thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from procengine_jupyter.inspectors.rows import Order, Selection, column_widths, numeric_columns
+
+FOLDER = Path(__file__).parent
+MOST_ROWS_ASKED = 500
+"""A page asks for a screenful or two; a larger wish is cut."""
+
+
+class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
+    """A table in the page. ``on_order``, ``on_choice`` and ``on_sight`` are called when the reader acts."""
+
+    _esm = FOLDER / "table_widget.js"
+    _css = FOLDER / "table_widget.css"
+
+    columns = traitlets.List().tag(sync=True)
+    row_count = traitlets.Int(0).tag(sync=True)
+    version = traitlets.Int(0).tag(sync=True)
+    order = traitlets.List().tag(sync=True)
+    chosen = traitlets.Int(-1).tag(sync=True)
+    hint = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        on_order: Callable[[Order | None], None],
+        on_choice: Callable[[int | None], None],
+        on_sight: Callable[[bool], None],
+    ) -> None:
+        super().__init__()
+        self._selection: Selection | None = None
+        self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
+        self.on_msg(self._message)
+
+    def show(self, selection: Selection, *, order: Order | None, hint: str) -> None:
+        """Show other rows; the page asks for those in sight. The same selection again changes nothing."""
+        if selection is self._selection:
+            return
+        self._selection = selection
+        table = selection.table
+        facts = zip(table.column_names, column_widths(table), numeric_columns(table), strict=True)
+        with self.hold_sync():
+            self.columns = [
+                {"name": name, "width": width, "number": number} for name, width, number in facts
+            ]
+            self.row_count = len(selection)
+            self.order = [] if order is None else [order.column, order.descending]
+            self.hint = hint
+            self.version += 1
+
+    def choose(self, row: int | None) -> None:
+        """Show a row as the chosen one, by its number in the selection, or none."""
+        self.chosen = -1 if row is None else row
+
+    def _message(self, _widget: object, content: Any, _buffers: object) -> None:
+        """Take what the page says; what is not understood is passed over."""
+        match content:
+            case {"kind": "rows", "start": int(start), "count": int(count)}:
+                self._send_rows(start, min(count, MOST_ROWS_ASKED))
+            case {"kind": "order", "column": str(column), "descending": bool(descending)}:
+                self._on_order(Order(column=column, descending=descending))
+            case {"kind": "order", "column": None}:
+                self._on_order(None)
+            case {"kind": "choose", "row": int(row)}:
+                self._on_choice(row if 0 <= row < self.row_count else None)
+            case {"kind": "sight", "in_sight": bool(in_sight)}:
+                self._on_sight(in_sight)
+
+    def _send_rows(self, start: int, count: int) -> None:
+        if self._selection is None:
+            return
+        cells = self._selection.window(start, count)
+        self.send({"kind": "rows", "start": max(0, start), "version": self.version, "cells": cells})
