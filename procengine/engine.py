@@ -36,13 +36,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from procengine.cache import DistinctCaches, LastCaches
 from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
 from procengine.errors import PluginsDisabledError, StoppedError
 from procengine.file_system import LOCAL, FileSystem
-from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted, TableDeleted
+from procengine.model.catalog_event import (
+    CatalogEvent,
+    DatabaseDeleted,
+    DistinctCacheCreated,
+    DistinctCacheDeleted,
+    LastCacheCreated,
+    LastCacheDeleted,
+    TableDeleted,
+)
 from procengine.model.run import LogEntry
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
@@ -81,6 +90,16 @@ if TYPE_CHECKING:
 BYTES_PER_BUFFERED_VALUE = 8
 """What a value takes in a buffer: a number, a time or an offset."""
 
+CACHE_EVENTS = (
+    DatabaseDeleted,
+    TableDeleted,
+    LastCacheCreated,
+    LastCacheDeleted,
+    DistinctCacheCreated,
+    DistinctCacheDeleted,
+)
+"""After these the caches are no longer those of before."""
+
 ASSUMED_MEMORY_BYTES = 8 << 30
 """Taken where the system does not tell how much memory the machine has."""
 
@@ -94,8 +113,9 @@ class Engine:
     give one that fails, or that remembers.
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
-    ``write_buffer``, ``writer``, ``query_executor``; and, while the plugin part is on, ``triggers``, ``plugins``,
-    ``plugin_cache`` and ``logs``, which otherwise raise `PluginsDisabledError`.
+    ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``; and, while the plugin
+    part is on, ``triggers``, ``plugins``, ``plugin_cache`` and ``logs``, which otherwise raise
+    `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -160,6 +180,10 @@ class Engine:
         for contents in self.wal.open(after=self.write_buffer.load()):
             self.write_buffer.apply(contents)
         self._drop_deleted_tables()
+        self.last_caches = LastCaches(self.catalog)
+        self.last_caches.reconcile()
+        self.distinct_caches = DistinctCaches(self.catalog)
+        self.distinct_caches.reconcile()
         self.writer = Writer(catalog=self.catalog, log=self.wal, clock=self.clock)
         started.callback(self.catalog.subscribe(self._on_catalog_event))
 
@@ -342,6 +366,9 @@ class Engine:
         self.wal.retain_from(first_kept if needed is None else min(first_kept, needed))
 
     def _on_catalog_event(self, event: CatalogEvent) -> None:
+        if isinstance(event, CACHE_EVENTS):
+            self.last_caches.on_catalog_event(event)
+            self.distinct_caches.on_catalog_event(event)
         if isinstance(event, DatabaseDeleted | TableDeleted):
             self._drop_deleted_tables()
 

@@ -14,6 +14,7 @@
     │   ├── DatabaseNotFoundError
     │   ├── TableNotFoundError
     │   ├── TriggerNotFoundError
+    │   ├── CacheNotFoundError       a last-value or distinct-value cache
     │   └── WalContentsGoneError     a flush that the write-ahead log no longer holds
     ├── AlreadyExistsError
     ├── AlreadyDeletedError
@@ -156,6 +157,14 @@ class TriggerNotFoundError(NotFoundError):
         self.database = database
         where = f" in database {database}" if database is not None else ""
         super().__init__(f"trigger not found: {trigger}{where}")
+
+
+class CacheNotFoundError(NotFoundError):
+    """The table has no last-value or distinct-value cache of this name."""
+
+    def __init__(self, cache: str) -> None:
+        self.cache = cache
+        super().__init__(f"the requested resource was not found: {cache}")
 
 
 class WalContentsGoneError(NotFoundError, LookupError):

@@ -1,4 +1,4 @@
-"""What exists: databases, tables, columns and triggers, kept durably.
+"""What exists: databases, tables, columns, triggers and caches, kept durably.
 
 Reading takes no lock: `Catalog.state` is an immutable value that a commit replaces. Commits take their turn
 under one lock; each is a list of events that is durable in the log before it is visible. Subscribers are
@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from procengine.catalog import changes
+from procengine.catalog import cache_changes, changes
 from procengine.catalog.catalog_files import CatalogFiles, OpenLog
 from procengine.catalog.definitions import Database, HardDeletion, TableDefinition
 from procengine.catalog.event_codec import encode_commit
@@ -26,6 +26,14 @@ from procengine.catalog.state import CatalogState, Draft
 from procengine.clock import Clock
 from procengine.errors import DatabaseNotFoundError, StoppedError
 from procengine.file_system import LOCAL, FileSystem
+from procengine.model.cache_definition import (
+    DEFAULT_COUNT,
+    DEFAULT_MAX_AGE_SECONDS,
+    DEFAULT_MAX_CARDINALITY,
+    DEFAULT_TTL_SECONDS,
+    DistinctCacheDefinition,
+    LastCacheDefinition,
+)
 from procengine.model.catalog_event import CatalogCreated, CatalogEvent, DatabaseCreated
 from procengine.model.column import Column, ColumnType
 from procengine.model.names import INTERNAL_DATABASE
@@ -327,6 +335,102 @@ class Catalog:
         )
         return event.trigger
 
+    def last_cache_definitions(self) -> list[tuple[LastCacheDefinition, TableDefinition]]:
+        """Return the last-value caches of all tables that are not deleted, each with its table."""
+        return [(cache, table) for table in self._tables() for cache in table.last_caches.values()]
+
+    def distinct_cache_definitions(self) -> list[tuple[DistinctCacheDefinition, TableDefinition]]:
+        """Return the distinct-value caches of all tables that are not deleted, each with its table."""
+        return [(cache, table) for table in self._tables() for cache in table.distinct_caches.values()]
+
+    def create_last_cache(
+        self,
+        database: str,
+        table: str,
+        *,
+        name: str | None = None,
+        key_columns: Sequence[str] | None = None,
+        value_columns: Sequence[str] | None = None,
+        count: int = DEFAULT_COUNT,
+        ttl_seconds: int = DEFAULT_TTL_SECONDS,
+    ) -> LastCacheDefinition:
+        """Define a last-value cache of a table and return it; see `procengine.model.cache_definition.last_cache`.
+
+        Raises:
+            AlreadyExistsError: the table has one of this name.
+            DatabaseNotFoundError, TableNotFoundError: there is no such table.
+            InvalidInputError: the definition is not allowed, or the database is ``_internal``.
+        """
+        event, _ = self._commit_one(
+            lambda state: cache_changes.create_last_cache(
+                state,
+                database,
+                table,
+                name=name,
+                key_columns=key_columns,
+                value_columns=value_columns,
+                count=count,
+                ttl_seconds=ttl_seconds,
+                now_ns=self._clock.now_ns(),
+            )
+        )
+        return event.last_cache
+
+    def delete_last_cache(self, database: str, table: str, name: str) -> LastCacheDefinition:
+        """Remove a last-value cache and return what it was.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError, CacheNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+        """
+        event, _ = self._commit_one(
+            lambda state: cache_changes.delete_last_cache(state, database, table, name)
+        )
+        return event.last_cache
+
+    def create_distinct_cache(
+        self,
+        database: str,
+        table: str,
+        *,
+        columns: Sequence[str],
+        name: str | None = None,
+        max_cardinality: int = DEFAULT_MAX_CARDINALITY,
+        max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
+    ) -> DistinctCacheDefinition:
+        """Define a distinct-value cache and return it; see `procengine.model.cache_definition.distinct_cache`.
+
+        Raises:
+            AlreadyExistsError: the table has one of this name.
+            DatabaseNotFoundError, TableNotFoundError: there is no such table.
+            InvalidInputError: the definition is not allowed, or the database is ``_internal``.
+        """
+        event, _ = self._commit_one(
+            lambda state: cache_changes.create_distinct_cache(
+                state,
+                database,
+                table,
+                columns=columns,
+                name=name,
+                max_cardinality=max_cardinality,
+                max_age_seconds=max_age_seconds,
+                now_ns=self._clock.now_ns(),
+            )
+        )
+        return event.distinct_cache
+
+    def delete_distinct_cache(self, database: str, table: str, name: str) -> DistinctCacheDefinition:
+        """Remove a distinct-value cache and return what it was.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError, CacheNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+        """
+        event, _ = self._commit_one(
+            lambda state: cache_changes.delete_distinct_cache(state, database, table, name)
+        )
+        return event.distinct_cache
+
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with each event from now on; return the call that ends this.
 
@@ -340,6 +444,10 @@ class Catalog:
                 self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
 
         return unsubscribe
+
+    def _tables(self) -> Iterator[TableDefinition]:
+        for database in self.state.databases.values():
+            yield from database.tables.values()
 
     def _commit_one(self, decide: Callable[[CatalogState], E]) -> tuple[E, CatalogState]:
         """Commit the one event that is decided on; return it and the state it led to."""

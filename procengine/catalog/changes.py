@@ -1,6 +1,7 @@
 """Which events does a change of databases, tables or triggers make, and what forbids it?
 
-Pure functions over states, one for each operation; what adds columns is in `procengine.catalog.evolution`.
+Pure functions over states, one for each operation; what adds columns is in `procengine.catalog.evolution`, what
+concerns caches in `procengine.catalog.cache_changes`.
 The texts are the original's.
 
 Source: influxdb3_catalog/src/catalog/versions/v3/ops/.

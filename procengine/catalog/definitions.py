@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from procengine.model.cache_definition import DistinctCacheDefinition, LastCacheDefinition
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import Trigger
 
@@ -30,14 +31,18 @@ class HardDeletion(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDefinition:
-    """A table: its name and columns, and whether and when its data must go.
+    """A table: its name and columns, its caches by name, and whether and when its data must go.
 
-    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again.
+    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again, and no caches.
     """
 
     id: int
     name: str
     schema: TableSchema
+    last_caches: Mapping[str, LastCacheDefinition] = field(default_factory=lambda: MappingProxyType({}))
+    distinct_caches: Mapping[str, DistinctCacheDefinition] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     retention_period_ns: int | None = None
     deleted: bool = False
     hard_deletion_time_ns: int | None = None

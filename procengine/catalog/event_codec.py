@@ -14,12 +14,21 @@ from typing import Any, TypeVar
 from procengine.catalog.definitions import Database, TableDefinition
 from procengine.catalog.state import CatalogState
 from procengine.errors import DataFormatError
+from procengine.model.cache_definition import (
+    CacheDefinition,
+    DistinctCacheDefinition,
+    LastCacheDefinition,
+)
 from procengine.model.catalog_event import (
     CatalogCreated,
     CatalogEvent,
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
+    DistinctCacheCreated,
+    DistinctCacheDeleted,
+    LastCacheCreated,
+    LastCacheDeleted,
     TableCreated,
     TableDeleted,
     TriggerCreated,
@@ -45,6 +54,10 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "trigger_replaced": TriggerReplaced,
     "trigger_disabled_changed": TriggerDisabledChanged,
     "trigger_deleted": TriggerDeleted,
+    "last_cache_created": LastCacheCreated,
+    "last_cache_deleted": LastCacheDeleted,
+    "distinct_cache_created": DistinctCacheCreated,
+    "distinct_cache_deleted": DistinctCacheDeleted,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
@@ -55,6 +68,7 @@ _COUNTERS = (
     "next_database_id",
     "next_table_id",
     "next_trigger_id",
+    "next_cache_id",
 )
 
 
@@ -104,6 +118,8 @@ def _event_json(event: CatalogEvent) -> Json:
         value = getattr(event, name)
         if isinstance(value, Trigger):
             value = _trigger_json(value)
+        elif isinstance(value, LastCacheDefinition | DistinctCacheDefinition):
+            value = _cache_json(value)
         elif name == "columns":
             value = _columns_json(value)
         fields[name] = value
@@ -116,6 +132,10 @@ def _event(fields: Json) -> CatalogEvent:
         fields["trigger"] = _trigger(fields["trigger"])
     if "columns" in fields:
         fields["columns"] = _columns(fields["columns"])
+    if "last_cache" in fields:
+        fields["last_cache"] = _last_cache(fields["last_cache"])
+    if "distinct_cache" in fields:
+        fields["distinct_cache"] = _distinct_cache(fields["distinct_cache"])
     return kind(**fields)
 
 
@@ -147,11 +167,30 @@ def _trigger(fields: Json) -> Trigger:
     return Trigger(**(fields | {"error_behavior": ErrorBehavior(fields["error_behavior"])}))
 
 
+def _cache_json(cache: CacheDefinition) -> Json:
+    return {name: getattr(cache, name) for name in cache.__dataclass_fields__}
+
+
+def _last_cache(fields: Json) -> LastCacheDefinition:
+    values = fields["value_columns"]
+    columns = {
+        "key_columns": tuple(fields["key_columns"]),
+        "value_columns": None if values is None else tuple(values),
+    }
+    return LastCacheDefinition(**(fields | columns))
+
+
+def _distinct_cache(fields: Json) -> DistinctCacheDefinition:
+    return DistinctCacheDefinition(**(fields | {"columns": tuple(fields["columns"])}))
+
+
 def _table_json(table: TableDefinition) -> Json:
     return {
         "id": table.id,
         "name": table.name,
         "columns": _columns_json(table.schema.columns),
+        "last_caches": [_cache_json(one) for one in table.last_caches.values()],
+        "distinct_caches": [_cache_json(one) for one in table.distinct_caches.values()],
         "retention_period_ns": table.retention_period_ns,
         "deleted": table.deleted,
         "hard_deletion_time_ns": table.hard_deletion_time_ns,
@@ -160,7 +199,14 @@ def _table_json(table: TableDefinition) -> Json:
 
 def _table(fields: Json) -> TableDefinition:
     schema = TableSchema(_columns(fields.pop("columns")))
-    return TableDefinition(schema=schema, **fields)
+    last = [_last_cache(one) for one in fields.pop("last_caches", ())]
+    distinct = [_distinct_cache(one) for one in fields.pop("distinct_caches", ())]
+    return TableDefinition(
+        schema=schema,
+        last_caches=MappingProxyType({one.name: one for one in last}),
+        distinct_caches=MappingProxyType({one.name: one for one in distinct}),
+        **fields,
+    )
 
 
 def _database_json(database: Database) -> Json:

@@ -19,6 +19,10 @@ from procengine.model.catalog_event import (
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
+    DistinctCacheCreated,
+    DistinctCacheDeleted,
+    LastCacheCreated,
+    LastCacheDeleted,
     TableCreated,
     TableDeleted,
     TriggerCreated,
@@ -49,6 +53,7 @@ class CatalogState:
     next_database_id: int = 1
     next_table_id: int = 1
     next_trigger_id: int = 1
+    next_cache_id: int = 1
 
     @property
     def database_count(self) -> int:
@@ -90,7 +95,12 @@ class _OpenDatabase:
             name = deleted_name(table.name, event.deleted_ns, table.id, taken)
             taken.add(name)
             self.tables_by_id[table.id] = replace(
-                table, name=name, deleted=True, hard_deletion_time_ns=event.hard_deletion_time_ns
+                table,
+                name=name,
+                last_caches=MappingProxyType({}),
+                distinct_caches=MappingProxyType({}),
+                deleted=True,
+                hard_deletion_time_ns=event.hard_deletion_time_ns,
             )
             del self.tables[table.name]
 
@@ -123,6 +133,10 @@ class Draft:
                 self._change_table(event)
             case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerDeleted():
                 self._change_trigger(event)
+            case LastCacheCreated() | LastCacheDeleted():
+                self._change_last_cache(event)
+            case DistinctCacheCreated() | DistinctCacheDeleted():
+                self._change_distinct_cache(event)
             case _:
                 assert_never(event)
 
@@ -200,6 +214,30 @@ class Draft:
         database.triggers[event.trigger.name] = event.trigger
         if isinstance(event, TriggerCreated):
             self._state = replace(self._state, next_trigger_id=event.trigger.trigger_id + 1)
+
+    def _change_last_cache(self, event: LastCacheCreated | LastCacheDeleted) -> None:
+        cache = event.last_cache
+        database = self._database(event.database_id)
+        table = database.tables_by_id[cache.table_id]
+        caches = _copy(table.last_caches)
+        if isinstance(event, LastCacheDeleted):
+            del caches[cache.name]
+        else:
+            caches[cache.name] = cache
+            self._state = replace(self._state, next_cache_id=cache.cache_id + 1)
+        database.put_table(replace(table, last_caches=MappingProxyType(caches)))
+
+    def _change_distinct_cache(self, event: DistinctCacheCreated | DistinctCacheDeleted) -> None:
+        cache = event.distinct_cache
+        database = self._database(event.database_id)
+        table = database.tables_by_id[cache.table_id]
+        caches = _copy(table.distinct_caches)
+        if isinstance(event, DistinctCacheDeleted):
+            del caches[cache.name]
+        else:
+            caches[cache.name] = cache
+            self._state = replace(self._state, next_cache_id=cache.cache_id + 1)
+        database.put_table(replace(table, distinct_caches=MappingProxyType(caches)))
 
 
 def _copy(mapping: Mapping[K, V]) -> dict[K, V]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from procengine.model.cache_definition import DistinctCacheDefinition, LastCacheDefinition
 from procengine.model.column import Column
 from procengine.model.trigger import Trigger
 
@@ -110,6 +111,38 @@ class TriggerDeleted:
     trigger: Trigger
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastCacheCreated:
+    """A last-value cache was created."""
+
+    database_id: int
+    last_cache: LastCacheDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastCacheDeleted:
+    """A last-value cache was deleted; ``last_cache`` is what it was."""
+
+    database_id: int
+    last_cache: LastCacheDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistinctCacheCreated:
+    """A distinct-value cache was created."""
+
+    database_id: int
+    distinct_cache: DistinctCacheDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistinctCacheDeleted:
+    """A distinct-value cache was deleted; ``distinct_cache`` is what it was."""
+
+    database_id: int
+    distinct_cache: DistinctCacheDefinition
+
+
 CatalogEvent = (
     CatalogCreated
     | DatabaseCreated
@@ -121,4 +154,8 @@ CatalogEvent = (
     | TriggerReplaced
     | TriggerDisabledChanged
     | TriggerDeleted
+    | LastCacheCreated
+    | LastCacheDeleted
+    | DistinctCacheCreated
+    | DistinctCacheDeleted
 )

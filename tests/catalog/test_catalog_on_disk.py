@@ -65,6 +65,12 @@ def fill(catalog: Catalog) -> list[CatalogState]:
         lambda: catalog.replace_trigger(trigger("b")),
         lambda: catalog.set_trigger_disabled("home", "a", True),
         lambda: catalog.delete_trigger("home", "b", force=True),
+        lambda: catalog.create_last_cache("home", "cpu", count=3, ttl_seconds=60),
+        lambda: catalog.create_last_cache("home", "cpu", name="few", value_columns=["usage"]),
+        lambda: catalog.create_distinct_cache("home", "cpu", columns=["host"], max_age_seconds=5),
+        lambda: catalog.create_distinct_cache("home", "cpu", columns=["host"], name="other"),
+        lambda: catalog.delete_last_cache("home", "cpu", "few"),
+        lambda: catalog.delete_distinct_cache("home", "cpu", "other"),
         lambda: catalog.delete_table("home", "mem"),
         lambda: catalog.create_database("gone", retention_period_ns=5),
         lambda: catalog.evolve("gone", {"cpu": [USAGE]}),
@@ -96,6 +102,7 @@ def test_catalog_reopens_as_it_was(tmp_path: Path) -> None:
     again = opened(tmp_path)
     assert again.state == states[-1]
     assert again.create_trigger(trigger("new")).trigger_id == 3
+    assert again.create_last_cache("home", "cpu", name="new").cache_id == 5
     again.close()
 
 
@@ -349,6 +356,10 @@ OPERATIONS = st.lists(
         st.tuples(st.just("evolve"), NAMES, NAMES, st.sampled_from(ColumnType)),
         st.tuples(st.just("delete_table"), NAMES, NAMES),
         st.tuples(st.just("create_trigger"), NAMES, NAMES),
+        st.tuples(st.just("create_last_cache"), NAMES, NAMES, NAMES),
+        st.tuples(st.just("delete_last_cache"), NAMES, NAMES, NAMES),
+        st.tuples(st.just("create_distinct_cache"), NAMES, NAMES, NAMES),
+        st.tuples(st.just("delete_distinct_cache"), NAMES, NAMES, NAMES),
         st.tuples(st.just("disable"), NAMES, NAMES, st.booleans()),
         st.tuples(st.just("delete_trigger"), NAMES, NAMES, st.booleans()),
         st.tuples(st.just("reopen")),
@@ -369,6 +380,14 @@ def perform(catalog: Catalog, operation: tuple[object, ...]) -> None:
             catalog.delete_table(name, table)
         case ("create_trigger", str(name), str(one)):
             catalog.create_trigger(trigger(one, name))
+        case ("create_last_cache", str(name), str(table), str(one)):
+            catalog.create_last_cache(name, table, name=one)
+        case ("delete_last_cache", str(name), str(table), str(one)):
+            catalog.delete_last_cache(name, table, one)
+        case ("create_distinct_cache", str(name), str(table), str(one)):
+            catalog.create_distinct_cache(name, table, name=one, columns=["xt"])
+        case ("delete_distinct_cache", str(name), str(table), str(one)):
+            catalog.delete_distinct_cache(name, table, one)
         case ("disable", str(name), str(one), bool(flag)):
             catalog.set_trigger_disabled(name, one, flag)
         case ("delete_trigger", str(name), str(one), bool(flag)):

@@ -1,0 +1,95 @@
+"""Which last-value caches are there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from procengine.cache.holder import Holder, Table
+from procengine.cache.last.last_cache import LastCache
+from procengine.errors import CacheNotFoundError
+from procengine.model.cache_definition import (
+    DEFAULT_COUNT,
+    DEFAULT_TTL_SECONDS,
+    LastCacheDefinition,
+)
+
+
+class Catalog(Protocol):
+    """What is needed of the catalog."""
+
+    def last_cache_definitions(self) -> Iterable[tuple[LastCacheDefinition, Table]]:
+        """Return all last-value caches with their tables."""
+        ...
+
+    def create_last_cache(
+        self,
+        database: str,
+        table: str,
+        *,
+        name: str | None,
+        key_columns: Sequence[str] | None,
+        value_columns: Sequence[str] | None,
+        count: int,
+        ttl_seconds: int,
+    ) -> LastCacheDefinition:
+        """Define a cache."""
+        ...
+
+    def delete_last_cache(self, database: str, table: str, name: str) -> LastCacheDefinition:
+        """Remove a cache."""
+        ...
+
+
+class LastCaches(Holder[LastCacheDefinition, LastCache]):
+    """The last-value caches of an engine."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__(catalog.last_cache_definitions, LastCache)
+        self._catalog = catalog
+
+    def create(
+        self,
+        database: str,
+        table: str,
+        *,
+        name: str | None = None,
+        key_columns: Sequence[str] | None = None,
+        value_columns: Sequence[str] | None = None,
+        count: int = DEFAULT_COUNT,
+        ttl_seconds: int = DEFAULT_TTL_SECONDS,
+    ) -> LastCache:
+        """Create a cache and return it.
+
+        ``key_columns`` None takes the table's tags; ``value_columns`` None takes all other columns, those to come
+        included; ``name`` None makes one of the table's and the keys' names.
+
+        Raises:
+            AlreadyExistsError: the table has one of this name.
+            DatabaseNotFoundError, TableNotFoundError: there is no such table.
+            InvalidInputError: the definition is not allowed.
+        """
+        definition = self._catalog.create_last_cache(
+            database,
+            table,
+            name=name,
+            key_columns=key_columns,
+            value_columns=value_columns,
+            count=count,
+            ttl_seconds=ttl_seconds,
+        )
+        self.reconcile()
+        cache = self.find(database, table, definition.name)
+        if cache is None:  # another thread deleted it meanwhile
+            raise CacheNotFoundError(definition.name)
+        return cache
+
+    def delete(self, database: str, table: str, name: str) -> LastCacheDefinition:
+        """Delete a cache and return what it was.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError, CacheNotFoundError: there is none of this name.
+        """
+        definition = self._catalog.delete_last_cache(database, table, name)
+        self.reconcile()
+        return definition
