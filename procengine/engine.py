@@ -12,7 +12,8 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         the write buffer; offers them to                                      what is pending
                         triggers (never waits for them);
                         answers the writers
-``procengine-snapshot`` Parquet files and their index            enough flushes               ``Snapshots.stop``
+``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
+                        what is kept no longer
 ``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes      are cancelled, then
@@ -50,6 +51,7 @@ from procengine.model.catalog_event import (
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    RetentionPeriodChanged,
     TableDeleted,
 )
 from procengine.model.run import LogEntry
@@ -72,8 +74,10 @@ from procengine.query.processing_tables import (
 )
 from procengine.query.system_table import SystemTable
 from procengine.wal import Wal
+from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
+from procengine.write.table_view import TableView
 from procengine.write.write_buffer import WriteBuffer
 from procengine.write.writer import Writer
 
@@ -179,7 +183,11 @@ class Engine:
         )
         for contents in self.wal.open(after=self.write_buffer.load()):
             self.write_buffer.apply(contents)
-        self._drop_deleted_tables()
+        self._expiry = Expiry(
+            self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
+        )
+        started.callback(self._expiry.stop)
+        self._expiry.run()
         self.last_caches = LastCaches(self.catalog)
         self.last_caches.reconcile()
         self.distinct_caches = DistinctCaches(self.catalog)
@@ -199,7 +207,7 @@ class Engine:
         memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
         self.query_executor = QueryExecutor(
             self.catalog,
-            self.write_buffer.view,
+            self._view,
             self._system_tables(),
             clock=self.clock,
             options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
@@ -242,7 +250,9 @@ class Engine:
         triggers = self._part.triggers if self._part is not None else None
         started.callback(self.wal.close)
         self.wal.start(self.write_buffer.apply, triggers.offer if triggers is not None else _pass_over)
-        self._snapshots = Snapshots(self.write_buffer, persisted=self._let_log_go)
+        self._snapshots = Snapshots(
+            self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
+        )
         started.callback(self._snapshots.stop)
         self._snapshots.start()
         if self._part is not None:
@@ -369,22 +379,15 @@ class Engine:
         if isinstance(event, CACHE_EVENTS):
             self.last_caches.on_catalog_event(event)
             self.distinct_caches.on_catalog_event(event)
-        if isinstance(event, DatabaseDeleted | TableDeleted):
-            self._drop_deleted_tables()
+        if isinstance(event, DatabaseDeleted | TableDeleted | RetentionPeriodChanged):
+            self._expiry.run()
 
-    def _drop_deleted_tables(self) -> None:
-        """Let the rows and files go of tables that were deleted and whose time has come."""
-        now_ns = self.clock.now_ns()
-        due = [
-            table.id
-            for database in self.catalog.state.databases_by_id.values()
-            for table in database.tables_by_id.values()
-            if table.deleted
-            and table.hard_deletion_time_ns is not None
-            and table.hard_deletion_time_ns <= now_ns
-        ]
-        if due:
-            self.write_buffer.delete_tables(due)
+    def _view(self, table_id: int) -> TableView:
+        """Return the rows of a table that a query sees: those that its retention period keeps."""
+        view = self.write_buffer.view(table_id)
+        found = self.catalog.table_by_id(table_id)
+        cutoff_ns = found[0].cutoff_ns(found[1], self.clock.now_ns()) if found is not None else None
+        return view if cutoff_ns is None else view.since(cutoff_ns)
 
     def _log_entries(self, database: str) -> Sequence[LogEntry]:
         return () if self._part is None else self._part.logs.entries(database=database)
