@@ -27,6 +27,8 @@ from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.errors import ConfigError, InvalidInputError
 from procengine.model.duration import parse_duration
 
+MIB = 1024 * 1024
+
 UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
 
 MODES = ("all", "ingest", "query", "process", "compact")
@@ -254,6 +256,19 @@ class EngineConfig:
         _count,
         "writes caused by runs caused by writes, after which the trigger is paused",
         "INFLUXDB3_TRIGGER_DEPTH_LIMIT",
+    )
+
+    run_history_bytes: int = _option(
+        16 * MIB,
+        _count,
+        "bytes on disk of system.processing_engine_runs: some 100,000 runs",
+        "INFLUXDB3_RUN_HISTORY_BYTES",
+    )
+    processing_engine_log_bytes: int = _option(
+        16 * MIB,
+        _count,
+        "bytes on disk of system.processing_engine_logs: some 100,000 lines",
+        "INFLUXDB3_PROCESSING_ENGINE_LOG_BYTES",
     )
 
     @property

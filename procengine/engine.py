@@ -15,6 +15,8 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
 ``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
                         what is kept no longer
 ``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
+``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
+                                                                                              writes what is pending
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes      are cancelled, then
                                                                                               waited for
@@ -54,7 +56,6 @@ from procengine.model.catalog_event import (
     RetentionPeriodChanged,
     TableDeleted,
 )
-from procengine.model.run import LogEntry
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
 from procengine.query.catalog_tables import (
@@ -72,6 +73,7 @@ from procengine.query.processing_tables import (
     ProcessingEngineTriggerArguments,
     ProcessingEngineTriggers,
 )
+from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.wal import Wal
 from procengine.write.expiry import Expiry
@@ -159,7 +161,7 @@ class Engine:
 
     def _start_storage(self, started: ExitStack) -> None:
         """Open the folder, the catalog, and the rows; replay the log into the buffer."""
-        folder = self._open_folder(started)
+        self._folder = folder = self._open_folder(started)
         self.catalog = Catalog(
             folder.catalog if folder is not None else None,
             clock=self.clock,
@@ -219,7 +221,8 @@ class Engine:
         return [
             ProcessingEngineTriggers(self.catalog),
             ProcessingEngineTriggerArguments(self.catalog),
-            ProcessingEngineLogs(self._log_entries),
+            ProcessingEngineLogs(self._log_rows),
+            ProcessingEngineRuns(self._run_rows),
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
             ParquetFiles(self.catalog, self.write_buffer.view),
@@ -242,6 +245,8 @@ class Engine:
             write=self.writer,
             query=self.query_executor,
             read_contents=self.wal.contents,
+            state_folder=self._folder.state if self._folder is not None else None,
+            file_system=self._file_system,
         )
         started.callback(self._part.close)
 
@@ -389,8 +394,11 @@ class Engine:
         cutoff_ns = found[0].cutoff_ns(found[1], self.clock.now_ns()) if found is not None else None
         return view if cutoff_ns is None else view.since(cutoff_ns)
 
-    def _log_entries(self, database: str) -> Sequence[LogEntry]:
-        return () if self._part is None else self._part.logs.entries(database=database)
+    def _log_rows(self, database: str) -> pa.Table | None:
+        return None if self._part is None else self._part.logs.table(database)
+
+    def _run_rows(self, database: str) -> pa.Table | None:
+        return None if self._part is None else self._part.triggers.runs.table(database)
 
     def _plugin_files(self) -> Iterable[PluginFile]:
         return () if self._part is None else self._part.files()

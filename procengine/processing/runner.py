@@ -52,6 +52,8 @@ class PluginRunner:
         write: WriteEndpoint,
         query: QueryEndpoint,
         clock: Clock,
+        *,
+        first_run_id: int = 1,
     ) -> None:
         self._registry = registry
         self._caches = caches
@@ -60,7 +62,7 @@ class PluginRunner:
         self._query = query
         self._clock = clock
         self._hooks = InterpreterHooks()
-        self._run_ids = itertools.count(1)
+        self._run_ids = itertools.count(first_run_id)
 
     def start(self) -> None:
         """Prepare the interpreter for plugins; see `procengine.processing.interpreter_hooks`."""

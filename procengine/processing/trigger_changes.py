@@ -34,7 +34,10 @@ _ORIGINAL_KIND_NAMES = {
 
 
 class TriggerChanges:
-    """Creates, changes and deletes triggers, and keeps the running ones in step. Any thread."""
+    """Creates, changes and deletes triggers, and keeps the running ones in step. Any thread.
+
+    ``tallies`` are what engines before have counted, by trigger id.
+    """
 
     def __init__(
         self,
@@ -43,11 +46,13 @@ class TriggerChanges:
         running: RunningTriggers,
         *,
         allowed_kinds: frozenset[TriggerKind],
+        tallies: Mapping[int, RunTally],
     ) -> None:
         self._catalog = catalog
         self._activation = activation
         self._running = running
         self._allowed_kinds = allowed_kinds
+        self._tallies = tallies
         # Held while a definition changes, commit and wait for the old run included: changes are rare and must not
         # cross. A run never takes it.
         self._changes = threading.RLock()
@@ -60,7 +65,7 @@ class TriggerChanges:
             self._unsubscribe = self._catalog.subscribe(self._on_catalog_event)
             for trigger in self.list():
                 start = self._activation.idle if trigger.disabled else self._activation.start_or_fail
-                self._running.put(start(trigger, RunTally()))
+                self._running.put(start(trigger, self._tallies.get(trigger.trigger_id) or RunTally()))
 
     def create(
         self,

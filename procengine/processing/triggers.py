@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import overload
 
 from procengine.catalog import Catalog
 from procengine.clock import Clock
@@ -44,7 +45,7 @@ class Triggers(TriggerChanges):
     """The triggers of an engine. Any thread may use it, but where a method says otherwise.
 
     ``check_plugin`` loads a plugin and looks for its entry point; ``drop_cache`` forgets a trigger's local plugin
-    cache; ``log`` adds a row to the processing engine logs.
+    cache; ``log`` adds a row to the processing engine logs. ``runs`` is the history, open; by default one in memory.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class Triggers(TriggerChanges):
         log: LogRow,
         drop_cache: Callable[[Trigger], None],
         options: TriggerOptions | None = None,
+        runs: RunHistory | None = None,
     ) -> None:
         self.options = options or TriggerOptions()
-        self.runs = RunHistory(self.options.history_runs)
+        self.runs = runs if runs is not None else RunHistory(self.options.history_runs)
         self._progress = Progress()
         self._watchers = Watchers()
         self._routes: RequestRoutes[RunningTrigger] = RequestRoutes()
@@ -90,7 +92,13 @@ class Triggers(TriggerChanges):
         running = RunningTriggers(
             drop_cache=drop_cache, log=log, stop_timeout_seconds=self.options.stop_timeout_seconds
         )
-        super().__init__(catalog, activation, running, allowed_kinds=self.options.allowed_kinds)
+        super().__init__(
+            catalog,
+            activation,
+            running,
+            allowed_kinds=self.options.allowed_kinds,
+            tallies=self.runs.tallies(),
+        )
 
     def stop(self) -> tuple[str, ...]:
         """Stop all triggers: cancel what runs and wait for it up to ``stop_timeout_seconds``.
@@ -159,15 +167,21 @@ class Triggers(TriggerChanges):
             raise StoppedError(f"trigger {running.trigger.name} was stopped before it answered")
         return run.response
 
-    def statistics(self, database: str, name: str) -> TriggerStatistics:
-        """Return how a trigger is doing.
+    @overload
+    def statistics(self) -> tuple[TriggerStatistics, ...]: ...
+
+    @overload
+    def statistics(self, database: str, name: str) -> TriggerStatistics: ...
+
+    def statistics(
+        self, database: str | None = None, name: str | None = None
+    ) -> TriggerStatistics | tuple[TriggerStatistics, ...]:
+        """Return how a trigger is doing, or, without a name, how all are, in the order of `list`.
 
         Raises: DatabaseNotFoundError, TriggerNotFoundError.
         """
-        return self._activation_of(self.get(database, name)).statistics()
-
-    def all_statistics(self) -> tuple[TriggerStatistics, ...]:
-        """Return how all triggers are doing, in the order of `list`."""
+        if database is not None and name is not None:
+            return self._activation_of(self.get(database, name)).statistics()
         found = (self._running.find(key_of(trigger)) for trigger in self.list())
         return tuple(one.statistics() for one in found if one is not None)
 
