@@ -12,11 +12,8 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         the write buffer; offers them to                                      what is pending
                         triggers (never waits for them);
                         answers the writers
-``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
-                        what is kept no longer
+``procengine-snapshot`` Parquet files and their index            enough flushes               ``Snapshots.stop``
 ``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
-``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
-                                                                                              writes what is pending
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes      are cancelled, then
                                                                                               waited for
@@ -53,9 +50,9 @@ from procengine.model.catalog_event import (
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
-    RetentionPeriodChanged,
     TableDeleted,
 )
+from procengine.model.run import LogEntry
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
 from procengine.query.catalog_tables import (
@@ -73,13 +70,10 @@ from procengine.query.processing_tables import (
     ProcessingEngineTriggerArguments,
     ProcessingEngineTriggers,
 )
-from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.wal import Wal
-from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
-from procengine.write.table_view import TableView
 from procengine.write.write_buffer import WriteBuffer
 from procengine.write.writer import Writer
 
@@ -161,7 +155,7 @@ class Engine:
 
     def _start_storage(self, started: ExitStack) -> None:
         """Open the folder, the catalog, and the rows; replay the log into the buffer."""
-        self._folder = folder = self._open_folder(started)
+        folder = self._open_folder(started)
         self.catalog = Catalog(
             folder.catalog if folder is not None else None,
             clock=self.clock,
@@ -185,11 +179,7 @@ class Engine:
         )
         for contents in self.wal.open(after=self.write_buffer.load()):
             self.write_buffer.apply(contents)
-        self._expiry = Expiry(
-            self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
-        )
-        started.callback(self._expiry.stop)
-        self._expiry.run()
+        self._drop_deleted_tables()
         self.last_caches = LastCaches(self.catalog)
         self.last_caches.reconcile()
         self.distinct_caches = DistinctCaches(self.catalog)
@@ -209,7 +199,7 @@ class Engine:
         memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
         self.query_executor = QueryExecutor(
             self.catalog,
-            self._view,
+            self.write_buffer.view,
             self._system_tables(),
             clock=self.clock,
             options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
@@ -221,8 +211,7 @@ class Engine:
         return [
             ProcessingEngineTriggers(self.catalog),
             ProcessingEngineTriggerArguments(self.catalog),
-            ProcessingEngineLogs(self._log_rows),
-            ProcessingEngineRuns(self._run_rows),
+            ProcessingEngineLogs(self._log_entries),
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
             ParquetFiles(self.catalog, self.write_buffer.view),
@@ -245,8 +234,7 @@ class Engine:
             write=self.writer,
             query=self.query_executor,
             read_contents=self.wal.contents,
-            state_folder=self._folder.state if self._folder is not None else None,
-            file_system=self._file_system,
+            most_log_bytes=self.wal.reach_bytes,
         )
         started.callback(self._part.close)
 
@@ -255,9 +243,7 @@ class Engine:
         triggers = self._part.triggers if self._part is not None else None
         started.callback(self.wal.close)
         self.wal.start(self.write_buffer.apply, triggers.offer if triggers is not None else _pass_over)
-        self._snapshots = Snapshots(
-            self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
-        )
+        self._snapshots = Snapshots(self.write_buffer, persisted=self._let_log_go)
         started.callback(self._snapshots.stop)
         self._snapshots.start()
         if self._part is not None:
@@ -384,21 +370,25 @@ class Engine:
         if isinstance(event, CACHE_EVENTS):
             self.last_caches.on_catalog_event(event)
             self.distinct_caches.on_catalog_event(event)
-        if isinstance(event, DatabaseDeleted | TableDeleted | RetentionPeriodChanged):
-            self._expiry.run()
+        if isinstance(event, DatabaseDeleted | TableDeleted):
+            self._drop_deleted_tables()
 
-    def _view(self, table_id: int) -> TableView:
-        """Return the rows of a table that a query sees: those that its retention period keeps."""
-        view = self.write_buffer.view(table_id)
-        found = self.catalog.table_by_id(table_id)
-        cutoff_ns = found[0].cutoff_ns(found[1], self.clock.now_ns()) if found is not None else None
-        return view if cutoff_ns is None else view.since(cutoff_ns)
+    def _drop_deleted_tables(self) -> None:
+        """Let the rows and files go of tables that were deleted and whose time has come."""
+        now_ns = self.clock.now_ns()
+        due = [
+            table.id
+            for database in self.catalog.state.databases_by_id.values()
+            for table in database.tables_by_id.values()
+            if table.deleted
+            and table.hard_deletion_time_ns is not None
+            and table.hard_deletion_time_ns <= now_ns
+        ]
+        if due:
+            self.write_buffer.delete_tables(due)
 
-    def _log_rows(self, database: str) -> pa.Table | None:
-        return None if self._part is None else self._part.logs.table(database)
-
-    def _run_rows(self, database: str) -> pa.Table | None:
-        return None if self._part is None else self._part.triggers.runs.table(database)
+    def _log_entries(self, database: str) -> Sequence[LogEntry]:
+        return () if self._part is None else self._part.logs.entries(database=database)
 
     def _plugin_files(self) -> Iterable[PluginFile]:
         return () if self._part is None else self._part.files()

@@ -24,6 +24,7 @@
     │   ├── PluginSourceError
     │   └── PluginsDisabledError
     ├── TriggerBusyError             the trigger's state forbids the operation
+    │   └── RequestQueueFullError    as many requests wait for it as may
     ├── StorageError                 the data folder
     │   ├── DataFolderLockedError
     │   ├── DataFormatError
@@ -222,6 +223,19 @@ class PluginsDisabledError(PluginError):
 
 class TriggerBusyError(ProcengineError):
     """The trigger is running, or enabled, where it must not be."""
+
+
+class RequestQueueFullError(TriggerBusyError):
+    """As many requests wait for the trigger as may; ``waiting`` says how many.
+
+    Differs: the original lets any number wait, and holds up the delivery of writes meanwhile.
+    """
+
+    http_status = 503
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"the trigger has {waiting} requests waiting, as many as may; try again later")
 
 
 class StorageError(ProcengineError):

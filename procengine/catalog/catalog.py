@@ -34,12 +34,7 @@ from procengine.model.cache_definition import (
     DistinctCacheDefinition,
     LastCacheDefinition,
 )
-from procengine.model.catalog_event import (
-    CatalogCreated,
-    CatalogEvent,
-    DatabaseCreated,
-    TablePurged,
-)
+from procengine.model.catalog_event import CatalogCreated, CatalogEvent, DatabaseCreated
 from procengine.model.column import Column, ColumnType
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.trigger import Trigger
@@ -140,10 +135,6 @@ class Catalog:
     def databases(self) -> tuple[Database, ...]:
         """The databases that are not deleted, ``_internal`` among them, in the order of creation."""
         return tuple(self.state.databases.values())
-
-    def all_databases(self) -> tuple[Database, ...]:
-        """Return all databases, deleted ones too, in the order of creation."""
-        return tuple(self.state.databases_by_id.values())
 
     def find_database(self, name: str) -> Database | None:
         """Return a database that is not deleted, or None."""
@@ -265,77 +256,6 @@ class Catalog:
         )
         return state.databases_by_id[event.database_id].tables_by_id[event.table_id]
 
-    def restore_database(self, name: str) -> Database:
-        """Let a deleted database be there again, with the tables that were deleted with it; return it.
-
-        ``name`` is the one it had, or the one it bears since its deletion. Its triggers stay disabled.
-
-        Raises:
-            DatabaseNotFoundError: no deleted database has the name, or its data is gone.
-            AlreadyExistsError: another database has taken the name.
-            InvalidInputError: several deleted databases had the name.
-            LimitExceededError: a limit would be exceeded.
-
-        Differs: the original has no such operation.
-        """
-        event, state = self._commit_one(
-            lambda state: changes.restore_database(state, name, self.limits, self._clock.now_ns())
-        )
-        return state.databases_by_id[event.database_id]
-
-    def restore_table(self, database: str, table: str) -> TableDefinition:
-        """Let a deleted table be there again and return it.
-
-        ``table`` is the name it had, or the one it bears since its deletion.
-
-        Raises:
-            DatabaseNotFoundError, TableNotFoundError: there is none of this name, or its data is gone.
-            AlreadyExistsError: another table has taken the name.
-            InvalidInputError: several deleted tables had the name, or the database is ``_internal``.
-            LimitExceededError: a limit would be exceeded.
-
-        Differs: the original has no such operation.
-        """
-        event, state = self._commit_one(
-            lambda state: changes.restore_table(
-                state, database, table, self.limits, self._clock.now_ns()
-            )
-        )
-        return state.databases_by_id[event.database_id].tables_by_id[event.table_id]
-
-    def purge_due(self) -> tuple[int, ...]:
-        """Forget the deleted databases and tables whose time has come; return the ids of the tables.
-
-        From then on they cannot be restored; their rows are the caller's to remove.
-        """
-        purged: list[int] = []
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            events = changes.purge_due(state, self._clock.now_ns())
-            purged[:] = [one.table_id for one in events if isinstance(one, TablePurged)]
-            return events
-
-        self._commit(decide)
-        return tuple(purged)
-
-    def set_retention_period(
-        self, database: str, retention_period_ns: int | None, *, table: str | None = None
-    ) -> None:
-        """Keep a database's rows, or those of one table, for some time; None: for ever, or as the database says.
-
-        Rows whose time is older are not seen by queries, and go.
-
-        Raises:
-            DatabaseNotFoundError, TableNotFoundError: there is none of this name.
-            InvalidInputError: the database is ``_internal``.
-        """
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            event = changes.set_retention_period(state, database, table, retention_period_ns)
-            return [] if event is None else [event]
-
-        self._commit(decide)
-
     def evolve(
         self, database: str, additions: Mapping[str, Sequence[Column]], *, from_plugin: bool = False
     ) -> Database:
@@ -398,6 +318,21 @@ class Catalog:
 
         def decide(state: CatalogState) -> list[CatalogEvent]:
             event = changes.set_trigger_disabled(state, database, name, disabled=disabled)
+            return [] if event is None else [event]
+
+        return self._commit(decide).databases[database].triggers[name]
+
+    def pause_trigger(self, database: str, name: str, reason: str) -> Trigger:
+        """Note for good why the engine paused a trigger, and return it; a disabled one is left alone.
+
+        `set_trigger_disabled` and `replace_trigger` end the pause.
+
+        Raises:
+            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            event = changes.pause_trigger(state, database, name, reason)
             return [] if event is None else [event]
 
         return self._commit(decide).databases[database].triggers[name]

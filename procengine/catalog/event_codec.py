@@ -6,6 +6,7 @@ As JSON, compact, UTF-8. An event is ``{"event": name, ...}`` with the fields of
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
@@ -25,23 +26,20 @@ from procengine.model.catalog_event import (
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
-    DatabasePurged,
-    DatabaseRestored,
     DistinctCacheCreated,
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
-    RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
-    TablePurged,
-    TableRestored,
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.column import Column, ColumnType
+from procengine.model.run_limits import RunLimits
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import ErrorBehavior, Trigger
 
@@ -54,15 +52,11 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "database_deleted": DatabaseDeleted,
     "table_created": TableCreated,
     "table_deleted": TableDeleted,
-    "database_restored": DatabaseRestored,
-    "table_restored": TableRestored,
-    "database_purged": DatabasePurged,
-    "table_purged": TablePurged,
-    "retention_period_changed": RetentionPeriodChanged,
     "columns_added": ColumnsAdded,
     "trigger_created": TriggerCreated,
     "trigger_replaced": TriggerReplaced,
     "trigger_disabled_changed": TriggerDisabledChanged,
+    "trigger_paused": TriggerPaused,
     "trigger_deleted": TriggerDeleted,
     "last_cache_created": LastCacheCreated,
     "last_cache_deleted": LastCacheDeleted,
@@ -158,8 +152,14 @@ def _columns(pairs: Iterable[Sequence[str]]) -> tuple[Column, ...]:
 
 
 def _trigger_json(trigger: Trigger) -> Json:
+    """Return a trigger's fields; limits and a pause, which came later, only where there are any."""
     arguments = trigger.arguments
-    return {
+    later: Json = {}
+    if trigger.limits != RunLimits():
+        later["limits"] = dataclasses.asdict(trigger.limits)
+    if trigger.pause_reason is not None:
+        later["pause_reason"] = trigger.pause_reason
+    return later | {
         "database": trigger.database,
         "name": trigger.name,
         "plugin_filename": trigger.plugin_filename,
@@ -174,7 +174,11 @@ def _trigger_json(trigger: Trigger) -> Json:
 
 
 def _trigger(fields: Json) -> Trigger:
-    return Trigger(**(fields | {"error_behavior": ErrorBehavior(fields["error_behavior"])}))
+    values = {
+        "error_behavior": ErrorBehavior(fields["error_behavior"]),
+        "limits": RunLimits(**fields.get("limits", {})),
+    }
+    return Trigger(**(fields | values))
 
 
 def _cache_json(cache: CacheDefinition) -> Json:
@@ -203,8 +207,6 @@ def _table_json(table: TableDefinition) -> Json:
         "distinct_caches": [_cache_json(one) for one in table.distinct_caches.values()],
         "retention_period_ns": table.retention_period_ns,
         "deleted": table.deleted,
-        "deleted_ns": table.deleted_ns,
-        "name_before": table.name_before,
         "hard_deletion_time_ns": table.hard_deletion_time_ns,
     }
 
@@ -227,8 +229,6 @@ def _database_json(database: Database) -> Json:
         "name": database.name,
         "retention_period_ns": database.retention_period_ns,
         "deleted": database.deleted,
-        "deleted_ns": database.deleted_ns,
-        "name_before": database.name_before,
         "hard_deletion_time_ns": database.hard_deletion_time_ns,
         "tables": [_table_json(table) for table in database.tables_by_id.values()],
         "triggers": [_trigger_json(trigger) for trigger in database.triggers.values()],

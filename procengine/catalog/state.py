@@ -19,20 +19,16 @@ from procengine.model.catalog_event import (
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
-    DatabasePurged,
-    DatabaseRestored,
     DistinctCacheCreated,
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
-    RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
-    TablePurged,
-    TableRestored,
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE
@@ -105,28 +101,9 @@ class _OpenDatabase:
                 last_caches=MappingProxyType({}),
                 distinct_caches=MappingProxyType({}),
                 deleted=True,
-                deleted_ns=event.deleted_ns,
-                name_before=table.name,
                 hard_deletion_time_ns=event.hard_deletion_time_ns,
             )
             del self.tables[table.name]
-
-    def deleted_with_it(self) -> list[TableDefinition]:
-        """Return the tables that were deleted with the database, and not before it."""
-        deleted_ns = self.definition.deleted_ns
-        return [one for one in self.tables_by_id.values() if one.deleted_ns == deleted_ns]
-
-    def restore_table(self, table: TableDefinition, name: str) -> None:
-        """Let a deleted table be there again."""
-        restored = replace(
-            table,
-            name=name,
-            deleted=False,
-            deleted_ns=None,
-            name_before=None,
-            hard_deletion_time_ns=None,
-        )
-        self.put_table(restored)
 
     def freeze(self) -> Database:
         return replace(
@@ -143,7 +120,6 @@ class Draft:
     def __init__(self, base: CatalogState) -> None:
         self._state = base
         self._open: dict[int, _OpenDatabase] = {}
-        self._purged: set[int] = set()
 
     def apply(self, event: CatalogEvent) -> None:
         """Let an event have happened."""
@@ -154,18 +130,12 @@ class Draft:
                 self._create_database(event)
             case DatabaseDeleted():
                 self._delete_database(event)
-            case DatabaseRestored():
-                self._restore_database(event)
-            case DatabasePurged():
-                self._purged.add(event.database_id)
-            case RetentionPeriodChanged():
-                self._change_retention(event)
-            case TableCreated() | ColumnsAdded():
+            case TableCreated() | TableDeleted() | ColumnsAdded():
                 self._change_table(event)
-            case TableDeleted() | TableRestored() | TablePurged():
-                self._end_table(event)
-            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerDeleted():
-                self._change_trigger(event)
+            case TriggerDeleted():
+                del self._database(event.database_id).triggers[event.trigger.name]
+            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerPaused():
+                self._put_trigger(event)
             case LastCacheCreated() | LastCacheDeleted():
                 self._change_last_cache(event)
             case DistinctCacheCreated() | DistinctCacheDeleted():
@@ -178,8 +148,6 @@ class Draft:
         by_id = dict(self._state.databases_by_id)
         for database_id, database in self._open.items():
             by_id[database_id] = database.freeze()
-        for database_id in self._purged:
-            del by_id[database_id]
         return replace(
             self._state,
             sequence_number=sequence_number,
@@ -209,81 +177,40 @@ class Draft:
 
     def _delete_database(self, event: DatabaseDeleted) -> None:
         database = self._database(event.database_id)
-        when_ns = event.hard_deletion_time_ns
-        if database.definition.deleted:
-            database.definition = replace(database.definition, hard_deletion_time_ns=when_ns)
-            for table in database.deleted_with_it():
-                database.tables_by_id[table.id] = replace(table, hard_deletion_time_ns=when_ns)
-            return
         name = database.definition.name
+        if not database.definition.deleted:
+            name = deleted_name(name, event.deleted_ns, event.database_id, self._database_names())
         database.definition = replace(
             database.definition,
-            name=deleted_name(name, event.deleted_ns, event.database_id, self._database_names()),
+            name=name,
             deleted=True,
-            deleted_ns=event.deleted_ns,
-            name_before=name,
-            hard_deletion_time_ns=when_ns,
+            hard_deletion_time_ns=event.hard_deletion_time_ns,
         )
         database.delete_tables(tuple(database.tables.values()), event)
         for trigger in database.triggers.values():
             database.triggers[trigger.name] = replace(trigger, disabled=True)
 
-    def _restore_database(self, event: DatabaseRestored) -> None:
-        database = self._database(event.database_id)
-        for table in database.deleted_with_it():
-            database.restore_table(table, table.name_before or table.name)
-        database.definition = replace(
-            database.definition,
-            name=event.database,
-            deleted=False,
-            deleted_ns=None,
-            name_before=None,
-            hard_deletion_time_ns=None,
-        )
-
-    def _change_retention(self, event: RetentionPeriodChanged) -> None:
-        database = self._database(event.database_id)
-        period_ns = event.retention_period_ns
-        if event.table_id is None:
-            database.definition = replace(database.definition, retention_period_ns=period_ns)
-            return
-        table = database.tables_by_id[event.table_id]
-        database.put_table(replace(table, retention_period_ns=period_ns))
-
     def _database_names(self) -> set[str]:
         names = {one.name for one in self._state.databases_by_id.values() if one.id not in self._open}
         return names | {one.definition.name for one in self._open.values()}
 
-    def _change_table(self, event: TableCreated | ColumnsAdded) -> None:
+    def _change_table(self, event: TableCreated | TableDeleted | ColumnsAdded) -> None:
         database = self._database(event.database_id)
         match event:
             case TableCreated():
                 schema = TableSchema(event.columns)
                 database.put_table(TableDefinition(id=event.table_id, name=event.table, schema=schema))
                 self._state = replace(self._state, next_table_id=event.table_id + 1)
+            case TableDeleted():
+                database.delete_tables([database.tables_by_id[event.table_id]], event)
             case ColumnsAdded():
                 table = database.tables_by_id[event.table_id]
                 database.put_table(replace(table, schema=table.schema.with_columns(event.columns)))
 
-    def _end_table(self, event: TableDeleted | TableRestored | TablePurged) -> None:
-        database = self._database(event.database_id)
-        table = database.tables_by_id[event.table_id]
-        match event:
-            case TableDeleted():
-                database.delete_tables([table], event)
-            case TableRestored():
-                database.restore_table(table, event.table)
-            case TablePurged():
-                del database.tables_by_id[event.table_id]
-
-    def _change_trigger(
-        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerDeleted
+    def _put_trigger(
+        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerPaused
     ) -> None:
-        database = self._database(event.database_id)
-        if isinstance(event, TriggerDeleted):
-            del database.triggers[event.trigger.name]
-            return
-        database.triggers[event.trigger.name] = event.trigger
+        self._database(event.database_id).triggers[event.trigger.name] = event.trigger
         if isinstance(event, TriggerCreated):
             self._state = replace(self._state, next_trigger_id=event.trigger.trigger_id + 1)
 

@@ -64,11 +64,6 @@ class StoredRows(Protocol):
         ...
 
     @property
-    def hidden_before_ns(self) -> int | None:
-        """The instant before which rows of files are to be left out; None where files have no such rows."""
-        ...
-
-    @property
     def overlaps(self) -> Sequence[tuple[int, int]]:
         """Closed time ranges (nanoseconds) that may hold two rows with the same tags and time.
 

@@ -30,8 +30,7 @@ class TableView:
 
     Reading the files in their order, then `batches` in theirs, and keeping for each (tags, time) the last value
     of each field that is not null gives the table's rows (`procengine.write.merge_duplicates`). Only inside
-    `overlaps` can there be anything to merge. Rows of files before ``hidden_before_ns`` are not the table's any more;
-    None where there are no such rows.
+    `overlaps` can there be anything to merge.
     """
 
     def __init__(
@@ -41,12 +40,10 @@ class TableView:
         files: Sequence[ParquetFile] = (),
         rows: Sequence[BufferedRows] = (),
         bounds: TimeRange = (EARLIEST_NS, LATEST_NS),
-        hidden_before_ns: int | None = None,
     ) -> None:
         self.schema = schema
         self.files = tuple(files)
         self.rows = tuple(rows)
-        self.hidden_before_ns = hidden_before_ns
         self._bounds = bounds
 
     @property
@@ -102,18 +99,7 @@ class TableView:
             ],
             rows=[rows for rows in kept if rows is not None],
             bounds=(max(first, self._bounds[0]), min(last, self._bounds[1])),
-            hidden_before_ns=self.hidden_before_ns,
         )
-
-    def since(self, instant_ns: int) -> TableView:
-        """Return a view that has no rows of an earlier time, but in files that have later ones as well.
-
-        Whoever reads the files leaves these rows out: they lie before ``hidden_before_ns``.
-        """
-        view = self.prune(min_ns=instant_ns)
-        straddling = any(file.min_time_ns < instant_ns for file in view.files)
-        view.hidden_before_ns = instant_ns if straddling else None
-        return view
 
     @cached_property
     def overlaps(self) -> tuple[TimeRange, ...]:
