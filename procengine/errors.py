@@ -24,12 +24,13 @@
     │   ├── PluginSourceError
     │   └── PluginsDisabledError
     ├── TriggerBusyError             the trigger's state forbids the operation
-    │   └── RequestQueueFullError    as many requests wait for it as may
+    ├── OperationRefusedError        what is never allowed on this resource
     ├── StorageError                 the data folder
     │   ├── DataFolderLockedError
     │   ├── DataFormatError
     │   ├── CorruptFileError
-    │   └── WriteFailedError         a write that was not acknowledged
+    │   ├── WriteFailedError         a write that was not acknowledged
+    │   └── AddressInUseError        the port is taken
     ├── QueryCancelledError
     └── StoppedError                 the engine or the part is stopped
 
@@ -225,17 +226,10 @@ class TriggerBusyError(ProcengineError):
     """The trigger is running, or enabled, where it must not be."""
 
 
-class RequestQueueFullError(TriggerBusyError):
-    """As many requests wait for the trigger as may; ``waiting`` says how many.
+class OperationRefusedError(ProcengineError):
+    """The operation is never allowed on this resource."""
 
-    Differs: the original lets any number wait, and holds up the delivery of writes meanwhile.
-    """
-
-    http_status = 503
-
-    def __init__(self, waiting: int) -> None:
-        self.waiting = waiting
-        super().__init__(f"the trigger has {waiting} requests waiting, as many as may; try again later")
+    http_status = 405
 
 
 class StorageError(ProcengineError):
@@ -265,6 +259,10 @@ class CorruptFileError(StorageError):
 
 class WriteFailedError(StorageError):
     """A write could not be made durable, and was not acknowledged."""
+
+
+class AddressInUseError(StorageError):
+    """The port to listen on is taken."""
 
 
 class QueryCancelledError(ProcengineError):

@@ -1,4 +1,4 @@
-"""What exists: databases, tables, columns, triggers and caches, and how that is kept on disk."""
+"""What exists: databases, tables, columns, triggers, caches and tokens, and how that is kept on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists: databases, tables, columns, triggers and caches, kept durably.
+"""What exists: databases, tables, columns, triggers, caches and tokens, kept durably.
 
 Reading takes no lock: `Catalog.state` is an immutable value that a commit replaces. Commits take their turn
 under one lock; each is a list of events that is durable in the log before it is visible. Subscribers are
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from procengine.catalog import cache_changes, changes
+from procengine.catalog import cache_changes, changes, token_changes
 from procengine.catalog.catalog_files import CatalogFiles, OpenLog
 from procengine.catalog.definitions import Database, HardDeletion, TableDefinition
 from procengine.catalog.event_codec import encode_commit
@@ -34,13 +34,21 @@ from procengine.model.cache_definition import (
     DistinctCacheDefinition,
     LastCacheDefinition,
 )
-from procengine.model.catalog_event import CatalogCreated, CatalogEvent, DatabaseCreated
+from procengine.model.catalog_event import (
+    CatalogCreated,
+    CatalogEvent,
+    DatabaseCreated,
+    TablePurged,
+)
 from procengine.model.column import Column, ColumnType
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.token import Token
 from procengine.model.trigger import Trigger
 
 logger = logging.getLogger(__name__)
 
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+LATEST_EXPIRY_MS = 253_402_300_799_000  # 9999-12-31T23:59:59Z
 INTERNAL_RETENTION_NS = 7 * 24 * 3600 * 1_000_000_000
 
 Subscriber = Callable[[CatalogEvent], None]
@@ -135,6 +143,10 @@ class Catalog:
     def databases(self) -> tuple[Database, ...]:
         """The databases that are not deleted, ``_internal`` among them, in the order of creation."""
         return tuple(self.state.databases.values())
+
+    def all_databases(self) -> tuple[Database, ...]:
+        """Return all databases, deleted ones too, in the order of creation."""
+        return tuple(self.state.databases_by_id.values())
 
     def find_database(self, name: str) -> Database | None:
         """Return a database that is not deleted, or None."""
@@ -256,6 +268,77 @@ class Catalog:
         )
         return state.databases_by_id[event.database_id].tables_by_id[event.table_id]
 
+    def restore_database(self, name: str) -> Database:
+        """Let a deleted database be there again, with the tables that were deleted with it; return it.
+
+        ``name`` is the one it had, or the one it bears since its deletion. Its triggers stay disabled.
+
+        Raises:
+            DatabaseNotFoundError: no deleted database has the name, or its data is gone.
+            AlreadyExistsError: another database has taken the name.
+            InvalidInputError: several deleted databases had the name.
+            LimitExceededError: a limit would be exceeded.
+
+        Differs: the original has no such operation.
+        """
+        event, state = self._commit_one(
+            lambda state: changes.restore_database(state, name, self.limits, self._clock.now_ns())
+        )
+        return state.databases_by_id[event.database_id]
+
+    def restore_table(self, database: str, table: str) -> TableDefinition:
+        """Let a deleted table be there again and return it.
+
+        ``table`` is the name it had, or the one it bears since its deletion.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError: there is none of this name, or its data is gone.
+            AlreadyExistsError: another table has taken the name.
+            InvalidInputError: several deleted tables had the name, or the database is ``_internal``.
+            LimitExceededError: a limit would be exceeded.
+
+        Differs: the original has no such operation.
+        """
+        event, state = self._commit_one(
+            lambda state: changes.restore_table(
+                state, database, table, self.limits, self._clock.now_ns()
+            )
+        )
+        return state.databases_by_id[event.database_id].tables_by_id[event.table_id]
+
+    def purge_due(self) -> tuple[int, ...]:
+        """Forget the deleted databases and tables whose time has come; return the ids of the tables.
+
+        From then on they cannot be restored; their rows are the caller's to remove.
+        """
+        purged: list[int] = []
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            events = changes.purge_due(state, self._clock.now_ns())
+            purged[:] = [one.table_id for one in events if isinstance(one, TablePurged)]
+            return events
+
+        self._commit(decide)
+        return tuple(purged)
+
+    def set_retention_period(
+        self, database: str, retention_period_ns: int | None, *, table: str | None = None
+    ) -> None:
+        """Keep a database's rows, or those of one table, for some time; None: for ever, or as the database says.
+
+        Rows whose time is older are not seen by queries, and go.
+
+        Raises:
+            DatabaseNotFoundError, TableNotFoundError: there is none of this name.
+            InvalidInputError: the database is ``_internal``.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            event = changes.set_retention_period(state, database, table, retention_period_ns)
+            return [] if event is None else [event]
+
+        self._commit(decide)
+
     def evolve(
         self, database: str, additions: Mapping[str, Sequence[Column]], *, from_plugin: bool = False
     ) -> Database:
@@ -318,21 +401,6 @@ class Catalog:
 
         def decide(state: CatalogState) -> list[CatalogEvent]:
             event = changes.set_trigger_disabled(state, database, name, disabled=disabled)
-            return [] if event is None else [event]
-
-        return self._commit(decide).databases[database].triggers[name]
-
-    def pause_trigger(self, database: str, name: str, reason: str) -> Trigger:
-        """Note for good why the engine paused a trigger, and return it; a disabled one is left alone.
-
-        `set_trigger_disabled` and `replace_trigger` end the pause.
-
-        Raises:
-            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
-        """
-
-        def decide(state: CatalogState) -> list[CatalogEvent]:
-            event = changes.pause_trigger(state, database, name, reason)
             return [] if event is None else [event]
 
         return self._commit(decide).databases[database].triggers[name]
@@ -445,6 +513,49 @@ class Catalog:
             lambda state: cache_changes.delete_distinct_cache(state, database, table, name)
         )
         return event.distinct_cache
+
+    def create_token(self, name: str, hash_: str, *, expiry_seconds: int | None = None) -> Token:
+        """Add a token by its text's SHA-512, from now until ``expiry_seconds`` have passed (None: for ever).
+
+        A token that would expire after the year 9999 never does.
+
+        Raises:
+            AlreadyExistsError: there is one of this name.
+            InvalidInputError: the name is not Unicode text.
+
+        Source: influxdb3_catalog, Catalog::create_named_admin_token.
+        """
+        now_ms = self._clock.now_ns() // NANOSECONDS_PER_MILLISECOND
+        expiry_ms = None if expiry_seconds is None else now_ms + expiry_seconds * 1000
+        if expiry_ms is not None and expiry_ms > LATEST_EXPIRY_MS:
+            expiry_ms = None
+        event, _ = self._commit_one(
+            lambda state: token_changes.create_token(
+                state, name, hash_=hash_, now_ms=now_ms, expiry_ms=expiry_ms
+            )
+        )
+        return event.token
+
+    def regenerate_admin_token(self, hash_: str) -> Token:
+        """Give the operator's token another text, by its SHA-512; the one before admits no more.
+
+        Raises:
+            NotFoundError: there is no such token.
+        """
+        now_ms = self._clock.now_ns() // NANOSECONDS_PER_MILLISECOND
+        event, state = self._commit_one(
+            lambda state: token_changes.regenerate_admin_token(state, hash_=hash_, now_ms=now_ms)
+        )
+        return state.tokens[event.name]
+
+    def delete_token(self, name: str) -> None:
+        """Remove a token: it admits no more.
+
+        Raises:
+            NotFoundError: there is none of this name.
+            OperationRefusedError: it is the operator's.
+        """
+        self._commit_one(lambda state: token_changes.delete_token(state, name))
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with each event from now on; return the call that ends this.

@@ -10,8 +10,15 @@ Source: influxdb3_catalog/src/catalog/versions/v3/ops/.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
-from procengine.catalog.definitions import DEFAULT_HARD_DELETION_DELAY_NS, Database, HardDeletion
+from procengine.catalog.definitions import (
+    DEFAULT_HARD_DELETION_DELAY_NS,
+    Database,
+    HardDeletion,
+    TableDefinition,
+)
+from procengine.catalog.limits import Limits
 from procengine.catalog.state import CatalogState
 from procengine.errors import (
     AlreadyDeletedError,
@@ -23,16 +30,23 @@ from procengine.errors import (
     TriggerNotFoundError,
 )
 from procengine.model.catalog_event import (
+    CatalogEvent,
     DatabaseDeleted,
+    DatabasePurged,
+    DatabaseRestored,
+    RetentionPeriodChanged,
     TableDeleted,
+    TablePurged,
+    TableRestored,
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
-    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
 from procengine.model.trigger import Trigger
+
+D = TypeVar("D", Database, TableDefinition)
 
 
 def delete_database(
@@ -70,6 +84,93 @@ def delete_table(
     )
 
 
+def restore_database(state: CatalogState, name: str, limits: Limits, now_ns: int) -> DatabaseRestored:
+    """Return the restoration of a deleted database, named as it was before or as it is now."""
+    database = _deleted_one(
+        [
+            one
+            for one in state.databases_by_id.values()
+            if one.deleted and name in (one.name, one.name_before)
+        ],
+        f"deleted database {name!r}",
+    )
+    if database is None:
+        raise DatabaseNotFoundError(name)
+    _check_not_due(database, f"database {name!r}", now_ns)
+    restored = database.name_before or database.name
+    if restored in state.databases:
+        raise _name_taken(f"database {name!r}", f"database {restored!r}")
+    if state.database_count >= limits.databases:
+        raise limits.too_many_databases()
+    tables = sum(one.deleted_ns == database.deleted_ns for one in database.tables_by_id.values())
+    if state.table_count + tables > limits.tables:
+        raise limits.too_many_tables(state.table_count)
+    return DatabaseRestored(database_id=database.id, database=restored)
+
+
+def restore_table(
+    state: CatalogState, database: str, table: str, limits: Limits, now_ns: int
+) -> TableRestored:
+    """Return the restoration of a deleted table, named as it was before or as it is now."""
+    active = active_database(state, database)
+    definition = _deleted_one(
+        [
+            one
+            for one in active.tables_by_id.values()
+            if one.deleted and table in (one.name, one.name_before)
+        ],
+        f"deleted table {table!r}",
+    )
+    if definition is None:
+        raise TableNotFoundError(database, table)
+    _check_not_due(definition, f"table {table!r}", now_ns)
+    restored = definition.name_before or definition.name
+    if restored in active.tables:
+        raise _name_taken(f"table {table!r}", f"table {restored!r}")
+    if state.table_count >= limits.tables:
+        raise limits.too_many_tables(state.table_count)
+    return TableRestored(
+        database_id=active.id, database=database, table_id=definition.id, table=restored
+    )
+
+
+def purge_due(state: CatalogState, now_ns: int) -> list[CatalogEvent]:
+    """Return what is to be forgotten for good by now: deleted databases and tables whose time has come."""
+    events: list[CatalogEvent] = []
+    for database in state.databases_by_id.values():
+        events += [
+            TablePurged(
+                database_id=database.id, database=database.name, table_id=table.id, table=table.name
+            )
+            for table in database.tables_by_id.values()
+            if _is_due(table, now_ns)
+        ]
+        if _is_due(database, now_ns) and all(
+            _is_due(one, now_ns) for one in database.tables_by_id.values()
+        ):
+            events.append(DatabasePurged(database_id=database.id, database=database.name))
+    return events
+
+
+def set_retention_period(
+    state: CatalogState, database: str, table: str | None, retention_period_ns: int | None
+) -> RetentionPeriodChanged | None:
+    """Return the change of how long rows are kept, or None when it is so."""
+    active = active_database(state, database)
+    definition = None if table is None else active.tables.get(table)
+    if table is not None and definition is None:
+        raise TableNotFoundError(database, table)
+    if (definition or active).retention_period_ns == retention_period_ns:
+        return None
+    return RetentionPeriodChanged(
+        database_id=active.id,
+        database=database,
+        retention_period_ns=retention_period_ns,
+        table_id=None if definition is None else definition.id,
+        table=table,
+    )
+
+
 def create_trigger(state: CatalogState, trigger: Trigger) -> TriggerCreated:
     """Return the creation of a trigger, under the next id."""
     check_trigger_name(trigger.name)
@@ -93,22 +194,12 @@ def replace_trigger(state: CatalogState, trigger: Trigger) -> TriggerReplaced | 
 def set_trigger_disabled(
     state: CatalogState, database: str, name: str, *, disabled: bool
 ) -> TriggerDisabledChanged | None:
-    """Return the change of a trigger, which ends a pause, or None when it is so."""
+    """Return the change of a trigger, or None when it is so."""
     active = active_database(state, database)
     trigger = _trigger(active, name)
-    changed = replace(trigger, disabled=disabled, pause_reason=None)
-    if trigger == changed:
+    if trigger.disabled == disabled:
         return None
-    return TriggerDisabledChanged(database_id=active.id, trigger=changed)
-
-
-def pause_trigger(state: CatalogState, database: str, name: str, reason: str) -> TriggerPaused | None:
-    """Return the pause of a trigger, or None when it is paused or disabled."""
-    active = active_database(state, database)
-    trigger = _trigger(active, name)
-    if trigger.disabled or trigger.pause_reason is not None:
-        return None
-    return TriggerPaused(database_id=active.id, trigger=replace(trigger, pause_reason=reason))
+    return TriggerDisabledChanged(database_id=active.id, trigger=replace(trigger, disabled=disabled))
 
 
 def delete_trigger(state: CatalogState, database: str, name: str, *, force: bool) -> TriggerDeleted:
@@ -151,6 +242,33 @@ def already_exists() -> AlreadyExistsError:
 def already_deleted(name: str) -> AlreadyDeletedError:
     """Return the error for a name that something deleted bears."""
     return AlreadyDeletedError(f"attempted to modify resource that was already deleted: {name}")
+
+
+def _is_due(definition: Database | TableDefinition, now_ns: int) -> bool:
+    due_ns = definition.hard_deletion_time_ns
+    return definition.deleted and due_ns is not None and due_ns <= now_ns
+
+
+def _deleted_one(found: list[D], what: str) -> D | None:
+    """Return the one thing that is meant, None when there is none.
+
+    Raises: InvalidInputError when there are several, saying how each is named now.
+    """
+    if len(found) > 1:
+        names = ", ".join(repr(one.name) for one in found)
+        raise InvalidInputError(f"cannot restore {what}: there are several; expected one of {names}")
+    return found[0] if found else None
+
+
+def _check_not_due(definition: Database | TableDefinition, what: str, now_ns: int) -> None:
+    if _is_due(definition, now_ns):
+        raise InvalidInputError(f"cannot restore {what}: the time has come at which its data goes")
+
+
+def _name_taken(what: str, holder: str) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"cannot restore deleted {what}: there is a {holder} again; delete that first"
+    )
 
 
 def _trigger(database: Database, name: str) -> Trigger:

@@ -33,7 +33,8 @@ class HardDeletion(Enum):
 class TableDefinition:
     """A table: its name and columns, its caches by name, and whether and when its data must go.
 
-    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again, and no caches.
+    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again, and no caches;
+    ``name_before`` is the name that it had. ``retention_period_ns`` is None where the database's own holds.
     """
 
     id: int
@@ -45,6 +46,8 @@ class TableDefinition:
     )
     retention_period_ns: int | None = None
     deleted: bool = False
+    deleted_ns: int | None = None
+    name_before: str | None = None
     hard_deletion_time_ns: int | None = None
 
 
@@ -54,7 +57,8 @@ class Database:
 
     ``tables`` leaves deleted tables out; ``tables_by_id`` has them as well.
     ``retention_period_ns`` is None when rows are kept for ever.
-    A deleted database is renamed as a deleted table is; all its tables are deleted with it.
+    A deleted database is renamed as a deleted table is; all its tables are deleted with it, at the same
+    ``deleted_ns``.
     """
 
     id: int
@@ -64,4 +68,16 @@ class Database:
     tables_by_id: Mapping[int, TableDefinition] = field(default_factory=lambda: MappingProxyType({}))
     retention_period_ns: int | None = None
     deleted: bool = False
+    deleted_ns: int | None = None
+    name_before: str | None = None
     hard_deletion_time_ns: int | None = None
+
+    def cutoff_ns(self, table: TableDefinition, now_ns: int) -> int | None:
+        """Return the instant before which a table's rows are not kept any more, or None when all are.
+
+        Source: influxdb3_catalog, DatabaseSchema::get_retention_period_cutoff_ts_nanos.
+        """
+        period_ns = table.retention_period_ns
+        if period_ns is None:
+            period_ns = self.retention_period_ns
+        return None if period_ns is None else now_ns - period_ns

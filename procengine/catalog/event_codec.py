@@ -6,9 +6,9 @@ As JSON, compact, UTF-8. An event is ``{"event": name, ...}`` with the fields of
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -26,21 +26,28 @@ from procengine.model.catalog_event import (
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
+    DatabasePurged,
+    DatabaseRestored,
     DistinctCacheCreated,
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
+    TablePurged,
+    TableRestored,
+    TokenCreated,
+    TokenDeleted,
+    TokenRegenerated,
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
-    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.column import Column, ColumnType
-from procengine.model.run_limits import RunLimits
 from procengine.model.table_schema import TableSchema
+from procengine.model.token import Token
 from procengine.model.trigger import ErrorBehavior, Trigger
 
 Json = dict[str, Any]
@@ -52,16 +59,23 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "database_deleted": DatabaseDeleted,
     "table_created": TableCreated,
     "table_deleted": TableDeleted,
+    "database_restored": DatabaseRestored,
+    "table_restored": TableRestored,
+    "database_purged": DatabasePurged,
+    "table_purged": TablePurged,
+    "retention_period_changed": RetentionPeriodChanged,
     "columns_added": ColumnsAdded,
     "trigger_created": TriggerCreated,
     "trigger_replaced": TriggerReplaced,
     "trigger_disabled_changed": TriggerDisabledChanged,
-    "trigger_paused": TriggerPaused,
     "trigger_deleted": TriggerDeleted,
     "last_cache_created": LastCacheCreated,
     "last_cache_deleted": LastCacheDeleted,
     "distinct_cache_created": DistinctCacheCreated,
     "distinct_cache_deleted": DistinctCacheDeleted,
+    "token_created": TokenCreated,
+    "token_regenerated": TokenRegenerated,
+    "token_deleted": TokenDeleted,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
@@ -73,6 +87,7 @@ _COUNTERS = (
     "next_table_id",
     "next_trigger_id",
     "next_cache_id",
+    "next_token_id",
 )
 
 
@@ -93,7 +108,9 @@ def decode_commit(data: bytes | memoryview) -> tuple[int, list[CatalogEvent]]:
 def encode_state(state: CatalogState) -> bytes:
     """Return a whole state as bytes."""
     databases = [_database_json(one) for one in state.databases_by_id.values()]
-    return _dump({name: getattr(state, name) for name in _COUNTERS} | {"databases": databases})
+    tokens = [asdict(token) for token in state.tokens.values()]
+    counters = {name: getattr(state, name) for name in _COUNTERS}
+    return _dump(counters | {"tokens": tokens, "databases": databases})
 
 
 def decode_state(data: bytes | memoryview) -> CatalogState:
@@ -124,6 +141,8 @@ def _event_json(event: CatalogEvent) -> Json:
             value = _trigger_json(value)
         elif isinstance(value, LastCacheDefinition | DistinctCacheDefinition):
             value = _cache_json(value)
+        elif isinstance(value, Token):
+            value = asdict(value)
         elif name == "columns":
             value = _columns_json(value)
         fields[name] = value
@@ -134,6 +153,8 @@ def _event(fields: Json) -> CatalogEvent:
     kind = _EVENTS[fields.pop("event")]
     if "trigger" in fields:
         fields["trigger"] = _trigger(fields["trigger"])
+    if "token" in fields:
+        fields["token"] = Token(**fields["token"])
     if "columns" in fields:
         fields["columns"] = _columns(fields["columns"])
     if "last_cache" in fields:
@@ -152,14 +173,8 @@ def _columns(pairs: Iterable[Sequence[str]]) -> tuple[Column, ...]:
 
 
 def _trigger_json(trigger: Trigger) -> Json:
-    """Return a trigger's fields; limits and a pause, which came later, only where there are any."""
     arguments = trigger.arguments
-    later: Json = {}
-    if trigger.limits != RunLimits():
-        later["limits"] = dataclasses.asdict(trigger.limits)
-    if trigger.pause_reason is not None:
-        later["pause_reason"] = trigger.pause_reason
-    return later | {
+    return {
         "database": trigger.database,
         "name": trigger.name,
         "plugin_filename": trigger.plugin_filename,
@@ -174,11 +189,7 @@ def _trigger_json(trigger: Trigger) -> Json:
 
 
 def _trigger(fields: Json) -> Trigger:
-    values = {
-        "error_behavior": ErrorBehavior(fields["error_behavior"]),
-        "limits": RunLimits(**fields.get("limits", {})),
-    }
-    return Trigger(**(fields | values))
+    return Trigger(**(fields | {"error_behavior": ErrorBehavior(fields["error_behavior"])}))
 
 
 def _cache_json(cache: CacheDefinition) -> Json:
@@ -207,6 +218,8 @@ def _table_json(table: TableDefinition) -> Json:
         "distinct_caches": [_cache_json(one) for one in table.distinct_caches.values()],
         "retention_period_ns": table.retention_period_ns,
         "deleted": table.deleted,
+        "deleted_ns": table.deleted_ns,
+        "name_before": table.name_before,
         "hard_deletion_time_ns": table.hard_deletion_time_ns,
     }
 
@@ -229,6 +242,8 @@ def _database_json(database: Database) -> Json:
         "name": database.name,
         "retention_period_ns": database.retention_period_ns,
         "deleted": database.deleted,
+        "deleted_ns": database.deleted_ns,
+        "name_before": database.name_before,
         "hard_deletion_time_ns": database.hard_deletion_time_ns,
         "tables": [_table_json(table) for table in database.tables_by_id.values()],
         "triggers": [_trigger_json(trigger) for trigger in database.triggers.values()],
@@ -248,8 +263,11 @@ def _database(fields: Json) -> Database:
 
 def _state(fields: Json) -> CatalogState:
     databases = [_database(one) for one in fields.pop("databases")]
+    # A state of before there were tokens has none.
+    tokens = [Token(**one) for one in fields.pop("tokens", ())]
     return CatalogState(
         databases=MappingProxyType({one.name: one for one in databases if not one.deleted}),
         databases_by_id=MappingProxyType({one.id: one for one in databases}),
+        tokens=MappingProxyType({one.name: one for one in tokens}),
         **fields,
     )

@@ -19,20 +19,28 @@ from procengine.model.catalog_event import (
     ColumnsAdded,
     DatabaseCreated,
     DatabaseDeleted,
+    DatabasePurged,
+    DatabaseRestored,
     DistinctCacheCreated,
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
+    TablePurged,
+    TableRestored,
+    TokenCreated,
+    TokenDeleted,
+    TokenRegenerated,
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
-    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.table_schema import TableSchema
+from procengine.model.token import Token
 from procengine.model.trigger import Trigger
 
 K = TypeVar("K")
@@ -44,6 +52,7 @@ class CatalogState:
     """The catalog at one instant. ``sequence_number`` counts the commits that made it.
 
     ``databases`` maps the names of those not deleted, in the order of creation; ``databases_by_id`` has all.
+    ``tokens`` maps the names of the API's tokens, in the order of creation.
     """
 
     sequence_number: int = 0
@@ -51,10 +60,12 @@ class CatalogState:
     node_id: str = ""
     databases: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
     databases_by_id: Mapping[int, Database] = field(default_factory=lambda: MappingProxyType({}))
+    tokens: Mapping[str, Token] = field(default_factory=lambda: MappingProxyType({}))
     next_database_id: int = 1
     next_table_id: int = 1
     next_trigger_id: int = 1
     next_cache_id: int = 1
+    next_token_id: int = 0
 
     @property
     def database_count(self) -> int:
@@ -101,9 +112,28 @@ class _OpenDatabase:
                 last_caches=MappingProxyType({}),
                 distinct_caches=MappingProxyType({}),
                 deleted=True,
+                deleted_ns=event.deleted_ns,
+                name_before=table.name,
                 hard_deletion_time_ns=event.hard_deletion_time_ns,
             )
             del self.tables[table.name]
+
+    def deleted_with_it(self) -> list[TableDefinition]:
+        """Return the tables that were deleted with the database, and not before it."""
+        deleted_ns = self.definition.deleted_ns
+        return [one for one in self.tables_by_id.values() if one.deleted_ns == deleted_ns]
+
+    def restore_table(self, table: TableDefinition, name: str) -> None:
+        """Let a deleted table be there again."""
+        restored = replace(
+            table,
+            name=name,
+            deleted=False,
+            deleted_ns=None,
+            name_before=None,
+            hard_deletion_time_ns=None,
+        )
+        self.put_table(restored)
 
     def freeze(self) -> Database:
         return replace(
@@ -120,8 +150,9 @@ class Draft:
     def __init__(self, base: CatalogState) -> None:
         self._state = base
         self._open: dict[int, _OpenDatabase] = {}
+        self._purged: set[int] = set()
 
-    def apply(self, event: CatalogEvent) -> None:
+    def apply(self, event: CatalogEvent) -> None:  # noqa: PLR0912 - a case for each kind
         """Let an event have happened."""
         match event:
             case CatalogCreated():
@@ -130,16 +161,24 @@ class Draft:
                 self._create_database(event)
             case DatabaseDeleted():
                 self._delete_database(event)
-            case TableCreated() | TableDeleted() | ColumnsAdded():
+            case DatabaseRestored():
+                self._restore_database(event)
+            case DatabasePurged():
+                self._purged.add(event.database_id)
+            case RetentionPeriodChanged():
+                self._change_retention(event)
+            case TableCreated() | ColumnsAdded():
                 self._change_table(event)
-            case TriggerDeleted():
-                del self._database(event.database_id).triggers[event.trigger.name]
-            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerPaused():
-                self._put_trigger(event)
+            case TableDeleted() | TableRestored() | TablePurged():
+                self._end_table(event)
+            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerDeleted():
+                self._change_trigger(event)
             case LastCacheCreated() | LastCacheDeleted():
                 self._change_last_cache(event)
             case DistinctCacheCreated() | DistinctCacheDeleted():
                 self._change_distinct_cache(event)
+            case TokenCreated() | TokenRegenerated() | TokenDeleted():
+                self._change_token(event)
             case _:
                 assert_never(event)
 
@@ -148,6 +187,8 @@ class Draft:
         by_id = dict(self._state.databases_by_id)
         for database_id, database in self._open.items():
             by_id[database_id] = database.freeze()
+        for database_id in self._purged:
+            del by_id[database_id]
         return replace(
             self._state,
             sequence_number=sequence_number,
@@ -177,40 +218,81 @@ class Draft:
 
     def _delete_database(self, event: DatabaseDeleted) -> None:
         database = self._database(event.database_id)
+        when_ns = event.hard_deletion_time_ns
+        if database.definition.deleted:
+            database.definition = replace(database.definition, hard_deletion_time_ns=when_ns)
+            for table in database.deleted_with_it():
+                database.tables_by_id[table.id] = replace(table, hard_deletion_time_ns=when_ns)
+            return
         name = database.definition.name
-        if not database.definition.deleted:
-            name = deleted_name(name, event.deleted_ns, event.database_id, self._database_names())
         database.definition = replace(
             database.definition,
-            name=name,
+            name=deleted_name(name, event.deleted_ns, event.database_id, self._database_names()),
             deleted=True,
-            hard_deletion_time_ns=event.hard_deletion_time_ns,
+            deleted_ns=event.deleted_ns,
+            name_before=name,
+            hard_deletion_time_ns=when_ns,
         )
         database.delete_tables(tuple(database.tables.values()), event)
         for trigger in database.triggers.values():
             database.triggers[trigger.name] = replace(trigger, disabled=True)
 
+    def _restore_database(self, event: DatabaseRestored) -> None:
+        database = self._database(event.database_id)
+        for table in database.deleted_with_it():
+            database.restore_table(table, table.name_before or table.name)
+        database.definition = replace(
+            database.definition,
+            name=event.database,
+            deleted=False,
+            deleted_ns=None,
+            name_before=None,
+            hard_deletion_time_ns=None,
+        )
+
+    def _change_retention(self, event: RetentionPeriodChanged) -> None:
+        database = self._database(event.database_id)
+        period_ns = event.retention_period_ns
+        if event.table_id is None:
+            database.definition = replace(database.definition, retention_period_ns=period_ns)
+            return
+        table = database.tables_by_id[event.table_id]
+        database.put_table(replace(table, retention_period_ns=period_ns))
+
     def _database_names(self) -> set[str]:
         names = {one.name for one in self._state.databases_by_id.values() if one.id not in self._open}
         return names | {one.definition.name for one in self._open.values()}
 
-    def _change_table(self, event: TableCreated | TableDeleted | ColumnsAdded) -> None:
+    def _change_table(self, event: TableCreated | ColumnsAdded) -> None:
         database = self._database(event.database_id)
         match event:
             case TableCreated():
                 schema = TableSchema(event.columns)
                 database.put_table(TableDefinition(id=event.table_id, name=event.table, schema=schema))
                 self._state = replace(self._state, next_table_id=event.table_id + 1)
-            case TableDeleted():
-                database.delete_tables([database.tables_by_id[event.table_id]], event)
             case ColumnsAdded():
                 table = database.tables_by_id[event.table_id]
                 database.put_table(replace(table, schema=table.schema.with_columns(event.columns)))
 
-    def _put_trigger(
-        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerPaused
+    def _end_table(self, event: TableDeleted | TableRestored | TablePurged) -> None:
+        database = self._database(event.database_id)
+        table = database.tables_by_id[event.table_id]
+        match event:
+            case TableDeleted():
+                database.delete_tables([table], event)
+            case TableRestored():
+                database.restore_table(table, event.table)
+            case TablePurged():
+                del database.tables_by_id[event.table_id]
+
+    def _change_trigger(
+        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerDeleted
     ) -> None:
-        self._database(event.database_id).triggers[event.trigger.name] = event.trigger
+        database = self._database(event.database_id)
+        if isinstance(event, TriggerDeleted):
+            del database.triggers[event.trigger.name]
+            return
+        database.triggers[event.trigger.name] = event.trigger
         if isinstance(event, TriggerCreated):
             self._state = replace(self._state, next_trigger_id=event.trigger.trigger_id + 1)
 
@@ -237,6 +319,20 @@ class Draft:
             caches[cache.name] = cache
             self._state = replace(self._state, next_cache_id=cache.cache_id + 1)
         database.put_table(replace(table, distinct_caches=MappingProxyType(caches)))
+
+    def _change_token(self, event: TokenCreated | TokenRegenerated | TokenDeleted) -> None:
+        tokens = dict(self._state.tokens)
+        next_token_id = self._state.next_token_id
+        match event:
+            case TokenCreated():
+                tokens[event.token.name] = event.token
+                next_token_id = event.token.token_id + 1
+            case TokenRegenerated():
+                before = tokens[event.name]
+                tokens[event.name] = replace(before, hash=event.hash, updated_ms=event.updated_ms)
+            case TokenDeleted():
+                del tokens[event.name]
+        self._state = replace(self._state, tokens=MappingProxyType(tokens), next_token_id=next_token_id)
 
 
 def _copy(mapping: Mapping[K, V]) -> dict[K, V]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from procengine.model.cache_definition import DistinctCacheDefinition, LastCacheDefinition
 from procengine.model.column import Column
+from procengine.model.token import Token
 from procengine.model.trigger import Trigger
 
 
@@ -69,6 +70,59 @@ class TableDeleted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseRestored:
+    """A deleted database is there again as ``database``, with the tables that were deleted with it.
+
+    Its triggers stay disabled.
+    """
+
+    database_id: int
+    database: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRestored:
+    """A deleted table is there again as ``table``."""
+
+    database_id: int
+    database: str
+    table_id: int
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabasePurged:
+    """A deleted database is gone for good; its data goes now. ``database`` is the name it bore last."""
+
+    database_id: int
+    database: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePurged:
+    """A deleted table is gone for good; its data goes now. ``table`` is the name it bore last."""
+
+    database_id: int
+    database: str
+    table_id: int
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPeriodChanged:
+    """Rows of a database, or of one table of it, are kept for another time (None: for ever).
+
+    ``table_id`` and ``table`` are None when it is the database's; a table's own period goes before it.
+    """
+
+    database_id: int
+    database: str
+    retention_period_ns: int | None
+    table_id: int | None = None
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnsAdded:
     """Columns were appended to a table."""
 
@@ -98,14 +152,6 @@ class TriggerReplaced:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDisabledChanged:
     """A trigger was enabled or disabled; ``trigger`` is what it is now."""
-
-    database_id: int
-    trigger: Trigger
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerPaused:
-    """The engine paused a trigger to protect itself; ``trigger`` is what it is now, with the reason."""
 
     database_id: int
     trigger: Trigger
@@ -151,20 +197,50 @@ class DistinctCacheDeleted:
     distinct_cache: DistinctCacheDefinition
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated:
+    """A token was created."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRegenerated:
+    """A token got another text, at an instant (milliseconds UTC); the text before admits no more."""
+
+    name: str
+    hash: str
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDeleted:
+    """A token was deleted."""
+
+    name: str
+
+
 CatalogEvent = (
     CatalogCreated
     | DatabaseCreated
     | DatabaseDeleted
     | TableCreated
     | TableDeleted
+    | DatabaseRestored
+    | TableRestored
+    | DatabasePurged
+    | TablePurged
+    | RetentionPeriodChanged
     | ColumnsAdded
     | TriggerCreated
     | TriggerReplaced
     | TriggerDisabledChanged
-    | TriggerPaused
     | TriggerDeleted
     | LastCacheCreated
     | LastCacheDeleted
     | DistinctCacheCreated
     | DistinctCacheDeleted
+    | TokenCreated
+    | TokenRegenerated
+    | TokenDeleted
 )
