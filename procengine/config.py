@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,14 +26,17 @@ from typing import Any, cast
 
 from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.errors import ConfigError, InvalidInputError
-from procengine.model.byte_size import GIB, parse_bytes
 from procengine.model.duration import parse_duration
+
+MIB = 1024 * 1024
 
 UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
 
 MODES = ("all", "ingest", "query", "process", "compact")
 OBJECT_STORES = ("memory", "file")
 GEN1_DURATIONS = (60.0, 300.0, 600.0)
+NO_SERVER = "off"
+UNPROTECTED_RESOURCES = ("health", "ping", "metrics", "ready", "pprof")
 TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
 
 
@@ -94,6 +98,32 @@ def _gen1_duration(value: object) -> float:
     return seconds
 
 
+def _http_bind(value: object) -> str:
+    """Accept an address of this machine's loopback interface and a port, or that there is to be no server."""
+    if not isinstance(value, str):
+        raise ValueError("expected an address and a port such as '127.0.0.1:8181'")
+    if value == NO_SERVER:
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(
+            "expected an address and a port such as '127.0.0.1:8181' (port 0 takes any that is free), "
+            f"or {NO_SERVER!r}"
+        )
+    if not _is_loopback(host.removeprefix("[").removesuffix("]")):
+        raise ValueError(
+            "the API runs code, so it listens on loopback only: expected 127.0.0.1, [::1] or localhost"
+        )
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("expected a whole number")
@@ -104,25 +134,6 @@ def _count(value: object) -> int:
     if number < 1:
         raise ValueError("expected a number of at least 1")
     return number
-
-
-def _limit_seconds(value: object) -> float:
-    seconds = _seconds(value)
-    if not seconds:
-        raise ValueError("expected more than 0; leave the option unset for no limit")
-    return seconds
-
-
-def _bytes(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a size such as '200MB', or a number of bytes")
-    try:
-        size = parse_bytes(value) if isinstance(value, str) else value
-    except InvalidInputError as error:
-        raise ValueError(str(error)) from error
-    if size < 1:
-        raise ValueError("expected a size of at least 1 byte")
-    return size
 
 
 def _flag(value: object) -> bool:
@@ -193,8 +204,7 @@ def _option(default: Any, parse: Callable[[object], object], help_text: str, *va
 class EngineConfig:
     """The options of one engine, each with its unit and default.
 
-    Durations are seconds here and may be given as text (``"10ms"``) or seconds; sizes are bytes, of some options a
-    percentage of the machine's memory too.
+    Durations are seconds here and may be given as text (``"10ms"``) or seconds; sizes are bytes or a percentage.
     """
 
     plugin_dir: Path | None = _option(
@@ -255,6 +265,31 @@ class EngineConfig:
     query_log_size: int = _option(
         1000, _count, "queries kept in system.queries", "INFLUXDB3_QUERY_LOG_SIZE"
     )
+    http_bind: str = _option(
+        "127.0.0.1:8181",
+        _http_bind,
+        "loopback address and port of the API; off for none",
+        "INFLUXDB3_HTTP_BIND_ADDR",
+    )
+    max_http_request_size: int = _option(
+        10_485_760,
+        _count,
+        "bytes of a request's body, compressed or not, beyond which it is refused",
+        "INFLUXDB3_MAX_HTTP_REQUEST_SIZE",
+    )
+    without_auth: bool = _option(
+        False,
+        _flag,
+        "serve the API without tokens",
+        "INFLUXDB3_WITHOUT_AUTH",
+        "INFLUXDB3_START_WITHOUT_AUTH",
+    )
+    disable_authz: tuple[str, ...] = _option(
+        (),
+        _choices(UNPROTECTED_RESOURCES),
+        f"what is served without a token: {', '.join(UNPROTECTED_RESOURCES)}; nothing by default",
+        "INFLUXDB3_DISABLE_AUTHZ",
+    )
     restrict_plugin_triggers_to: tuple[str, ...] = _option(
         (),
         _choices(TRIGGER_RESTRICTIONS),
@@ -264,7 +299,7 @@ class EngineConfig:
     async_trigger_concurrency_limit: int | None = _option(
         None,
         _count,
-        "runs of one asynchronous trigger at a time; 256, half of the workers, by default and at most",
+        "runs of one asynchronous trigger at a time; unlimited by default",
         "INFLUXDB3_ASYNC_TRIGGER_CONCURRENCY_LIMIT",
     )
     shutdown_timeout: float = _option(
@@ -276,29 +311,18 @@ class EngineConfig:
         "writes caused by runs caused by writes, after which the trigger is paused",
         "INFLUXDB3_TRIGGER_DEPTH_LIMIT",
     )
-    trigger_lag_limit: int = _option(
-        GIB,
-        _bytes,
-        "bytes of log kept for a write trigger that lags, after which it is paused",
-        "INFLUXDB3_TRIGGER_LAG_LIMIT",
+
+    run_history_bytes: int = _option(
+        16 * MIB,
+        _count,
+        "bytes on disk of system.processing_engine_runs: some 100,000 runs",
+        "INFLUXDB3_RUN_HISTORY_BYTES",
     )
-    plugin_wall_time_limit: float | None = _option(
-        None,
-        _limit_seconds,
-        "seconds that a run may take; unlimited by default, as the two below",
-        "INFLUXDB3_PLUGIN_WALL_TIME_LIMIT",
-    )
-    plugin_cpu_time_limit: float | None = _option(
-        None,
-        _limit_seconds,
-        "seconds of CPU time that a run's own thread may use",
-        "INFLUXDB3_PLUGIN_CPU_TIME_LIMIT",
-    )
-    plugin_memory_limit: int | None = _option(
-        None,
-        _bytes,
-        "bytes by which memory may grow during a run, which then has the plugins to itself",
-        "INFLUXDB3_PLUGIN_MEMORY_LIMIT",
+    processing_engine_log_bytes: int = _option(
+        16 * MIB,
+        _count,
+        "bytes on disk of system.processing_engine_logs: some 100,000 lines",
+        "INFLUXDB3_PROCESSING_ENGINE_LOG_BYTES",
     )
 
     @property

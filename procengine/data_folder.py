@@ -44,6 +44,11 @@ class DataFolder:
         """The folder of the Parquet files."""
         return self.path / "tables"
 
+    @property
+    def state(self) -> Path:
+        """The folder of what plugins and runs leave behind."""
+        return self.path / "state"
+
     def open(self) -> None:
         """Make the folder if need be, lock it, and check its format.
 

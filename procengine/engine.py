@@ -12,17 +12,24 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         the write buffer; offers them to                                      what is pending
                         triggers (never waits for them);
                         answers the writers
-``procengine-snapshot`` Parquet files and their index            enough flushes               ``Snapshots.stop``
+``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
+                        what is kept no longer
 ``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
+``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
+                                                                                              writes what is pending
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes      are cancelled, then
                                                                                               waited for
+``procengine-api``      the API's connections                    the network                  ``Server.stop``
+``procengine-http-N``   one request at a time; like a caller's   what a caller's waits for;   ``Server.stop``
+                        thread                                   a request trigger's run
 ======================  =======================================  ===========================  ======================
 
 The catalog is changed under its own lock by whichever thread asks, and read without one.
 Order of the flush thread: fsync, write buffer, triggers, writers: a plugin can query the rows it is called with,
 and a writer is answered when its rows can be queried.
-Stop order is the reverse of start: triggers, snapshots, log, catalog, clock, folder.
+Stop order is the reverse of start: the API's door, triggers, snapshots, log, catalog, clock, folder; then the
+API's threads, whose requests have ended with the parts that they asked.
 
 Differs: the original's flush waits for room in a trigger's queue; here a trigger reads the log by a cursor.
 """
@@ -34,7 +41,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from procengine.cache import DistinctCaches, LastCaches
 from procengine.catalog import Catalog
@@ -50,9 +57,10 @@ from procengine.model.catalog_event import (
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    RetentionPeriodChanged,
     TableDeleted,
 )
-from procengine.model.run import LogEntry
+from procengine.model.precision import Precision
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
 from procengine.query.catalog_tables import (
@@ -70,10 +78,14 @@ from procengine.query.processing_tables import (
     ProcessingEngineTriggerArguments,
     ProcessingEngineTriggers,
 )
+from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
+from procengine.query.token_table import Tokens
 from procengine.wal import Wal
+from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
+from procengine.write.table_view import TableView
 from procengine.write.write_buffer import WriteBuffer
 from procengine.write.writer import Writer
 
@@ -86,6 +98,19 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
     from procengine.processing.triggers import Triggers
+
+
+class Service(Protocol):
+    """What serves an engine to others, and ends with it."""
+
+    def close_door(self) -> None:
+        """Take nothing new; what was begun goes on. Returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End, and wait for that."""
+        ...
+
 
 BYTES_PER_BUFFERED_VALUE = 8
 """What a value takes in a buffer: a number, a time or an offset."""
@@ -142,6 +167,7 @@ class Engine:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._file_system = file_system
         self._stopped = False
+        self._services: tuple[Service, ...] = ()
         self._part: PluginPart | None = None
         with ExitStack() as started:
             if clock is None:
@@ -155,7 +181,7 @@ class Engine:
 
     def _start_storage(self, started: ExitStack) -> None:
         """Open the folder, the catalog, and the rows; replay the log into the buffer."""
-        folder = self._open_folder(started)
+        self._folder = folder = self._open_folder(started)
         self.catalog = Catalog(
             folder.catalog if folder is not None else None,
             clock=self.clock,
@@ -179,7 +205,11 @@ class Engine:
         )
         for contents in self.wal.open(after=self.write_buffer.load()):
             self.write_buffer.apply(contents)
-        self._drop_deleted_tables()
+        self._expiry = Expiry(
+            self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
+        )
+        started.callback(self._expiry.stop)
+        self._expiry.run()
         self.last_caches = LastCaches(self.catalog)
         self.last_caches.reconcile()
         self.distinct_caches = DistinctCaches(self.catalog)
@@ -199,7 +229,7 @@ class Engine:
         memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
         self.query_executor = QueryExecutor(
             self.catalog,
-            self.write_buffer.view,
+            self._view,
             self._system_tables(),
             clock=self.clock,
             options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
@@ -211,11 +241,13 @@ class Engine:
         return [
             ProcessingEngineTriggers(self.catalog),
             ProcessingEngineTriggerArguments(self.catalog),
-            ProcessingEngineLogs(self._log_entries),
+            ProcessingEngineLogs(self._log_rows),
+            ProcessingEngineRuns(self._run_rows),
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
             ParquetFiles(self.catalog, self.write_buffer.view),
             Databases(self.catalog),
+            Tokens(self.catalog, with_auth=not self.config.without_auth),
             Tables(self.catalog),
             Nodes(self.catalog, modes=self.config.mode, started_ns=self.clock.now_ns()),
             GenerationDurations(int(self.config.gen1_duration * NANOSECONDS_PER_SECOND)),
@@ -234,7 +266,8 @@ class Engine:
             write=self.writer,
             query=self.query_executor,
             read_contents=self.wal.contents,
-            most_log_bytes=self.wal.reach_bytes,
+            state_folder=self._folder.state if self._folder is not None else None,
+            file_system=self._file_system,
         )
         started.callback(self._part.close)
 
@@ -243,7 +276,9 @@ class Engine:
         triggers = self._part.triggers if self._part is not None else None
         started.callback(self.wal.close)
         self.wal.start(self.write_buffer.apply, triggers.offer if triggers is not None else _pass_over)
-        self._snapshots = Snapshots(self.write_buffer, persisted=self._let_log_go)
+        self._snapshots = Snapshots(
+            self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
+        )
         started.callback(self._snapshots.stop)
         self._snapshots.start()
         if self._part is not None:
@@ -275,7 +310,7 @@ class Engine:
         database: str,
         data: str | bytes | pa.Table | pa.RecordBatch | pd.DataFrame,
         *,
-        precision: str = "auto",
+        precision: str | Precision = Precision.AUTO,
         accept_partial: bool = True,
         no_sync: bool = False,
         table: str | None = None,
@@ -343,7 +378,24 @@ class Engine:
         if self._stopped:
             return
         self._stopped = True
+        services = self._services
+        for service in services:
+            service.close_door()
         self._started.close()
+        for service in services:
+            service.stop()
+
+    def attach(self, service: Service) -> None:
+        """Stop a service when the engine stops.
+
+        Raises: StoppedError: it has.
+        """
+        self._check_running()
+        self._services = (*self._services, service)
+
+    def detach(self, service: Service) -> None:
+        """Let a service go on, or end, by itself; one that is not attached is left alone."""
+        self._services = tuple(one for one in self._services if one is not service)
 
     def __enter__(self) -> Self:
         return self
@@ -370,25 +422,21 @@ class Engine:
         if isinstance(event, CACHE_EVENTS):
             self.last_caches.on_catalog_event(event)
             self.distinct_caches.on_catalog_event(event)
-        if isinstance(event, DatabaseDeleted | TableDeleted):
-            self._drop_deleted_tables()
+        if isinstance(event, DatabaseDeleted | TableDeleted | RetentionPeriodChanged):
+            self._expiry.run()
 
-    def _drop_deleted_tables(self) -> None:
-        """Let the rows and files go of tables that were deleted and whose time has come."""
-        now_ns = self.clock.now_ns()
-        due = [
-            table.id
-            for database in self.catalog.state.databases_by_id.values()
-            for table in database.tables_by_id.values()
-            if table.deleted
-            and table.hard_deletion_time_ns is not None
-            and table.hard_deletion_time_ns <= now_ns
-        ]
-        if due:
-            self.write_buffer.delete_tables(due)
+    def _view(self, table_id: int) -> TableView:
+        """Return the rows of a table that a query sees: those that its retention period keeps."""
+        view = self.write_buffer.view(table_id)
+        found = self.catalog.table_by_id(table_id)
+        cutoff_ns = found[0].cutoff_ns(found[1], self.clock.now_ns()) if found is not None else None
+        return view if cutoff_ns is None else view.since(cutoff_ns)
 
-    def _log_entries(self, database: str) -> Sequence[LogEntry]:
-        return () if self._part is None else self._part.logs.entries(database=database)
+    def _log_rows(self, database: str) -> pa.Table | None:
+        return None if self._part is None else self._part.logs.table(database)
+
+    def _run_rows(self, database: str) -> pa.Table | None:
+        return None if self._part is None else self._part.triggers.runs.table(database)
 
     def _plugin_files(self) -> Iterable[PluginFile]:
         return () if self._part is None else self._part.files()

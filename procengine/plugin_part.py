@@ -6,19 +6,20 @@ Imported by the engine when a plugin directory is configured, and only then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from procengine.catalog import Catalog
-from procengine.clock import NANOSECONDS_PER_SECOND, Clock
+from procengine.clock import Clock
 from procengine.config import EngineConfig
 from procengine.errors import PluginPathError
+from procengine.file_system import FileSystem
 from procengine.model.run import LogEntry, LogLevel
-from procengine.model.run_limits import RunLimits
 from procengine.model.table_rows import WalContents
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.plugin_cache import PluginCache
-from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.triggers import Triggers
@@ -40,16 +41,26 @@ class PluginPart:
         write: WriteEndpoint,
         query: QueryEndpoint,
         read_contents: Callable[[int], WalContents],
-        most_log_bytes: int | None,
+        state_folder: Path | None,
+        file_system: FileSystem,
     ) -> None:
-        """``most_log_bytes`` is how far back the log reaches, None for as far as it is needed."""
+        """``state_folder`` is for what outlives the engine; None with object store ``memory``."""
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self.registry = PluginRegistry(config.plugin_dir)
         self.cache = PluginCache(clock)
-        self.logs = ProcessingEngineLogs()
-        self._runner = PluginRunner(self.registry, self.cache, self.logs, write, query, clock)
+        self._history = _open_history(config, state_folder, file_system)
+        self.logs = self._history.logs
+        self._runner = PluginRunner(
+            self.registry,
+            self.cache,
+            self.logs,
+            write,
+            query,
+            clock,
+            first_run_id=self._history.last_run_id + 1,
+        )
         self.triggers = Triggers(
             catalog,
             self._runner,
@@ -58,11 +69,13 @@ class PluginPart:
             check_plugin=self.registry.check,
             log=self._log,
             drop_cache=self._drop_cache,
-            options=_options(config, most_log_bytes),
+            options=_options(config),
+            runs=self._history.runs,
         )
 
     def start(self) -> None:
-        """Prepare the interpreter and start the catalog's triggers."""
+        """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
+        self._history.start()
         self._runner.start()
         self.triggers.start()
 
@@ -72,8 +85,9 @@ class PluginPart:
         self._runner.close()
 
     def close(self) -> None:
-        """Let go of the loaded plugins."""
+        """Let go of the loaded plugins, and write what the history has not written yet."""
         self.registry.close()
+        self._history.stop()
 
     def files(self) -> Iterator[PluginFile]:
         """Yield the files of each trigger's plugin; a plugin that is missing has none."""
@@ -99,6 +113,7 @@ class PluginPart:
                 trigger=trigger.name,
                 level=level,
                 text=text,
+                trigger_id=trigger.trigger_id,
             )
         )
 
@@ -106,22 +121,24 @@ class PluginPart:
         self.cache.drop_trigger(trigger.database, trigger.trigger_id)
 
 
-def _options(config: EngineConfig, most_log_bytes: int | None) -> TriggerOptions:
-    """Return the bounds of triggers; one cannot lag further than a log that is kept in memory reaches."""
-    allowed = config.restrict_plugin_triggers_to
-    return TriggerOptions(
-        allowed_kinds=frozenset(KINDS[name] for name in allowed) if allowed else frozenset(TriggerKind),
-        limits=RunLimits(
-            wall_ns=_nanoseconds(config.plugin_wall_time_limit),
-            cpu_ns=_nanoseconds(config.plugin_cpu_time_limit),
-            memory_bytes=config.plugin_memory_limit,
-            runs=config.async_trigger_concurrency_limit,
-        ),
-        depth_limit=config.trigger_depth_limit,
-        lag_limit_bytes=min(config.trigger_lag_limit, most_log_bytes or config.trigger_lag_limit),
-        stop_timeout_seconds=config.shutdown_timeout,
+def _open_history(
+    config: EngineConfig, folder: Path | None, file_system: FileSystem
+) -> ProcessingHistory:
+    if folder is None:
+        return ProcessingHistory.in_memory()
+    return ProcessingHistory.on_disk(
+        folder,
+        run_bytes=config.run_history_bytes,
+        log_bytes=config.processing_engine_log_bytes,
+        file_system=file_system,
     )
 
 
-def _nanoseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * NANOSECONDS_PER_SECOND)
+def _options(config: EngineConfig) -> TriggerOptions:
+    allowed = config.restrict_plugin_triggers_to
+    return TriggerOptions(
+        allowed_kinds=frozenset(KINDS[name] for name in allowed) if allowed else frozenset(TriggerKind),
+        async_concurrency_limit=config.async_trigger_concurrency_limit,
+        depth_limit=config.trigger_depth_limit,
+        stop_timeout_seconds=config.shutdown_timeout,
+    )

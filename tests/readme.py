@@ -21,9 +21,14 @@ def example(name: str) -> str:
 
 def table_keys(heading: str) -> list[str]:
     """Return the first cells of the table under a heading, without their code marks."""
+    return [cell.strip("`") for cell in table_cells(heading)]
+
+
+def table_cells(heading: str) -> list[str]:
+    """Return the first cells of the table under a heading."""
     section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
-    return [row.split("|")[1].strip().strip("`") for row in rows]
+    return [row.split("|")[1].strip() for row in rows]
 
 
 def _marked(kind: str, name: str, language: str) -> str:

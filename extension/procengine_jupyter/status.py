@@ -47,7 +47,7 @@ def engine_card(engine: Engine) -> StatusCard:
     """Return the card of a running engine."""
     config = engine.config
     databases = [each for each in engine.catalog.databases if each.name != INTERNAL_DATABASE]
-    statistics = engine.triggers.all_statistics() if config.plugins_enabled else ()
+    statistics = engine.triggers.statistics() if config.plugins_enabled else ()
     suggestions = WITH_TRIGGERS if statistics else NO_TRIGGER if databases else NO_DATABASE
     return StatusCard(
         is_running=True,
@@ -81,7 +81,7 @@ def trigger_list(engine: Engine) -> TriggerList:
                 queue_depth=one.queue_depth,
                 next_fire_ns=one.next_fire_ns,
             )
-            for one in engine.triggers.all_statistics()
+            for one in engine.triggers.statistics()
         )
     )
 

@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -63,6 +63,73 @@ def format_result(table: pa.Table, format: ResultFormat) -> bytes:  # noqa: A002
     return writer(table).encode()
 
 
+def result_chunks(
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    format: ResultFormat,  # noqa: A002
+) -> Iterator[bytes]:
+    """Yield a result in a format, a piece for each batch that has rows; joined they are what `format_result` returns.
+
+    A drawn table is one piece: its widths depend on all rows.
+    """
+    filled = (batch for batch in batches if batch.num_rows)
+    match format:
+        case ResultFormat.PRETTY:
+            yield format_pretty(pa.Table.from_batches(list(filled), schema)).encode()
+        case ResultFormat.PARQUET:
+            yield from _parquet_chunks(schema, filled)
+        case ResultFormat.JSON:
+            before = "["
+            for batch in filled:
+                yield (before + ",".join(_objects(pa.Table.from_batches([batch])))).encode()
+                before = ","
+            yield b"[]" if before == "[" else b"]"
+        case ResultFormat.JSON_LINES:
+            for batch in filled:
+                yield _json_lines(pa.Table.from_batches([batch])).encode()
+        case ResultFormat.CSV:
+            for number, batch in enumerate(filled):
+                yield _csv(pa.Table.from_batches([batch]), header=number == 0).encode()
+
+
+class _Outlet(io.RawIOBase):
+    """A file that is taken away as it is written; positions in it go on."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        part = bytes(data)
+        self._parts.append(part)
+        self._position += len(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """Return what was written since last time."""
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+def _parquet_chunks(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    out = _Outlet()
+    writer: pq.ParquetWriter | None = None
+    for batch in batches:
+        writer = writer or pq.ParquetWriter(out, schema)
+        writer.write_batch(batch)
+        yield out.take()
+    if writer is not None:
+        writer.close()
+        yield out.take()
+
+
 def format_pretty(table: pa.Table) -> str:
     """Return a result as a drawn table."""
     columns = [_texts(column) for column in table.columns]
@@ -89,12 +156,13 @@ def _pretty_row(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
-def _csv(table: pa.Table) -> str:
+def _csv(table: pa.Table, *, header: bool = True) -> str:
     if table.num_rows == 0:
         return ""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
+    if header:
+        writer.writerow(table.column_names)
     writer.writerows(zip(*(_texts(column) for column in table.columns), strict=True))
     return out.getvalue()
 

@@ -22,7 +22,8 @@ class LogEntry:
     """One row of the processing engine logs.
 
     ``printed`` is true for text that the plugin printed rather than logged (level INFO for standard
-    output, WARN for standard error). ``run_id`` is None for lines that belong to no run.
+    output, WARN for standard error). ``run_id`` is None for lines that belong to no run. ``trigger_id`` tells the
+    trigger from another of the same name.
     """
 
     time_ns: int
@@ -32,6 +33,7 @@ class LogEntry:
     text: str
     run_id: int | None = None
     printed: bool = False
+    trigger_id: int = 0
 
 
 class RunOutcome(Enum):
@@ -45,13 +47,6 @@ class RunOutcome(Enum):
     """The entry point returned, but lines that it queued were rejected; not retried, as the original."""
     CANCELLED = "cancelled"
     """Disable, delete or stop ended the run."""
-    LIMIT_EXCEEDED = "limit_exceeded"
-    """The run went past one of its trigger's limits and was cancelled; an error to the error behavior."""
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether the plugin failed, so that the error behavior applies."""
-        return self in (RunOutcome.ERROR, RunOutcome.LIMIT_EXCEEDED)
 
 
 class CauseKind(Enum):

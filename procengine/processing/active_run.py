@@ -85,13 +85,13 @@ class ActiveRun:
 
     def log(self, level: LogLevel, text: str, *, printed: bool = False) -> None:
         """Add a line of the plugin's to the processing engine logs, and to the record while the run lasts."""
-        self._log(level, text, printed=printed, keep=not self._ended)
+        self._log(level, text, printed=printed, keep=not self._ended, more_follows=False)
 
     def log_as_engine(self, level: LogLevel, text: str) -> None:
-        """Add a line of the engine's about the run, also after the entry point returned."""
-        self._log(level, text, printed=False, keep=True)
+        """Add a line of the engine's about the run, also after the entry point returned, before the run's record."""
+        self._log(level, text, printed=False, keep=True, more_follows=True)
 
-    def _log(self, level: LogLevel, text: str, *, printed: bool, keep: bool) -> None:
+    def _log(self, level: LogLevel, text: str, *, printed: bool, keep: bool, more_follows: bool) -> None:
         entry = LogEntry(
             time_ns=self._clock.now_ns(),
             database=self.trigger.database,
@@ -100,11 +100,12 @@ class ActiveRun:
             text=text,
             run_id=self.run_id,
             printed=printed,
+            trigger_id=self.trigger.trigger_id,
         )
         if keep and len(self.entries) < MOST_LOG_LINES:
             self.entries.append(entry)
         if self._logs is not None:
-            self._logs.append(entry)
+            self._logs.append(entry, more_follows=more_follows)
 
     def printed_to(self, level: LogLevel) -> PrintedText:
         """Return what gathers the text of one standard stream: INFO for output, WARN for errors."""

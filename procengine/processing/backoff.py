@@ -50,10 +50,9 @@ class Backoff:
 def decide(outcome: RunOutcome, behavior: ErrorBehavior, attempt: int, backoff: Backoff) -> AfterRun:
     """Return what follows a run of a write or schedule trigger.
 
-    Only a plugin that raised, or went past a limit, has failed: queued lines that were rejected are logged
-    and not tried again.
+    Only a plugin that raised has failed: queued lines that were rejected are logged and not tried again.
     """
-    if not outcome.is_failure:
+    if outcome is not RunOutcome.ERROR:
         return AfterRun.NEXT
     match behavior:
         case ErrorBehavior.LOG:

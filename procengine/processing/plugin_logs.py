@@ -1,58 +1,78 @@
-"""What did the triggers log, lately?
+"""What did the triggers log?
 
-A bounded ring of lines in memory, in the order in which they came. Any thread appends and reads.
+The newest lines are in memory, in the order in which they came; all of them are on disk, up to a bound, and outlive
+the engine. Any thread appends and reads.
 
 Source: influxdb3_py_api/src/logging.rs, influxdb3_sys_events/src/lib.rs (the ring, its columns).
-Differs: lines know their database and run, so that each database shows its own.
+Differs: lines know their database, trigger and run, so that each database shows its own; and the original's ring is
+    all it has.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from procengine.history import (
+    HistoryFiles,
+    HistoryWriter,
+    Journal,
+    JournalFormat,
+    JournalStatistics,
+)
+from procengine.model.log_columns import LOG_COLUMNS, decode_entries, encode_entries
 from procengine.model.run import LogEntry, LogLevel
 
 CAPACITY: Final = 10_000
-"""How many lines the original keeps."""
+"""How many lines are in memory: as many as the original keeps."""
 
-LOG_SCHEMA: Final = pa.schema(
-    [
-        pa.field("event_time", pa.timestamp("ns"), nullable=False),
-        pa.field("trigger_name", pa.utf8(), nullable=False),
-        pa.field("log_level", pa.utf8(), nullable=False),
-        pa.field("log_text", pa.utf8(), nullable=False),
-    ]
-)
-"""The columns of ``system.processing_engine_logs``."""
+_FORMAT: Final = JournalFormat(schema=LOG_COLUMNS, encode=encode_entries, decode=decode_entries)
 
 
 class ProcessingEngineLogs:
-    """The lines that triggers logged, oldest dropped first."""
+    """The lines that triggers logged, oldest dropped first. Without ``files`` those in memory are all."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self._ring: deque[LogEntry] = deque(maxlen=capacity)
-        # Guards the ring against being copied while it grows; subscribers are called outside it.
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        *,
+        files: HistoryFiles | None = None,
+        writer: HistoryWriter | None = None,
+    ) -> None:
+        self._journal: Journal[LogEntry] = Journal(_FORMAT, capacity, files=files)
+        self._writer = writer
+        # Guards the replacement of the tuple, which is read without it.
         self._lock = threading.Lock()
         self._subscribers: tuple[Callable[[LogEntry], None], ...] = ()
-        self._appended = 0
 
-    def append(self, entry: LogEntry) -> None:
-        """Add a line and tell the subscribers, on the calling thread."""
-        with self._lock:
-            self._ring.append(entry)
-            self._appended += 1
+    @property
+    def journal(self) -> Journal[LogEntry]:
+        """What holds the lines, and is to be written to disk."""
+        return self._journal
+
+    def open(self) -> None:
+        """Find the lines of engines before."""
+        self._journal.open()
+
+    def append(self, entry: LogEntry, *, more_follows: bool = False) -> None:
+        """Add a line and tell the subscribers, on the calling thread.
+
+        ``more_follows`` says that another line, or a run's end, is sure to come: the disk may wait for that.
+        """
+        self._journal.add(entry)
+        if self._writer is not None and not more_follows:
+            self._writer.call_soon()
         for subscriber in self._subscribers:
             subscriber(entry)
 
     @property
     def appended(self) -> int:
-        """How many lines were ever added; what is more than `entries` holds was dropped."""
-        return self._appended
+        """How many lines were added since the start; what is more than `entries` holds was dropped from memory."""
+        return self._journal.added
 
     def subscribe(self, callback: Callable[[LogEntry], None]) -> Callable[[], None]:
         """Call back with each line from now on; return what ends that.
@@ -77,12 +97,10 @@ class ProcessingEngineLogs:
         run_id: int | None = None,
         level: LogLevel | None = None,
     ) -> tuple[LogEntry, ...]:
-        """Return the lines that match every given condition, oldest first."""
-        with self._lock:
-            lines = tuple(self._ring)
+        """Return the lines in memory that match every given condition, oldest first."""
         return tuple(
             line
-            for line in lines
+            for line in self._journal.newest()
             if (database is None or line.database == database)
             and (trigger is None or line.trigger == trigger)
             and (run_id is None or line.run_id == run_id)
@@ -90,17 +108,23 @@ class ProcessingEngineLogs:
         )
 
     def table(self, database: str | None = None) -> pa.Table:
-        """Return the lines of a database, or of all, with the columns of `LOG_SCHEMA`, oldest first."""
-        lines = self.entries(database)
-        columns = [
-            pa.array([line.time_ns for line in lines], pa.timestamp("ns")),
-            pa.array([line.trigger for line in lines], pa.utf8()),
-            pa.array([line.level.value for line in lines], pa.utf8()),
-            pa.array([line.text for line in lines], pa.utf8()),
-        ]
-        return pa.Table.from_arrays(columns, schema=LOG_SCHEMA)
+        """Return all lines of a database, or of all, as rows of `LOG_COLUMNS`, oldest first."""
+        rows = self._journal.table()
+        return rows if database is None else rows.filter(pc.equal(rows["database"], database))
+
+    def of_runs(self, run_ids: pa.ChunkedArray, *, since_ns: int) -> dict[int, Sequence[LogEntry]]:
+        """Return the lines of runs, by run id; none of them is older than ``since_ns``."""
+        rows = self._journal.table(since_ns=since_ns)
+        found: dict[int, list[LogEntry]] = {}
+        for line in decode_entries(rows.filter(pc.is_in(rows["run_id"], run_ids.combine_chunks()))):
+            if line.run_id is not None:
+                found.setdefault(line.run_id, []).append(line)
+        return {**found}
+
+    def statistics(self) -> JournalStatistics:
+        """Return how much is kept, and whether the disk takes it."""
+        return self._journal.statistics()
 
     def clear(self) -> None:
-        """Forget all lines."""
-        with self._lock:
-            self._ring.clear()
+        """Forget the lines in memory."""
+        self._journal.clear()

@@ -1,13 +1,30 @@
-"""Which runs ended lately?"""
+"""Which runs ended, and how?
+
+The newest are in memory as they were; all of them are on disk, up to a bound, and outlive the engine. Dry runs are
+in memory alone.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from procengine.model.run import Run
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from procengine.history import (
+    HistoryFiles,
+    HistoryWriter,
+    Journal,
+    JournalFormat,
+    JournalStatistics,
+)
+from procengine.model.run import Run, RunOutcome
+from procengine.model.run_columns import RUN_COLUMNS, decode_runs, encode_runs
+from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.trigger_statistics import RunTally
+from procengine.processing.trigger_totals import TriggerTotals
 
 logger = logging.getLogger(__name__)
 
@@ -15,41 +32,146 @@ OnRunFinished = Callable[[Run], None]
 
 
 class RunHistory:
-    """The last runs of all triggers, oldest dropped first, and who wants to hear of new ones.
+    """The runs of all triggers, and who wants to hear of new ones. Any thread may use it.
 
-    Any thread may use it.
+    ``capacity`` is how many are in memory. Without ``files`` the others are gone. ``logs`` has the lines of the runs
+    that come back from disk.
     """
 
-    def __init__(self, capacity: int = 1_000) -> None:
-        # Guards the ring against being copied while it grows; subscribers are called outside it.
+    def __init__(
+        self,
+        capacity: int = 1_000,
+        *,
+        files: HistoryFiles | None = None,
+        writer: HistoryWriter | None = None,
+        totals: TriggerTotals | None = None,
+        logs: ProcessingEngineLogs | None = None,
+    ) -> None:
+        self._totals = totals
+        self._logs = logs
+        self._journal = Journal(
+            JournalFormat(
+                schema=RUN_COLUMNS,
+                encode=encode_runs,
+                decode=self._decode,
+                is_kept=lambda run: not run.dry_run,
+            ),
+            capacity,
+            files=files,
+        )
+        self._writer = writer
+        # Guards the replacement of the tuple, which is read without it.
         self._lock = threading.Lock()
-        self._ring: deque[Run] = deque(maxlen=capacity)
         self._subscribers: tuple[OnRunFinished, ...] = ()
 
+    @property
+    def journal(self) -> Journal[Run]:
+        """What holds the runs, and is to be written to disk."""
+        return self._journal
+
+    def open(self) -> None:
+        """Find the runs of engines before. The logs must be open."""
+        self._journal.open()
+
+    def tallies(self) -> Mapping[int, RunTally]:
+        """Return what the runs of engines before add up to, by trigger id. To be asked before the first run."""
+        if self._totals is None:
+            return {}
+        try:
+            totals = self._totals.with_rows(self._journal.rows_after(self._totals.covered))
+        except OSError as error:
+            logger.warning("triggers count from nothing: %s", error)
+            return {}
+        durations: dict[int, list[int]] = {}
+        for run in self:
+            durations.setdefault(run.trigger_id, []).append(run.duration_ns)
+        return {
+            trigger_id: RunTally(total, durations.get(trigger_id, ()))
+            for trigger_id, total in totals.items()
+        }
+
     def __len__(self) -> int:
-        return len(self._ring)
+        return len(self._journal)
 
     def __iter__(self) -> Iterator[Run]:
-        """Iterate over the runs as they are now, in the order in which they ended."""
-        with self._lock:
-            return iter(tuple(self._ring))
+        """Iterate over the runs in memory as they are now, in the order in which they ended."""
+        return iter(self._journal.newest())
 
     def of(self, wal_sequence_number: int) -> tuple[Run, ...]:
-        """Return the runs that one flush of the write-ahead log caused, in the order in which they ended."""
+        """Return the runs in memory that one flush of the write-ahead log caused, as they ended."""
         return tuple(run for run in self if run.cause.wal_sequence_number == wal_sequence_number)
 
     def of_trigger(self, database: str, trigger: str) -> tuple[Run, ...]:
-        """Return the runs of one trigger, in the order in which they ended."""
+        """Return the runs in memory of one trigger's name, in the order in which they ended."""
         return tuple(run for run in self if run.trigger == trigger and run.database == database)
 
     def find(self, run_id: int) -> Run | None:
         """Return a run by its id, or None when it is not kept any more."""
-        return next((run for run in self if run.run_id == run_id), None)
+        found = next((run for run in self if run.run_id == run_id), None)
+        if found is not None or self._journal.is_whole:
+            return found
+        rows = self._journal.table()
+        return next(iter(self._decode(rows.filter(pc.equal(rows["run_id"], run_id)))), None)
+
+    def select(
+        self,
+        *,
+        database: str | None = None,
+        trigger: str | None = None,
+        trigger_id: int | None = None,
+        outcome: RunOutcome | None = None,
+        since_ns: int | None = None,
+        limit: int | None = 1_000,
+    ) -> tuple[Run, ...]:
+        """Return the newest runs that match every given condition, in the order in which they ended; no dry runs.
+
+        ``since_ns`` is the earliest start, nanoseconds UTC. ``trigger_id`` leaves out what a trigger of the same
+        name did that was deleted. ``limit`` of None returns all. Runs that are not in memory are read from disk, with
+        their log lines as far as these are kept.
+        """
+
+        def matches(run: Run) -> bool:
+            return (
+                not run.dry_run
+                and (database is None or run.database == database)
+                and (trigger is None or run.trigger == trigger)
+                and (trigger_id is None or run.trigger_id == trigger_id)
+                and (outcome is None or run.outcome is outcome)
+                and (since_ns is None or run.started_ns >= since_ns)
+            )
+
+        in_memory = tuple(self)
+        found = [run for run in in_memory if matches(run)]
+        enough = limit is not None and len(found) >= limit
+        if not enough and not self._journal.is_whole:
+            conditions = {
+                "database": database,
+                "trigger_name": trigger,
+                "trigger_id": trigger_id,
+                "outcome": None if outcome is None else outcome.value,
+            }
+            rows = self._journal.table(since_ns=since_ns)
+            for name, value in conditions.items():
+                if value is not None:
+                    rows = rows.filter(pc.equal(rows[name], value))
+            if since_ns is not None:
+                rows = rows.filter(pc.greater_equal(rows["start_time"].cast(pa.int64()), since_ns))
+            if limit is not None:
+                rows = rows.slice(max(0, rows.num_rows - limit))
+            live = {run.run_id: run for run in in_memory}
+            found = [live.get(run.run_id, run) for run in self._decode(rows)]
+        return tuple(found if limit is None else found[max(0, len(found) - limit) :])
+
+    def table(self, database: str | None = None) -> pa.Table:
+        """Return the runs of a database, or of all, as rows of `RUN_COLUMNS`, in the order in which they ended."""
+        rows = self._journal.table()
+        return rows if database is None else rows.filter(pc.equal(rows["database"], database))
 
     def add(self, run: Run) -> None:
         """Keep a run and tell the subscribers, on the calling thread; what they raise is logged."""
-        with self._lock:
-            self._ring.append(run)
+        self._journal.add(run)
+        if self._writer is not None:
+            self._writer.call()
         for subscriber in self._subscribers:
             try:
                 subscriber(run)
@@ -69,3 +191,18 @@ class RunHistory:
                 self._subscribers = tuple(one for one in self._subscribers if one is not on_run_finished)
 
         return unsubscribe
+
+    def statistics(self) -> JournalStatistics:
+        """Return how much is kept, and whether the disk takes it."""
+        return self._journal.statistics()
+
+    def _decode(self, rows: pa.Table) -> list[Run]:
+        """Return runs from disk, with their log lines."""
+        if self._logs is None or not rows.num_rows:
+            return decode_runs(rows)
+        return decode_runs(rows, self._logs.of_runs(rows["run_id"], since_ns=_first(rows)))
+
+
+def _first(rows: pa.Table) -> int:
+    first: int = pc.min(rows["start_time"].cast(pa.int64())).as_py()
+    return first

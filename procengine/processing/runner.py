@@ -52,6 +52,8 @@ class PluginRunner:
         write: WriteEndpoint,
         query: QueryEndpoint,
         clock: Clock,
+        *,
+        first_run_id: int = 1,
     ) -> None:
         self._registry = registry
         self._caches = caches
@@ -60,7 +62,7 @@ class PluginRunner:
         self._query = query
         self._clock = clock
         self._hooks = InterpreterHooks()
-        self._run_ids = itertools.count(1)
+        self._run_ids = itertools.count(first_run_id)
 
     def start(self) -> None:
         """Prepare the interpreter for plugins; see `procengine.processing.interpreter_hooks`."""
@@ -124,10 +126,6 @@ class PluginRunner:
         queued = run.end()
         if returned.failure is None:
             run.log_as_engine(LogLevel.INFO, f"finished execution in {format_duration(duration_ns)}")
-            if call.cancel.exceeded is not None:
-                run.log_as_engine(
-                    LogLevel.WARN, f"returned before it could be cancelled: {call.cancel.exceeded}"
-                )
             write_errors = self._write_back(call, queued)
         else:
             write_errors = ()
@@ -193,8 +191,6 @@ def _log_failure(call: PluginCall, failure: RunFailure) -> None:
 
 def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:
     """Tell whether a run was ended from outside: by its token, or by the stop button on the main thread."""
-    if call.cancel.exceeded is not None:
-        return False
     return isinstance(failure.exception, KeyboardInterrupt) and (
         call.cancel.cancelled or threading.current_thread() is threading.main_thread()
     )
@@ -202,8 +198,6 @@ def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:
 
 def _outcome(call: PluginCall, returned: Returned, write_errors: tuple[str, ...]) -> RunOutcome:
     if returned.failure is not None:
-        if call.cancel.exceeded is not None:
-            return RunOutcome.LIMIT_EXCEEDED
         cancelled = _is_cancelled(call, returned.failure)
         return RunOutcome.CANCELLED if cancelled else RunOutcome.ERROR
     return RunOutcome.WRITE_ERROR if write_errors else RunOutcome.SUCCESS

@@ -8,9 +8,8 @@ Source: influxdb3_processing_engine/src/lib.rs, run_trigger, stop_trigger, backg
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Unpack
 
 from procengine.catalog import Catalog
 from procengine.errors import (
@@ -20,11 +19,9 @@ from procengine.errors import (
     TriggerNotFoundError,
 )
 from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted
-from procengine.model.run_limits import RunLimits
-from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind, TriggerSettings
+from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine.processing.activation import Activation
-from procengine.processing.limit_watch import cpu_clock
 from procengine.processing.running_trigger import RunningTrigger
 from procengine.processing.running_triggers import RunningTriggers, key_of
 from procengine.processing.trigger_statistics import RunTally, TriggerState
@@ -37,7 +34,10 @@ _ORIGINAL_KIND_NAMES = {
 
 
 class TriggerChanges:
-    """Creates, changes and deletes triggers, and keeps the running ones in step. Any thread."""
+    """Creates, changes and deletes triggers, and keeps the running ones in step. Any thread.
+
+    ``tallies`` are what engines before have counted, by trigger id.
+    """
 
     def __init__(
         self,
@@ -46,11 +46,13 @@ class TriggerChanges:
         running: RunningTriggers,
         *,
         allowed_kinds: frozenset[TriggerKind],
+        tallies: Mapping[int, RunTally],
     ) -> None:
         self._catalog = catalog
         self._activation = activation
         self._running = running
         self._allowed_kinds = allowed_kinds
+        self._tallies = tallies
         # Held while a definition changes, commit and wait for the old run included: changes are rare and must not
         # cross. A run never takes it.
         self._changes = threading.RLock()
@@ -62,7 +64,8 @@ class TriggerChanges:
         with self._changes:
             self._unsubscribe = self._catalog.subscribe(self._on_catalog_event)
             for trigger in self.list():
-                self._running.put(self._activation.start_again(trigger))
+                start = self._activation.idle if trigger.disabled else self._activation.start_or_fail
+                self._running.put(start(trigger, self._tallies.get(trigger.trigger_id) or RunTally()))
 
     def create(
         self,
@@ -70,12 +73,15 @@ class TriggerChanges:
         name: str,
         plugin_filename: str,
         spec: str,
-        **settings: Unpack[TriggerSettings],
+        *,
+        arguments: Mapping[str, str] | None = None,
+        run_async: bool = False,
+        error_behavior: ErrorBehavior | str = ErrorBehavior.LOG,
+        disabled: bool = False,
     ) -> Trigger:
         """Create a trigger, start it unless disabled, and return it.
 
-        Everything is checked before anything is kept. ``settings`` are keyword arguments: ``arguments``,
-        ``run_async``, ``error_behavior``, ``disabled`` and ``limits``.
+        Everything is checked before anything is kept.
 
         Raises:
             TriggerSpecError: the specification cannot be parsed.
@@ -87,7 +93,16 @@ class TriggerChanges:
         Source: influxdb3_catalog, versions/v3/ops/trigger.rs, CreateTriggerOp.
         Differs: the original neither compiles the plugin nor looks for its entry point.
         """
-        trigger = _definition(database, name, plugin_filename, spec, settings)
+        trigger = Trigger(
+            database=database,
+            name=name,
+            plugin_filename=plugin_filename,
+            spec=spec.strip(),
+            arguments=dict(arguments) if arguments else None,
+            run_async=run_async,
+            error_behavior=_error_behavior(error_behavior),
+            disabled=disabled,
+        )
         with self._changes:
             self._check(trigger)
             if name in self._catalog.database(database).triggers:
@@ -100,9 +115,13 @@ class TriggerChanges:
         name: str,
         plugin_filename: str,
         spec: str,
-        **settings: Unpack[TriggerSettings],
+        *,
+        arguments: Mapping[str, str] | None = None,
+        run_async: bool = False,
+        error_behavior: ErrorBehavior | str = ErrorBehavior.LOG,
+        disabled: bool = False,
     ) -> Trigger:
-        """Create a trigger, or change the one of this name in place; return it. ``settings`` as for `create`.
+        """Create a trigger, or change the one of this name in place; return it.
 
         A changed trigger keeps its id, and so its plugin cache, and its history. While only the plugin's text or
         the arguments changed, events that wait are kept; the run in flight ends as it began. A trigger that was
@@ -111,12 +130,27 @@ class TriggerChanges:
         Raises: what `create` raises, but for a name that is taken.
         """
         if self._running.find((database, name)) is None:
-            return self.create(database, name, plugin_filename, spec, **settings)
-        trigger = _definition(database, name, plugin_filename, spec, settings)
+            return self.create(
+                database,
+                name,
+                plugin_filename,
+                spec,
+                arguments=arguments,
+                run_async=run_async,
+                error_behavior=error_behavior,
+                disabled=disabled,
+            )
         with self._changes:
-            present = self.get(database, name)
             return self._replace(
-                replace(trigger, node_spec=present.node_spec, trigger_id=present.trigger_id)
+                replace(
+                    self.get(database, name),
+                    plugin_filename=plugin_filename,
+                    spec=spec.strip(),
+                    arguments=dict(arguments) if arguments else None,
+                    run_async=run_async,
+                    error_behavior=_error_behavior(error_behavior),
+                    disabled=disabled,
+                )
             )
 
     def reload(self, database: str, name: str) -> Trigger:
@@ -125,7 +159,7 @@ class TriggerChanges:
         Raises: TriggerNotFoundError; what `create` raises about plugins.
         """
         with self._changes:
-            return self._replace(replace(self.get(database, name), pause_reason=None))
+            return self._replace(self.get(database, name))
 
     def enable(self, database: str, name: str) -> Trigger:
         """Enable a trigger and return it; one that is enabled and running is left alone.
@@ -137,7 +171,7 @@ class TriggerChanges:
             PluginError, AlreadyExistsError: as `create`.
         """
         with self._changes:
-            trigger = replace(self.get(database, name), disabled=False, pause_reason=None)
+            trigger = replace(self.get(database, name), disabled=False)
             running = self._activation_of(trigger)
             if running.state in (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED):
                 self._check(trigger)
@@ -257,32 +291,6 @@ class TriggerChanges:
         with self._changes:
             self._stopped = True
             self._unsubscribe()
-
-
-def _definition(
-    database: str, name: str, plugin_filename: str, spec: str, settings: TriggerSettings
-) -> Trigger:
-    """Return what a caller said, as a definition.
-
-    Raises: InvalidInputError.
-    """
-    arguments = settings.get("arguments")
-    limits = settings.get("limits") or RunLimits()
-    if limits.cpu_ns is not None and cpu_clock() is None:
-        raise InvalidInputError(
-            "a limit of CPU time needs pthread_getcpuclockid, which this system does not have; leave it out"
-        )
-    return Trigger(
-        database=database,
-        name=name,
-        plugin_filename=plugin_filename,
-        spec=spec.strip(),
-        arguments=dict(arguments) if arguments else None,
-        run_async=settings.get("run_async", False),
-        error_behavior=_error_behavior(settings.get("error_behavior", ErrorBehavior.LOG)),
-        disabled=settings.get("disabled", False),
-        limits=limits,
-    )
 
 
 def _check_texts(trigger: Trigger) -> None:

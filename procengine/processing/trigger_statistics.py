@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,13 +51,13 @@ class Lag:
 class TriggerStatistics:
     """One trigger at one instant. Times are nanoseconds UTC, durations nanoseconds.
 
-    ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made
-    or the engine started, dry runs left out; an error is a run whose plugin raised
-    or went past a limit. ``failing`` tells whether
-    the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since.
-    ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the number of the attempt
-    to come while retrying, else 0. The percentiles are those of the last 256 runs. ``in_flight`` are runs going
-    on; ``queue_depth`` are events that wait: ticks, contents, or requests.
+    ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made,
+    over restarts (with object store ``memory``: since the engine started), dry runs left out; an error is a run
+    whose plugin raised. ``failing`` tells whether the last run was one; ``last_failure`` is the last one's, even if
+    runs have succeeded since. ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the
+    number of the attempt to come while retrying, else 0. The percentiles are those of the last 256 runs; after a
+    restart, of those of them that are among the newest runs of all triggers. ``in_flight`` are runs going on;
+    ``queue_depth`` are events that wait: ticks, contents, or requests.
     """
 
     trigger: Trigger
@@ -80,6 +81,18 @@ class TriggerStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerTotal:
+    """One trigger's runs: counts, the start and duration of the last one (ns), how it ended, and the last failure."""
+
+    runs: int
+    errors: int
+    last_start_ns: int
+    last_duration_ns: int
+    last_outcome: RunOutcome
+    last_failure: RunFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TallyReading:
     """What a tally says at one instant; the fields are those of `TriggerStatistics`."""
 
@@ -96,16 +109,24 @@ class TallyReading:
 
 
 class RunTally:
-    """Counts a trigger's runs. Any thread."""
+    """Counts a trigger's runs, on from what engines before have counted. Any thread.
 
-    def __init__(self) -> None:
+    ``durations_ns`` are those of the newest runs before, as far as they are known.
+    """
+
+    def __init__(self, before: TriggerTotal | None = None, durations_ns: Sequence[int] = ()) -> None:
         # Guards the counts: asynchronous runs of one trigger end at the same time.
         self._lock = threading.Lock()
         self._runs = 0
         self._errors = 0
         self._last: tuple[int, int, RunOutcome] | None = None
         self._last_failure: RunFailure | None = None
-        self._durations_ns = array("q")
+        self._durations_ns = array("q", durations_ns[-WINDOW_RUNS:])
+        self._oldest_duration = 0
+        if before is not None:
+            self._runs, self._errors = before.runs, before.errors
+            self._last = (before.last_start_ns, before.last_duration_ns, before.last_outcome)
+            self._last_failure = before.last_failure
 
     def count(self, run: Run) -> None:
         """Count a run that ended."""
@@ -113,10 +134,11 @@ class RunTally:
             if len(self._durations_ns) < WINDOW_RUNS:
                 self._durations_ns.append(run.duration_ns)
             else:
-                self._durations_ns[self._runs % WINDOW_RUNS] = run.duration_ns
+                self._durations_ns[self._oldest_duration] = run.duration_ns
+                self._oldest_duration = (self._oldest_duration + 1) % WINDOW_RUNS
             self._runs += 1
             self._last = (run.started_ns, run.duration_ns, run.outcome)
-            if run.outcome.is_failure:
+            if run.outcome is RunOutcome.ERROR:
                 self._errors += 1
                 self._last_failure = run.failure
 
@@ -128,7 +150,7 @@ class RunTally:
         return TallyReading(
             runs=runs,
             errors=errors,
-            failing=last is not None and last[2].is_failure,
+            failing=last is not None and last[2] is RunOutcome.ERROR,
             last_run_ns=last[0] if last else None,
             last_duration_ns=last[1] if last else None,
             last_failure=failure,

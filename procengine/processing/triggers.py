@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import overload
 
 from procengine.catalog import Catalog
 from procengine.clock import Clock
 from procengine.errors import (
     InvalidInputError,
-    ProcengineError,
     StoppedError,
 )
 from procengine.model.run import Response, Run
@@ -25,7 +25,6 @@ from procengine.model.trigger import Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine.processing.activation import Activation, CheckPlugin
 from procengine.processing.event import Event, RequestEvent
-from procengine.processing.limited_runs import LimitedRuns
 from procengine.processing.progress import Progress
 from procengine.processing.request_routes import RequestRoutes
 from procengine.processing.run_history import OnRunFinished, RunHistory
@@ -46,7 +45,7 @@ class Triggers(TriggerChanges):
     """The triggers of an engine. Any thread may use it, but where a method says otherwise.
 
     ``check_plugin`` loads a plugin and looks for its entry point; ``drop_cache`` forgets a trigger's local plugin
-    cache; ``log`` adds a row to the processing engine logs.
+    cache; ``log`` adds a row to the processing engine logs. ``runs`` is the history, open; by default one in memory.
     """
 
     def __init__(
@@ -60,20 +59,19 @@ class Triggers(TriggerChanges):
         log: LogRow,
         drop_cache: Callable[[Trigger], None],
         options: TriggerOptions | None = None,
+        runs: RunHistory | None = None,
     ) -> None:
         self.options = options or TriggerOptions()
-        self.runs = RunHistory(self.options.history_runs)
+        self.runs = runs if runs is not None else RunHistory(self.options.history_runs)
         self._progress = Progress()
-        self._watchers = Watchers(self.options.lag_limit_bytes)
+        self._watchers = Watchers()
         self._routes: RequestRoutes[RunningTrigger] = RequestRoutes()
         self._pool = WorkerPool(
             limit=self.options.worker_limit, idle_seconds=self.options.worker_idle_seconds
         )
-        self._limited = LimitedRuns()
         self._offered = 0
         parts = RunParts(
             runner=runner,
-            limited=self._limited,
             pool=self._pool,
             clock=clock,
             progress=self._progress,
@@ -81,7 +79,6 @@ class Triggers(TriggerChanges):
             options=self.options,
             log=log,
             disable=self._disable_after_error,
-            keep_pause=self._keep_pause,
         )
         activation = Activation(
             catalog=catalog,
@@ -95,7 +92,13 @@ class Triggers(TriggerChanges):
         running = RunningTriggers(
             drop_cache=drop_cache, log=log, stop_timeout_seconds=self.options.stop_timeout_seconds
         )
-        super().__init__(catalog, activation, running, allowed_kinds=self.options.allowed_kinds)
+        super().__init__(
+            catalog,
+            activation,
+            running,
+            allowed_kinds=self.options.allowed_kinds,
+            tallies=self.runs.tallies(),
+        )
 
     def stop(self) -> tuple[str, ...]:
         """Stop all triggers: cancel what runs and wait for it up to ``stop_timeout_seconds``.
@@ -106,7 +109,6 @@ class Triggers(TriggerChanges):
         self._close()
         stuck = self._running.stop_all(deadline)
         stuck += self._pool.stop(max(0.0, deadline - time.monotonic()))
-        self._limited.close()
         if stuck:
             logger.warning("could not be stopped: threads=%s", ", ".join(sorted(set(stuck))))
         return tuple(sorted(set(stuck)))
@@ -156,7 +158,6 @@ class Triggers(TriggerChanges):
 
         Raises:
             NotFoundError: no trigger has the path.
-            RequestQueueFullError: as many requests wait for the trigger as may.
             StoppedError: the trigger was stopped meanwhile.
         """
         running = self._routes.find(path)
@@ -166,15 +167,21 @@ class Triggers(TriggerChanges):
             raise StoppedError(f"trigger {running.trigger.name} was stopped before it answered")
         return run.response
 
-    def statistics(self, database: str, name: str) -> TriggerStatistics:
-        """Return how a trigger is doing.
+    @overload
+    def statistics(self) -> tuple[TriggerStatistics, ...]: ...
+
+    @overload
+    def statistics(self, database: str, name: str) -> TriggerStatistics: ...
+
+    def statistics(
+        self, database: str | None = None, name: str | None = None
+    ) -> TriggerStatistics | tuple[TriggerStatistics, ...]:
+        """Return how a trigger is doing, or, without a name, how all are, in the order of `list`.
 
         Raises: DatabaseNotFoundError, TriggerNotFoundError.
         """
-        return self._activation_of(self.get(database, name)).statistics()
-
-    def all_statistics(self) -> tuple[TriggerStatistics, ...]:
-        """Return how all triggers are doing, in the order of `list`."""
+        if database is not None and name is not None:
+            return self._activation_of(self.get(database, name)).statistics()
         found = (self._running.find(key_of(trigger)) for trigger in self.list())
         return tuple(one.statistics() for one in found if one is not None)
 
@@ -227,10 +234,3 @@ class Triggers(TriggerChanges):
             running.trigger.database, running.trigger.name, True
         )
         self._running.disable_now(running, self._activation.idle(trigger, running.tally))
-
-    def _keep_pause(self, trigger: Trigger, reason: str) -> None:
-        """Note a pause in the catalog. On a worker; a pause that cannot be kept holds until the engine stops."""
-        try:
-            self._catalog.pause_trigger(trigger.database, trigger.name, reason)
-        except ProcengineError as error:
-            logger.warning("a pause is not kept: trigger=%s error=%s", trigger.name, error)

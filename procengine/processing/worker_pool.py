@@ -50,10 +50,14 @@ class WorkerPool:
     """Threads that run tasks in the order of their submission, each on its own.
 
     ``limit`` is the largest number of workers: when all of them wait inside tasks, the rest of the line waits.
+    Threads are called ``name`` and a number.
     """
 
-    def __init__(self, *, limit: int = 512, idle_seconds: float = 10.0) -> None:
+    def __init__(
+        self, *, limit: int = 512, idle_seconds: float = 10.0, name: str = "procengine-worker"
+    ) -> None:
         self._limit = limit
+        self._name = name
         self._idle_seconds = idle_seconds
         # Guards everything below; held for container operations, and while a thread starts.
         self._lock = threading.Lock()
@@ -119,7 +123,7 @@ class WorkerPool:
         self._line_formed.set()
         if self._supervisor is None:
             self._supervisor = threading.Thread(
-                target=self._supervise, name="procengine-worker-0", daemon=True
+                target=self._supervise, name=f"{self._name}-0", daemon=True
             )
             self._supervisor.start()
 
@@ -157,7 +161,7 @@ class WorkerPool:
 
     def _add_worker(self, job: _Job) -> None:
         self._started += 1
-        worker = _Worker(self, f"procengine-worker-{self._started}", job)
+        worker = _Worker(self, f"{self._name}-{self._started}", job)
         self._workers.add(worker)
         worker.start()
 

@@ -8,13 +8,12 @@ Source: influxdb3_system_tables/src/{python_call,plugins}.rs, influxdb3_py_api/s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from procengine.catalog import Catalog
-from procengine.model.run import LogEntry
 from procengine.model.trigger import Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
 
@@ -87,7 +86,7 @@ class ProcessingEngineTriggerArguments:
 class ProcessingEngineLogs:
     """``system.processing_engine_logs``: what the queried database's triggers logged, oldest first.
 
-    Differs: the original shows every database the lines of all.
+    Differs: the original shows every database the lines of all, and forgets them when it ends.
     """
 
     name = "processing_engine_logs"
@@ -99,19 +98,14 @@ class ProcessingEngineLogs:
         ("log_text", pa.utf8()),
     )
 
-    def __init__(self, entries: Callable[[str], Sequence[LogEntry]]) -> None:
-        self._entries = entries
+    def __init__(self, lines: Callable[[str], pa.Table | None]) -> None:
+        """``lines`` gives a database's rows of `LOG_COLUMNS`, None without a processing engine."""
+        self._lines = lines
 
     def rows(self, database: str) -> pa.Table:
         """Return one row a line."""
-        entries = self._entries(database)
-        columns = [
-            pa.array([entry.time_ns for entry in entries], pa.timestamp("ns")),
-            pa.array([entry.trigger for entry in entries], pa.utf8()),
-            pa.array([entry.level.value for entry in entries], pa.utf8()),
-            pa.array([entry.text for entry in entries], pa.utf8()),
-        ]
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        found = self._lines(database)
+        return self.schema.empty_table() if found is None else found.select(self.schema.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,11 @@ class StoredRows(Protocol):
         ...
 
     @property
+    def hidden_before_ns(self) -> int | None:
+        """The instant before which rows of files are to be left out; None where files have no such rows."""
+        ...
+
+    @property
     def overlaps(self) -> Sequence[tuple[int, int]]:
         """Closed time ranges (nanoseconds) that may hold two rows with the same tags and time.
 
@@ -78,8 +83,5 @@ class StoredRows(Protocol):
     def prune(
         self, min_ns: int, max_ns: int, tag_equals: Mapping[str, frozenset[str]] | None = None
     ) -> StoredRows:
-        """Return the rows whose time lies within the closed range and whose tags have the values.
-
-        Of buffered rows just these; files are chosen whole, so that they hold others as well.
-        """
+        """Return fewer rows, but all whose time lies within the closed range and whose tags have the values."""
         ...

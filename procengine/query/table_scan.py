@@ -31,6 +31,8 @@ SPLIT_ROWS = 100_000
 PART_ROWS = 65_536
 """How many rows a piece of a part has at least."""
 
+EARLIEST_NS = -(2**63)
+
 PARTS = 2
 PIECES = 16
 """Into how many parts rows are dealt out, and into about how many pieces they are cut for that: each costs time."""
@@ -64,10 +66,13 @@ class TableScans:
             view = rows.prune(wanted.min_ns, wanted.max_ns, wanted.tag_equals)
         files = [file for file in view.files if wanted.admits(file)]
         batches = [batch for batch in view.batches() if batch.num_rows]
-        ranges = view.overlaps
+        ranges, hidden_ns = view.overlaps, view.hidden_before_ns
         if ranges:
-            return self._without_duplicates(rows.schema, files, batches, ranges)
-        return self._of_parts(rows.schema, files, batches)
+            return self._without_duplicates(rows.schema, files, batches, ranges, hidden_ns)
+        if hidden_ns is None:
+            return self._of_parts(rows.schema, files, batches)
+        whole, cut = _parted(files, hidden_ns)
+        return self._of_parts(rows.schema, whole, batches, cut=cut, ranges=[_before(hidden_ns)])
 
     def _without_duplicates(
         self,
@@ -75,8 +80,9 @@ class TableScans:
         files: Sequence[StoredFile],
         batches: Sequence[pa.RecordBatch],
         ranges: Sequence[Range],
+        hidden_ns: int | None,
     ) -> TableScan:
-        """Merge the rows within ranges of time; those outside go as they are."""
+        """Merge the rows within ranges of time; those outside go as they are, but for those that are hidden."""
         inside, outside = split_batches(batches, ranges)
         clean = [file for file in files if not touches(file, ranges)]
         touched = [file for file in files if touches(file, ranges)]
@@ -85,7 +91,12 @@ class TableScans:
         merged = merge_duplicates(inside, schema.series_key) if inside else None
         others = [*outside] if merged is None or not merged.num_rows else [merged, *outside]
         cut = [file for file in touched if not holds(ranges, file)]
-        return self._of_parts(schema, clean, others, cut=cut, ranges=ranges)
+        if hidden_ns is None:
+            return self._of_parts(schema, clean, others, cut=cut, ranges=ranges)
+        clean, straddling = _parted(clean, hidden_ns)
+        return self._of_parts(
+            schema, clean, others, cut=[*straddling, *cut], ranges=[_before(hidden_ns), *ranges]
+        )
 
     def _of_parts(
         self,
@@ -115,7 +126,10 @@ class TableScans:
         """Return the rows of a table outside ranges of time."""
         frame = self._context.read_table(table)
         for first, last in ranges:
-            frame = frame.filter(f"time < {_instant(first)} OR time > {_instant(last)}")
+            after = f"time > {_instant(last)}"
+            frame = frame.filter(
+                after if first == EARLIEST_NS else f"time < {_instant(first)} OR {after}"
+            )
         return datafusion().catalog.Table(frame)
 
     def of_arrow(self, table: pa.Table) -> TableScan:
@@ -152,6 +166,17 @@ class TableScans:
         for other in others:
             first = first.union(other)
         return datafusion().catalog.Table(first)
+
+
+def _parted(files: Sequence[StoredFile], hidden_ns: int) -> tuple[list[StoredFile], list[StoredFile]]:
+    """Return the files that have no row before an instant, and those that have."""
+    whole = [file for file in files if file.min_time_ns >= hidden_ns]
+    return whole, [file for file in files if file.min_time_ns < hidden_ns]
+
+
+def _before(instant_ns: int) -> Range:
+    """Return the range of all times before an instant."""
+    return EARLIEST_NS, instant_ns - 1
 
 
 def _instant(instant_ns: int) -> str:

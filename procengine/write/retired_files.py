@@ -32,6 +32,13 @@ class RetiredFiles:
         with self._lock:
             self._waiting += [(due, weakref.ref(file), file.path) for file in files]
 
+    @property
+    def next_seconds(self) -> float | None:
+        """How long it is until a file's time comes, or None when none waits."""
+        with self._lock:
+            due = min((one[0] for one in self._waiting), default=None)
+        return None if due is None else max(0.0, due - time.monotonic())
+
     def sweep(self) -> None:
         """Remove the files whose time has come and that no view refers to."""
         now = time.monotonic()

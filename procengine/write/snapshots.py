@@ -16,15 +16,21 @@ class Snapshots:
     """Makes snapshots and compactions when the write buffer says that they are due.
 
     The thread is ``procengine-snapshot``. ``persisted`` is told, after each snapshot, the sequence number up to
-    which everything is in Parquet files: `Wal.retain_from` for the engine. A snapshot that failed is made again
-    after ``retry_seconds``; meanwhile the log keeps everything.
+    which everything is in Parquet files: `Wal.retain_from` for the engine. ``expire`` removes what is kept no
+    longer. A snapshot that failed is made again after ``retry_seconds``; meanwhile the log keeps everything.
     """
 
     def __init__(
-        self, write_buffer: WriteBuffer, *, persisted: Callable[[int], None], retry_seconds: float = 10.0
+        self,
+        write_buffer: WriteBuffer,
+        *,
+        persisted: Callable[[int], None],
+        expire: Callable[[], None],
+        retry_seconds: float = 10.0,
     ) -> None:
         self._write_buffer = write_buffer
         self._persisted = persisted
+        self._expire = expire
         self._retry_seconds = retry_seconds
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -44,9 +50,16 @@ class Snapshots:
     def snapshot(self) -> Snapshot | None:
         """Make a snapshot now, on the calling thread, and let the log go; None when there was nothing to do.
 
+        What is kept no longer is removed, too.
+
         Raises:
             StorageError: the disk refused; nothing is lost.
         """
+        made = self._snapshot()
+        self._expire()
+        return made
+
+    def _snapshot(self) -> Snapshot | None:
         made = self._write_buffer.snapshot()
         if made is not None:
             self._persisted(made.wal_sequence_number)
@@ -74,6 +87,7 @@ class Snapshots:
 
     def _tidy(self) -> None:
         if self._write_buffer.snapshot_due:
-            self.snapshot()
+            self._snapshot()
         else:
             self._write_buffer.compact()
+        self._expire()

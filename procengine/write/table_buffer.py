@@ -115,6 +115,32 @@ class TableBuffer:
         self._epoch += 1
         self._rows, self._frozen = (*self._frozen, *self._rows), ()
 
+    @property
+    def first_end_ns(self) -> int | None:
+        """The earliest of the last times of its files and gathered rows, or None when it has neither."""
+        return min(
+            (*(file.max_time_ns for file in self._files), *(rows.max_time_ns for rows in self._rows)),
+            default=None,
+        )
+
+    def remove_before(self, cutoff_ns: int) -> tuple[ParquetFile, ...]:
+        """Let go of the gathered rows and the files that have no time from an instant on; return these files.
+
+        Frozen rows stay: their snapshot is being made.
+        """
+        gone = tuple(file for file in self._files if file.max_time_ns < cutoff_ns)
+        rows = tuple(rows for rows in self._rows if rows.max_time_ns >= cutoff_ns)
+        if gone or len(rows) < len(self._rows):
+            self._epoch += 1
+            self._files = tuple(file for file in self._files if file not in gone)
+            self._rows = rows
+        return gone
+
+    def take_back(self, files: Sequence[ParquetFile]) -> None:
+        """Have files again that were removed: the index could not be replaced."""
+        self._epoch += 1
+        self._files = tuple(sorted((*self._files, *files), key=lambda file: file.number))
+
     def replace_frozen(
         self, added: Sequence[ParquetFile], replaced: frozenset[ParquetFile] = frozenset()
     ) -> None:

@@ -30,7 +30,8 @@ class TableView:
 
     Reading the files in their order, then `batches` in theirs, and keeping for each (tags, time) the last value
     of each field that is not null gives the table's rows (`procengine.write.merge_duplicates`). Only inside
-    `overlaps` can there be anything to merge.
+    `overlaps` can there be anything to merge. Rows of files before ``hidden_before_ns`` are not the table's any more;
+    None where there are no such rows.
     """
 
     def __init__(
@@ -40,13 +41,15 @@ class TableView:
         files: Sequence[ParquetFile] = (),
         rows: Sequence[BufferedRows] = (),
         bounds: TimeRange = (EARLIEST_NS, LATEST_NS),
+        hidden_before_ns: int | None = None,
     ) -> None:
         self.schema = schema
         self.files = tuple(files)
         self.rows = tuple(rows)
+        self.hidden_before_ns = hidden_before_ns
         self._bounds = bounds
 
-    @property
+    @cached_property
     def arrow_schema(self) -> pa.Schema:
         """The schema of `batches`: all columns with the time, sorted by name."""
         return self.schema.arrow_schema
@@ -78,17 +81,14 @@ class TableView:
         max_ns: int | None = None,
         tag_equals: Mapping[str, frozenset[str]] | None = None,
     ) -> TableView:
-        """Return a view of the rows that a query can need; of files, perhaps some more.
+        """Return a view of the rows that a query can need, and perhaps some more.
 
-        Those are the rows of times ``min_ns`` to ``max_ns`` (nanoseconds, both included, None: unbounded) whose tags
-        have one of the values given. Buffered rows are these and no others; files are chosen by time alone, and
-        whole. Names in ``tag_equals`` that are not tags are passed over. All rows of one (tags, time) are kept or
-        dropped together.
+        Rows of times ``min_ns`` to ``max_ns`` (nanoseconds, both included, None: unbounded) whose tags have one
+        of the values given are all there. Names in ``tag_equals`` that are not tags are passed over.
+        Files are chosen by time alone. All rows of one (tags, time) are kept or dropped together.
         """
         first = EARLIEST_NS if min_ns is None else max(min_ns, EARLIEST_NS)
         last = LATEST_NS if max_ns is None else min(max_ns, LATEST_NS)
-        if first > last:
-            return TableView(schema=self.schema)
         key = set(self.schema.series_key)
         tags = {tag: values for tag, values in (tag_equals or {}).items() if tag in key}
         kept = (rows.prune(first, last, tags) for rows in self.rows)
@@ -99,7 +99,18 @@ class TableView:
             ],
             rows=[rows for rows in kept if rows is not None],
             bounds=(max(first, self._bounds[0]), min(last, self._bounds[1])),
+            hidden_before_ns=self.hidden_before_ns,
         )
+
+    def since(self, instant_ns: int) -> TableView:
+        """Return a view that has no rows of an earlier time, but in files that have later ones as well.
+
+        Whoever reads the files leaves these rows out: they lie before ``hidden_before_ns``.
+        """
+        view = self.prune(min_ns=instant_ns)
+        straddling = any(file.min_time_ns < instant_ns for file in view.files)
+        view.hidden_before_ns = instant_ns if straddling else None
+        return view
 
     @cached_property
     def overlaps(self) -> tuple[TimeRange, ...]:

@@ -12,7 +12,7 @@ after it leaves log records that `apply` passes over by their number.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -281,6 +281,49 @@ class WriteBuffer:
         with self._lock:
             ids = [one.table_id for one in self._buffers.values() if one.database_id == database_id]
         self.delete_tables(ids)
+
+    def expire(self, cutoffs: Mapping[int, int]) -> None:
+        """Forget, durably, the files and gathered rows that lie before an instant, by table.
+
+        A file or group that has later rows too stays whole; queries hide its earlier rows.
+
+        Raises:
+            StorageError: the disk refused; the files are still there.
+        """
+        with self._index_door:
+            with self._lock:
+                gone = {
+                    table_id: self._buffers[table_id].remove_before(cutoff_ns)
+                    for table_id, cutoff_ns in cutoffs.items()
+                    if table_id in self._buffers
+                }
+            files = [file for some in gone.values() for file in some]
+            if not files or self._index is None:
+                return
+            try:
+                self._store_index(self._persisted)
+            except OSError as error:
+                with self._lock:
+                    for table_id, some in gone.items():
+                        self._buffers[table_id].take_back(some)
+                raise StorageError(f"cannot remove files that are kept no longer: {error}") from error
+            self._retired.retire(files)
+
+    def table_ids(self) -> tuple[int, ...]:
+        """Return the ids of the tables that have rows."""
+        with self._lock:
+            return tuple(self._buffers)
+
+    def first_end_ns(self, table_id: int) -> int | None:
+        """Return the earliest last time of a table's files and gathered rows; None when there are none."""
+        with self._lock:
+            buffer = self._buffers.get(table_id)
+            return None if buffer is None else buffer.first_end_ns
+
+    @property
+    def next_removal_seconds(self) -> float | None:
+        """How long it is until a file that was let go may be removed, or None when none waits."""
+        return self._retired.next_seconds
 
     def _new_buffer(self, database_id: int, table_id: int) -> TableBuffer | None:
         if table_id in self._removed or self._catalog.table_by_id(table_id) is None:

@@ -23,9 +23,6 @@ from procengine.processing.triggers import Triggers
 TIMEOUT = 10.0
 """Seconds that a test waits at most for what must happen."""
 
-SIZE_BYTES = 100
-"""What each flush takes in the log in memory."""
-
 Plugin = Callable[[Trigger, Event, CancelToken], object]
 
 
@@ -137,9 +134,7 @@ class MemoryLog:
         """Keep rows as the next contents."""
         with self._lock:
             number = len(self.kept) + 1
-            contents = WalContents(
-                sequence_number=number, persisted_ns=now_ns, rows=rows, size_bytes=SIZE_BYTES
-            )
+            contents = WalContents(sequence_number=number, persisted_ns=now_ns, rows=rows)
             self.kept[number] = contents
         return contents
 

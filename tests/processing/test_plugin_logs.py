@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import pyarrow as pa
-
+from procengine.model.log_columns import LOG_COLUMNS
 from procengine.model.run import LogEntry, LogLevel
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 
@@ -31,20 +30,13 @@ def test_ring_keeps_the_newest_ten_thousand() -> None:
     assert (len(kept), kept[0].time_ns, kept[-1].time_ns, logs.appended) == (10_000, 5, 10_004, 10_005)
 
 
-def test_columns_of_the_system_table() -> None:
-    """Section 10: event_time, trigger_name, log_level, log_text, oldest first."""
+def test_lines_as_rows() -> None:
+    """Lines stand as rows, oldest first, of one database or of all."""
     logs = ProcessingEngineLogs()
     logs.append(entry(1))
     logs.append(entry(2, database="other", level=LogLevel.ERROR, text="é"))
     table = logs.table()
-    assert table.schema == pa.schema(
-        [
-            pa.field("event_time", pa.timestamp("ns"), nullable=False),
-            pa.field("trigger_name", pa.utf8(), nullable=False),
-            pa.field("log_level", pa.utf8(), nullable=False),
-            pa.field("log_text", pa.utf8(), nullable=False),
-        ]
-    )
+    assert table.schema == LOG_COLUMNS
     assert table.column("log_level").to_pylist() == ["INFO", "ERROR"]
     assert logs.table("other").column("log_text").to_pylist() == ["é"]
 

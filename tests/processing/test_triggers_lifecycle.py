@@ -230,7 +230,7 @@ def test_start_starts_what_the_catalog_holds_and_skips_what_cannot(bench: Bench)
     del bench.runner.plugins["lost.py"]
     bench.triggers = bench.new_triggers()
     bench.triggers.start()
-    states = {one.trigger.name: one.state for one in bench.triggers.all_statistics()}
+    states = {one.trigger.name: one.state for one in bench.triggers.statistics()}
     assert states == {
         "good": TriggerState.ENABLED,
         "off": TriggerState.DISABLED,

@@ -37,6 +37,7 @@ class MemoryRows:
     buffered: tuple[pa.RecordBatch, ...] = ()
     files: Sequence[MemoryFile] = ()
     overlaps: Sequence[tuple[int, int]] = ()
+    hidden_before_ns: int | None = None
     pruned: list[tuple[int, int, Mapping[str, frozenset[str]]]] = field(default_factory=list)
 
     @property

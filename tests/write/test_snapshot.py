@@ -374,7 +374,7 @@ def test_snapshots_thread_lets_the_log_go() -> None:
         numbers.append(number)
         told.set()
 
-    snapshots = Snapshots(buffer, persisted=persisted)
+    snapshots = Snapshots(buffer, persisted=persisted, expire=nothing)
     snapshots.start()
     apply(buffer, 1, ("a", 1, 1.0), ("a", 2, 1.0))
     assert told.wait(10)
@@ -391,7 +391,9 @@ def test_snapshots_thread_tries_again_after_a_failure() -> None:
     steps = iter([errno.ENOSPC])
     files.fault = lambda call: next(steps, None)
     told = threading.Event()
-    snapshots = Snapshots(buffer, persisted=lambda number: told.set(), retry_seconds=0.01)
+    snapshots = Snapshots(
+        buffer, persisted=lambda number: told.set(), expire=nothing, retry_seconds=0.01
+    )
     snapshots.start()
     apply(buffer, 1, ("a", 1, 1.0))
     assert told.wait(10)
@@ -412,3 +414,7 @@ def test_snapshot_writes_tables_without_tags() -> None:
     buffer.snapshot()
     assert merged(buffer.view(1), files) == [(None, 1.0, 1), (None, 2.0, 2)]
     assert buffer.files()[0].sort_key == ("time",)
+
+
+def nothing() -> None:
+    """Remove nothing."""

@@ -1,0 +1,246 @@
+"""How are the rows of a history held: the newest in memory, all on disk?
+
+A `Journal` keeps the newest rows in a ring, and hands what is added to the disk. What the disk has not taken yet is
+read from memory, so that a reader finds each row, once. Without files the ring is all there is.
+
+A disk that refuses rows hurts nobody: the rows stay in the ring, as many as it holds wait for the disk, and the log
+of Python says so once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+
+from procengine.history.history_files import HistoryFiles, Segment, Segments, within
+from procengine.history.history_writer import Written
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING_ROWS = 100_000
+"""How many rows may wait for the disk while it takes them: more than come in a second."""
+
+MOST_ROWS_A_RECORD = 2_000
+"""How many rows go to disk at a time, so that no file is much larger than it is to be."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalStatistics:
+    """``added_rows`` and ``lost_rows`` count since the start; a lost row never reached the disk.
+
+    ``waiting_rows`` have yet to reach it. ``last_error`` is why the disk refuses them, None while it does not.
+    """
+
+    added_rows: int
+    waiting_rows: int
+    lost_rows: int
+    file_count: int
+    file_bytes: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFormat(Generic[Row]):
+    """How rows stand on disk: their columns, and the way there and back.
+
+    ``is_kept`` tells which rows are for the disk; None means all.
+    """
+
+    schema: pa.Schema
+    encode: Callable[[Sequence[Row]], pa.RecordBatch]
+    decode: Callable[[pa.Table], list[Row]]
+    is_kept: Callable[[Row], bool] | None = None
+
+
+class Journal(Generic[Row]):
+    """Rows in the order in which they came. Any thread adds and reads; the history thread writes."""
+
+    def __init__(
+        self,
+        rows: JournalFormat[Row],
+        capacity: int,
+        *,
+        files: HistoryFiles | None = None,
+    ) -> None:
+        self._format = rows
+        self._capacity = capacity
+        self._files = files
+        # Guards the fields below: what is in the ring, on its way, and on disk changes together.
+        self._lock = threading.Lock()
+        self._ring: deque[Row] = deque(maxlen=capacity)
+        self._waiting: deque[Row] = deque(maxlen=MOST_WAITING_ROWS)
+        self._on_the_way: Sequence[Row] = ()
+        self._segments: Segments = ()
+        self._added = 0
+        self._found = 0
+        self._kept = 0
+        self._written = 0
+        self._last_error: str | None = None
+
+    def open(self) -> None:
+        """Find what engines before have written, and fill the ring with the newest of it.
+
+        Where that cannot be, the log of Python says so, and nothing is written to disk.
+        """
+        if self._files is None:
+            return
+        try:
+            self._segments = self._files.open()
+            newest = self._newest_on_disk()
+            self._found = newest.num_rows
+            self._ring.extend(self._format.decode(newest.slice(max(0, self._found - self._capacity))))
+        except OSError as error:
+            logger.warning("history cannot be read or kept: %s", error)
+            self._last_error, self._files, self._segments = str(error), None, ()
+
+    def close(self) -> None:
+        """Let the files go. The writer must have stopped."""
+        if self._files is not None:
+            self._files.close()
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def newest(self) -> tuple[Row, ...]:
+        """Return the rows in memory, oldest first."""
+        with self._lock:
+            return tuple(self._ring)
+
+    @property
+    def added(self) -> int:
+        """How many rows were added since the start."""
+        return self._added
+
+    @property
+    def waiting(self) -> int:
+        """How many rows have yet to reach the disk."""
+        return len(self._waiting) + len(self._on_the_way)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows that are kept are in memory."""
+        return self._files is None or self._found + self._added <= self._capacity
+
+    def add(self, row: Row) -> None:
+        """Add a row; never waits for the disk."""
+        is_kept = self._format.is_kept
+        with self._lock:
+            self._ring.append(row)
+            self._added += 1
+            if self._files is None or (is_kept is not None and not is_kept(row)):
+                return
+            self._waiting.append(row)
+            self._kept += 1
+
+    def table(self, *, since_ns: int | None = None) -> pa.Table:
+        """Return all rows, from files that hold some from an instant on, oldest first, and those not in files yet.
+
+        Without files those in memory.
+        """
+        while True:
+            with self._lock:
+                segments, unwritten = self._segments, self._unwritten
+            try:
+                tables = [self._read(segment) for segment in within(segments, since_ns)]
+            except FileNotFoundError:
+                if segments is not self._segments:
+                    continue  # the files were changed meanwhile
+                tables = []
+            except OSError as error:
+                logger.warning("history cannot be read: %s", error)
+                tables = []
+            tail = pa.Table.from_batches([self._format.encode(unwritten)], self._format.schema)
+            return pa.concat_tables([*tables, tail])
+
+    def rows_after(self, ordinal: int) -> pa.Table:
+        """Return the rows in files after one, oldest first. Raises: OSError."""
+        tables = [self._read(one) for one in self._segments if one.ordinal > ordinal]
+        return pa.concat_tables([self._format.schema.empty_table(), *tables])
+
+    def clear(self) -> None:
+        """Forget the rows in memory."""
+        with self._lock:
+            self._ring.clear()
+
+    def statistics(self) -> JournalStatistics:
+        """Return how the journal is doing."""
+        with self._lock:
+            return JournalStatistics(
+                added_rows=self._added,
+                waiting_rows=self.waiting,
+                lost_rows=self._kept - self._written - self.waiting,
+                file_count=len(self._segments),
+                file_bytes=sum(one.size_bytes for one in self._segments),
+                last_error=self._last_error,
+            )
+
+    def write_waiting(self) -> Written:
+        """Write what waits. On the history thread alone; see `procengine.history.history_writer.Writable`."""
+        written = Written.NOTHING
+        for _ in range(0, len(self._waiting), MOST_ROWS_A_RECORD):
+            written = self._write_record()
+            if written is Written.REFUSED:
+                break
+        return written
+
+    def _write_record(self) -> Written:
+        if self._files is None:
+            return Written.NOTHING
+        with self._lock:
+            count = min(len(self._waiting), MOST_ROWS_A_RECORD)
+            rows = self._on_the_way = [self._waiting.popleft() for _ in range(count)]
+        try:
+            segments = self._files.append(self._segments, self._format.encode(rows))
+        except OSError as error:
+            self._put_back(str(error))
+            return Written.REFUSED
+        except Exception:
+            logger.exception("history rows are kept in memory alone: count=%d", len(rows))
+            with self._lock:
+                self._on_the_way = ()
+            return Written.DONE
+        with self._lock:
+            self._segments, self._on_the_way = segments, ()
+            self._written += len(rows)
+            self._last_error = None
+        self._files.tidy()
+        return Written.DONE
+
+    def _put_back(self, error: str) -> None:
+        """Let rows that the disk refused wait again, as many as the ring holds."""
+        if self._last_error is None:
+            logger.warning("history rows wait in memory: the disk refuses them: %s", error)
+        with self._lock:
+            self._last_error = error
+            rows = [*self._on_the_way, *self._waiting][-self._capacity :]
+            self._waiting = deque(rows, maxlen=MOST_WAITING_ROWS)
+            self._on_the_way = ()
+
+    @property
+    def _unwritten(self) -> Sequence[Row]:
+        """The rows that are in no file; the lock is held."""
+        if self._files is not None:
+            return [*self._on_the_way, *self._waiting]
+        is_kept = self._format.is_kept
+        return [row for row in self._ring if is_kept is None or is_kept(row)]
+
+    def _newest_on_disk(self) -> pa.Table:
+        """Return the rows of as many files as the ring needs, oldest first."""
+        tables: list[pa.Table] = []
+        for segment in reversed(self._segments):
+            if sum(table.num_rows for table in tables) > self._capacity:
+                break
+            tables.append(self._read(segment))
+        return pa.concat_tables([self._format.schema.empty_table(), *reversed(tables)])
+
+    def _read(self, segment: Segment) -> pa.Table:
+        assert self._files is not None
+        return self._files.read(segment)

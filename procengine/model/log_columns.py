@@ -1,0 +1,63 @@
+"""How do the processing engine logs stand as rows and columns?
+
+What is kept on disk, and what ``system.processing_engine_logs`` is taken from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from procengine.model.arrow_text import text_column
+from procengine.model.run import LogEntry, LogLevel
+
+LOG_COLUMNS = pa.schema(
+    [
+        pa.field("event_time", pa.timestamp("ns"), nullable=False),
+        pa.field("database", pa.utf8(), nullable=False),
+        pa.field("trigger_name", pa.utf8(), nullable=False),
+        pa.field("log_level", pa.utf8(), nullable=False),
+        pa.field("log_text", pa.utf8(), nullable=False),
+        pa.field("run_id", pa.uint64()),
+        pa.field("printed", pa.bool_(), nullable=False),
+        pa.field("trigger_id", pa.uint64(), nullable=False),
+    ]
+)
+
+
+def encode_entries(entries: Sequence[LogEntry]) -> pa.RecordBatch:
+    """Return lines as rows of `LOG_COLUMNS`, in their order."""
+    columns = [
+        pa.array([entry.time_ns for entry in entries], pa.timestamp("ns")),
+        text_column([entry.database for entry in entries]),
+        text_column([entry.trigger for entry in entries]),
+        text_column([entry.level._value_ for entry in entries]),
+        text_column([entry.text for entry in entries]),
+        pa.array([entry.run_id for entry in entries], pa.uint64()),
+        pa.array([entry.printed for entry in entries], pa.bool_()),
+        pa.array([entry.trigger_id for entry in entries], pa.uint64()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=LOG_COLUMNS)
+
+
+def decode_entries(rows: pa.Table) -> list[LogEntry]:
+    """Return the lines that rows of `LOG_COLUMNS` hold."""
+    times = rows["event_time"].cast(pa.int64()).to_pylist()
+    others = [rows[name].to_pylist() for name in LOG_COLUMNS.names[1:]]
+    levels = {level.value: level for level in LogLevel}
+    return [
+        LogEntry(
+            time_ns=time_ns,
+            database=database,
+            trigger=trigger,
+            level=levels[level],
+            text=text,
+            run_id=run_id,
+            printed=printed,
+            trigger_id=trigger_id,
+        )
+        for time_ns, database, trigger, level, text, run_id, printed, trigger_id in zip(
+            times, *others, strict=True
+        )
+    ]

@@ -1,0 +1,50 @@
+"""The routing table: what it finds, and that the README has all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from starlette.responses import Response
+
+from procengine import Engine
+from procengine.http.api_threads import ApiThreads
+from procengine.http.metrics import HttpMetrics
+from procengine.http.routes import Route, Routes
+from procengine.http.serving import route_tables
+from tests import readme
+
+ROUTE = Route(answer=lambda request: Response())
+
+
+def test_routes_are_exact() -> None:
+    """A path is found as it is, with its method; a star stands for all that follows, even nothing."""
+    routes = Routes({("GET", "/a"): ROUTE}, {("GET", "/b/*"): ROUTE})
+    for path in ("/a", "/b/", "/b/c", "/b//../c"):
+        assert routes.find("GET", path) is ROUTE
+    for method, path in (("GET", "/a/"), ("GET", "/A"), ("GET", "/b"), ("POST", "/a"), ("get", "/a")):
+        assert routes.find(method, path) is None
+
+
+def test_routes_are_counted_by_what_they_have_in_common() -> None:
+    """Paths that clients make up do not make up labels."""
+    routes = Routes({("GET", "/a"): ROUTE, ("GET", "/b/*"): ROUTE})
+    assert [routes.label(path) for path in ("/a", "/b/x", "/c")] == ["/a", "/b/*", "other"]
+
+
+def test_routes_do_not_shadow_each_other() -> None:
+    """Two families with one route are a mistake."""
+    with pytest.raises(AssertionError, match="two routes for GET /a"):
+        Routes({("GET", "/a"): ROUTE}, {("GET", "/a"): ROUTE})
+
+
+def test_routes_stand_in_the_readme() -> None:
+    """The README's table has each route, and no other."""
+    cells = " ".join(readme.table_cells("HTTP API"))
+    named = set(re.findall(r"`([A-Z]+) (\S+)`", cells))
+    with Engine(environ={}) as engine:
+        loop = asyncio.new_event_loop()
+        tables = route_tables(engine, ApiThreads(loop, limit=1), HttpMetrics())
+        loop.close()
+        assert named == {route for table in tables for route in table}
