@@ -24,11 +24,17 @@ class TableSchema:
     """
 
     columns: tuple[Column, ...] = ()
+    arrow_schema: pa.Schema = field(init=False, repr=False, compare=False)
+    """The schema of queries: all columns with the time, sorted by name.
+
+    Source: influxdb3_catalog, TableDefinition (columns sorted by name).
+    """
     _types: dict[str, ColumnType] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         types = {column.name: column.type for column in self.columns}
         object.__setattr__(self, "_types", types | {TIME: ColumnType.TIME})
+        object.__setattr__(self, "arrow_schema", _arrow_schema(self.columns))
 
     @property
     def series_key(self) -> tuple[str, ...]:
@@ -40,20 +46,6 @@ class TableSchema:
         """The fields, in the order of their creation."""
         return tuple(column for column in self.columns if column.type.is_field)
 
-    @property
-    def arrow_schema(self) -> pa.Schema:
-        """The schema of queries: all columns with the time, sorted by name.
-
-        Source: influxdb3_catalog, TableDefinition (columns sorted by name).
-        """
-        columns = sorted((*self.columns, TIME_COLUMN), key=lambda column: column.name)
-        return pa.schema(
-            [
-                pa.field(column.name, column.type.arrow_type, nullable=column.name != TIME)
-                for column in columns
-            ]
-        )
-
     def type_of(self, name: str) -> ColumnType | None:
         """Return the type of a column (``time`` included), or None when there is none."""
         return self._types.get(name)
@@ -61,3 +53,13 @@ class TableSchema:
     def with_columns(self, added: Iterable[Column]) -> TableSchema:
         """Return the schema with columns appended."""
         return TableSchema((*self.columns, *added))
+
+
+def _arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    ordered = sorted((*columns, TIME_COLUMN), key=lambda column: column.name)
+    return pa.schema(
+        [
+            pa.field(column.name, column.type.arrow_type, nullable=column.name != TIME)
+            for column in ordered
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Which texts cannot make many rows of few?"""
+"""What does a text look like, before it is planned: can it make many rows of few, can it do more than choose rows?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,23 @@ _ONE_TABLE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+
+
+_PLAIN = re.compile(
+    r"""
+    \s* SELECT \b (?! \s+ DISTINCT\b ) [^()]*? \b FROM \b
+    (?! .* \b(?:GROUP|HAVING|JOIN|LIMIT|OFFSET|ORDER|UNION)\b )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+
+def may_only_choose(sql: str) -> bool:
+    """Tell whether a text looks as if it only chose rows and columns of a table: whether a plan is worth a look.
+
+    Texts that contain a word of other clauses, be it in a string, are taken to do more.
+    """
+    return _PLAIN.match(sql) is not None
 
 
 def is_brief(sql: str) -> bool:

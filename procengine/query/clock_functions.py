@@ -7,6 +7,7 @@ The functions of the present become parameters, so that a text stays the same fr
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,18 @@ CLOCK_WORDS = frozenset({"current_timestamp", "current_date", "current_time"})
 """Those that are written without brackets as well."""
 
 _DAY_NS = 24 * 3600 * 1_000_000_000
+
+
+def with_clock(
+    parameters: Mapping[str, pa.Scalar], now_ns: int, replaced: str
+) -> Mapping[str, pa.Scalar]:
+    """Return a statement's parameters with those of the present, where its text wants them.
+
+    ``replaced`` is the text in which `CLOCK_FUNCTIONS` are replaced.
+    """
+    if "$procengine_" not in replaced:
+        return parameters
+    return {**parameters, **clock_parameters(now_ns)}
 
 
 def clock_parameters(now_ns: int) -> dict[str, pa.Scalar]:

@@ -11,7 +11,7 @@ writes names out (``tz(home.time,Utf8("UTC"))``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,15 @@ Evaluate = Callable[[str], Any]
 """Returns the value of a constant SQL expression as an Arrow scalar."""
 
 _REWRITTEN = {"to_timestamp", *ZONE_FUNCTIONS, *SELECTORS, *DIFFERENCE_FUNCTIONS, *CLOCK_FUNCTIONS}
-_MENTION = re.compile(rf"\b(?:{'|'.join(sorted(_REWRITTEN | CLOCK_WORDS))})\b", re.IGNORECASE)
+
+
+def _mention(names: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(sorted(names))})\b", re.IGNORECASE)
+
+
+_MENTION = _mention({*_REWRITTEN, *CLOCK_WORDS})
+_MENTION_OF_CONSTANTS = _mention({*ZONE_FUNCTIONS, *DIFFERENCE_FUNCTIONS})
+_MENTION_OF_CLOCK = _mention({*CLOCK_FUNCTIONS, *CLOCK_WORDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,16 @@ def replace_functions(sql: str, context: FunctionContext) -> str:
         if not _replace_innermost(edits, context):
             return edits.sql
         sql = edits.apply()
+
+
+def is_replaced_alike(sql: str) -> bool:
+    """Tell whether a text is replaced by the same whatever the parameters and the time are.
+
+    Some functions want constants, which are worked out while they are replaced.
+    """
+    if _MENTION_OF_CONSTANTS.search(sql) is None:
+        return True
+    return "$" not in sql and _MENTION_OF_CLOCK.search(sql) is None
 
 
 def _replace_innermost(edits: TextEdits, context: FunctionContext) -> bool:

@@ -1,4 +1,4 @@
-"""What did plans of earlier texts ask of the tables?
+"""What did plans of earlier texts tell?
 
 A statement that runs again and again, with other parameters or at another time, is looked at once.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from procengine.query.row_choice import RowChoice
 from procengine.query.scan_conditions import Condition
 
 if TYPE_CHECKING:
@@ -20,34 +21,44 @@ KEPT_TEXTS = 512
 """How many texts are remembered; the least recently used goes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Conditions, and the tables for which they were found: names may mean others when these change."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownText:
+    """What is known of a text, whatever its parameters will be.
 
-    tables: Mapping[str, TableDefinition]
-    conditions: Mapping[str, Condition]
+    ``replaced`` is the text with DataFusion's functions only. Once a plan was ``looked`` at, ``conditions`` is what
+    that asks of each table's rows, None where it cannot be made without parameters; ``choice`` is there when the
+    text only chooses rows.
+    """
+
+    replaced: str
+    looked: bool = False
+    conditions: Mapping[str, Condition] | None = None
+    choice: RowChoice | None = None
 
 
 class PlanCache:
-    """Conditions by database and text. Any thread may ask."""
+    """What is known of texts, by database. Any thread may ask."""
 
     def __init__(self) -> None:
         # Guards the order of use.
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, str], _Known] = OrderedDict()
+        # With the tables for which it was found: names may mean others when these change.
+        self._known: OrderedDict[tuple[int, str], tuple[Mapping[str, TableDefinition], KnownText]] = (
+            OrderedDict()
+        )
 
-    def get(self, database: Database, text: str) -> Mapping[str, Condition] | None:
-        """Return the conditions of a text, None when they are not known for the tables that there are now."""
+    def get(self, database: Database, text: str) -> KnownText | None:
+        """Return what is known of a text for the tables that there are now."""
         with self._lock:
-            known = self._known.get((database.id, text))
-            if known is None or known.tables is not database.tables:
+            found = self._known.get((database.id, text))
+            if found is None or found[0] is not database.tables:
                 return None
             self._known.move_to_end((database.id, text))
-            return known.conditions
+            return found[1]
 
-    def put(self, database: Database, text: str, conditions: Mapping[str, Condition]) -> None:
-        """Remember the conditions of a text."""
+    def put(self, database: Database, text: str, known: KnownText) -> None:
+        """Remember what is known of a text."""
         with self._lock:
-            self._known[database.id, text] = _Known(database.tables, conditions)
+            self._known[database.id, text] = (database.tables, known)
             while len(self._known) > KEPT_TEXTS:
                 self._known.popitem(last=False)

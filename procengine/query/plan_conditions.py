@@ -12,8 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from procengine.model.column import TIME
+from procengine.model.table_schema import TableSchema
+from procengine.query.live_catalog import CATALOG, DEFAULT_SCHEMA
 from procengine.query.scan_conditions import (
-    ANYTHING,
+    UNREAD,
     AllOf,
     AnyOf,
     Condition,
@@ -28,17 +30,17 @@ _DAY_NS = 24 * 3600 * 1_000_000_000
 Aliases = Mapping[str, Any]
 
 
-def read_conditions(plan: Any, tags: Mapping[str, frozenset[str]]) -> dict[str, Condition]:
+def read_conditions(plan: Any, schemas: Mapping[str, TableSchema]) -> dict[str, Condition]:
     """Return what a plan asks of each table's rows; of a table scanned more than once, what any scan asks.
 
-    ``tags`` names the tag columns of the tables that matter; others are left out of the answer.
+    ``schemas`` are those of the tables that matter; others are left out of the answer.
     """
     found: dict[str, list[Condition]] = {}
     scans = 0
     for name, filters, aliases in _scans(plan, (), {}):
         scans += 1
-        if name in tags:
-            reader = _Reader(tags[name], aliases)
+        if name is not None and name in schemas:
+            reader = _Reader(frozenset(schemas[name].series_key), aliases)
             found.setdefault(name, []).append(AllOf(tuple(reader.read(one) for one in filters)))
     # Plans of subqueries that stayed inside expressions are not inputs, and so were not visited.
     if plan.display_indent().count("TableScan: ") != scans:
@@ -46,14 +48,21 @@ def read_conditions(plan: Any, tags: Mapping[str, frozenset[str]]) -> dict[str, 
     return {name: AnyOf(tuple(conditions)) for name, conditions in found.items()}
 
 
+def scanned_table(scan: Any) -> str | None:
+    """Return the name of the table that a scan reads, however it was written; None if of another schema."""
+    catalog, schema, name = scan.fqn()
+    ours = catalog in (None, CATALOG) and schema in (None, DEFAULT_SCHEMA)
+    return name if ours else None
+
+
 def _scans(
     plan: Any, filters: tuple[Any, ...], aliases: Aliases
-) -> Iterator[tuple[str, tuple[Any, ...], Aliases]]:
+) -> Iterator[tuple[str | None, tuple[Any, ...], Aliases]]:
     """Yield each scan's table, the filters that stand above it alone, and what names in these mean."""
     variant = plan.to_variant()
     match type(variant).__name__:
         case "TableScan":
-            yield variant.table_name(), (*filters, *variant.filters()), aliases
+            yield scanned_table(variant), (*filters, *variant.filters()), aliases
             return
         case "Filter" if not aliases:
             filters = (*filters, variant.predicate())
@@ -85,7 +94,7 @@ class _Reader:
                 return self._operator(expression.to_variant())
             case "InList":
                 return self._list(expression.to_variant())
-        return ANYTHING
+        return UNREAD
 
     def _operator(self, variant: Any) -> Condition:
         left, right, operator = variant.left(), variant.right(), variant.op()
@@ -93,25 +102,25 @@ class _Reader:
             parts = (self.read(left), self.read(right))
             return AllOf(parts) if operator == "AND" else AnyOf(parts)
         if operator not in _MIRRORED:
-            return ANYTHING
+            return UNREAD
         if self._column(left) is None:
             left, right, operator = right, left, _MIRRORED[operator]
         column = self._column(left)
         if column == TIME:
             instant = self._instant(right)
-            return ANYTHING if instant is None else TimeCondition(operator, instant)
+            return UNREAD if instant is None else TimeCondition(operator, instant)
         if column in self._tags and column is not None and operator == "=":
             value = self._text(right)
-            return ANYTHING if value is None else TagCondition(column, (value,))
-        return ANYTHING
+            return UNREAD if value is None else TagCondition(column, (value,))
+        return UNREAD
 
     def _list(self, variant: Any) -> Condition:
         column = self._column(variant.expr())
         if variant.negated() or column is None or column not in self._tags:
-            return ANYTHING
+            return UNREAD
         values = [self._text(one) for one in variant.list()]
         known = tuple(value for value in values if value is not None)
-        return ANYTHING if len(known) < len(values) else TagCondition(column, known)
+        return UNREAD if len(known) < len(values) else TagCondition(column, known)
 
     def _resolved(self, expression: Any) -> Any:
         """Return what an alias stands for."""

@@ -1,7 +1,8 @@
 """How does one statement run, from its text to its rows?
 
-Planned on the caller's thread, because planning takes less time than a change of threads; run on a query thread,
-so that the caller can be interrupted.
+A statement that only chooses rows, as an earlier plan of its text told, is answered by the rows' own index.
+Any other is planned on the caller's thread, because planning takes less time than a change of threads, and run on a
+query thread, so that the caller can be interrupted.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import pyarrow as pa
 
 from procengine.errors import QueryCancelledError
 from procengine.query.cancellation import QueryCancellation
+from procengine.query.clock_functions import with_clock
 from procengine.query.error_text import datafusion_errors
 from procengine.query.gapfill_query import fill_gaps
 from procengine.query.query_log import LoggedQuery, QueryPhase
 from procengine.query.query_threads import QueryThreads
+from procengine.query.row_choice import ChosenRows, RowChoice
 from procengine.query.session import Session
 from procengine.query.session_pool import SessionPool
 from procengine.query.statement import Statement
@@ -45,10 +48,19 @@ class QueryRun:
 
     def collect(self) -> pa.Table:
         """Return all rows."""
+        found = self._known_choice()
+        if found is not None:
+            return found.table()
         session = self._pool.take()
         try:
             planner = self._planner(session)
-            result = planner.run(self._plan(planner), self._logged.text)
+            text = fill_gaps(self._logged.text, planner)
+            found = self._found(planner.choice(text), planner.parameters)
+            result = (
+                planner.run(self._plan(planner, text), self._logged.text)
+                if found is None
+                else found.table()
+            )
         except BaseException as failure:
             self._fail(session, failure)
             raise
@@ -57,15 +69,50 @@ class QueryRun:
 
     def stream(self) -> pa.RecordBatchReader:
         """Return the rows as they come."""
+        found = self._known_choice()
+        if found is not None:
+            return pa.RecordBatchReader.from_batches(found.schema, found.pieces())
         session = self._pool.take()
         try:
-            frame = self._plan(self._planner(session))
+            planner = self._planner(session)
+            frame = self._plan(planner, fill_gaps(self._logged.text, planner))
             with datafusion_errors():
                 batches = self._threads.call(frame.execute_stream, self._cancellation)
         except BaseException as failure:
             self._fail(session, failure)
             raise
         return pa.RecordBatchReader.from_batches(frame.schema(), self._batches(session, batches))
+
+    def _known_choice(self) -> ChosenRows | None:
+        """Return the result of a text that is known to only choose rows."""
+        known = self._pool.cache.get(self._statement.database, self._logged.text)
+        if known is None or known.choice is None:
+            return None
+        parameters = with_clock(self._parameters, self._logged.issue_time_ns, known.replaced)
+        try:
+            found = self._found(known.choice, parameters)
+        except BaseException as failure:
+            self._logged.ended(QueryPhase.FAIL if isinstance(failure, Exception) else QueryPhase.CANCEL)
+            raise
+        if found is not None:
+            self._logged.ended(QueryPhase.SUCCESS)
+        return found
+
+    def _found(self, choice: RowChoice | None, parameters: Mapping[str, pa.Scalar]) -> ChosenRows | None:
+        """Return the rows that a statement chooses, None where a plan has to be run."""
+        rows = None if choice is None else self._statement.rows(choice.table)
+        if choice is None or rows is None or self._is_cancelled:
+            return None
+        found = choice.of(rows, parameters)
+        if found is None or self._is_cancelled:
+            return None
+        self._logged.planned(parquet_files=0)
+        return found
+
+    @property
+    def _is_cancelled(self) -> bool:
+        """Whether the run was cancelled, which is told where plans are run."""
+        return self._cancellation is not None and self._cancellation.cancelled
 
     def _batches(self, session: Session, batches: Iterator[Any]) -> Iterator[pa.RecordBatch]:
         try:
@@ -92,8 +139,8 @@ class QueryRun:
             cache=self._pool.cache,
         )
 
-    def _plan(self, planner: StatementPlanner) -> Any:
-        frame = planner.plan(fill_gaps(self._logged.text, planner))
+    def _plan(self, planner: StatementPlanner, text: str) -> Any:
+        frame = planner.plan(text)
         self._logged.planned(self._statement.file_count)
         return frame
 

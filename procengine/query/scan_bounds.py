@@ -13,11 +13,15 @@ MAX_TIME_NS = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBounds:
-    """A closed range of time (nanoseconds UTC), and the values that tags may have."""
+    """A closed range of time (nanoseconds UTC), and the values that tags may have.
+
+    ``exact`` tells that all rows within are wanted; without it some may not be.
+    """
 
     min_ns: int = MIN_TIME_NS
     max_ns: int = MAX_TIME_NS
     tag_equals: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    exact: bool = True
 
     @property
     def everything(self) -> bool:
@@ -30,11 +34,15 @@ class ScanBounds:
 
     def __and__(self, other: ScanBounds) -> ScanBounds:
         """Return what both want."""
+        exact = self.exact and other.exact
         tags = dict(self.tag_equals)
         for name, values in other.tag_equals.items():
             tags[name] = tags[name] & values if name in tags else values
         return ScanBounds(
-            min_ns=max(self.min_ns, other.min_ns), max_ns=min(self.max_ns, other.max_ns), tag_equals=tags
+            min_ns=max(self.min_ns, other.min_ns),
+            max_ns=min(self.max_ns, other.max_ns),
+            tag_equals=tags,
+            exact=exact,
         )
 
     def __or__(self, other: ScanBounds) -> ScanBounds:
@@ -44,7 +52,20 @@ class ScanBounds:
             min_ns=min(self.min_ns, other.min_ns),
             max_ns=max(self.max_ns, other.max_ns),
             tag_equals={name: self.tag_equals[name] | other.tag_equals[name] for name in shared},
+            exact=self.exact and other.exact and self._differs_in_one_tag(other),
         )
+
+    def _differs_in_one_tag(self, other: ScanBounds) -> bool:
+        """Tell whether what holds both holds nothing else: all is alike but for the values of one tag."""
+        if (self.min_ns, self.max_ns) != (other.min_ns, other.max_ns):
+            return False
+        if self.tag_equals.keys() != other.tag_equals.keys():
+            return False
+        return sum(values != other.tag_equals[name] for name, values in self.tag_equals.items()) <= 1
 
 
 EVERYTHING = ScanBounds()
+"""All rows, and all of them are wanted."""
+
+PERHAPS_ANY = ScanBounds(exact=False)
+"""What is known of a condition that cannot be read: nothing."""

@@ -2,13 +2,13 @@
 
 Conditions compare the time, or a tag, with constants and parameters. Given the parameters they become `ScanBounds`;
 so a text is looked at once, and each run of it only pays for filling them in. What a condition does not express
-bounds nothing: bounds may be too wide, never too narrow.
+bounds nothing: bounds may be too wide, never too narrow, and say of themselves whether they are exact.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -16,7 +16,7 @@ from operator import and_, or_
 
 import pyarrow as pa
 
-from procengine.query.scan_bounds import EVERYTHING, MAX_TIME_NS, MIN_TIME_NS, ScanBounds
+from procengine.query.scan_bounds import EVERYTHING, MAX_TIME_NS, MIN_TIME_NS, PERHAPS_ANY, ScanBounds
 
 Parameters = Mapping[str, pa.Scalar]
 
@@ -62,18 +62,20 @@ class TimeCondition:
         """Return the rows that it wants."""
         at = self.instant if isinstance(self.instant, int) else self.instant.instant_ns(parameters)
         if at is None:
-            return EVERYTHING
+            return PERHAPS_ANY
+        # DataFusion refuses instants past 64 bits, and none lies before the first or after the last.
+        exact = MIN_TIME_NS < at < MAX_TIME_NS
         match self.operator:
             case "=":
-                return ScanBounds(min_ns=at, max_ns=at)
+                return ScanBounds(min_ns=at, max_ns=at, exact=exact)
             case ">":
-                return ScanBounds(min_ns=min(at + 1, MAX_TIME_NS))
+                return ScanBounds(min_ns=min(at + 1, MAX_TIME_NS), exact=exact)
             case ">=":
-                return ScanBounds(min_ns=at)
+                return ScanBounds(min_ns=at, exact=exact)
             case "<":
-                return ScanBounds(max_ns=max(at - 1, MIN_TIME_NS))
+                return ScanBounds(max_ns=max(at - 1, MIN_TIME_NS), exact=exact)
             case _:
-                return ScanBounds(max_ns=at)
+                return ScanBounds(max_ns=at, exact=exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class TagCondition:
         """Return the rows that it wants."""
         texts = [one if isinstance(one, str) else one.text(parameters) for one in self.values]
         wanted = frozenset(text for text in texts if text is not None)
-        return EVERYTHING if None in texts else ScanBounds(tag_equals={self.tag: wanted})
+        return PERHAPS_ANY if None in texts else ScanBounds(tag_equals={self.tag: wanted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,34 @@ class AnyOf:
         return reduce(or_, (part.bounds(parameters) for part in self.parts))
 
 
-Condition = TimeCondition | TagCondition | AllOf | AnyOf
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something is asked that these conditions do not express."""
 
-ANYTHING = AllOf()
+    def bounds(self, parameters: Parameters) -> ScanBounds:  # noqa: ARG002
+        """Return that any row may be wanted."""
+        return PERHAPS_ANY
+
+
+Condition = TimeCondition | TagCondition | AllOf | AnyOf | Unread
+
+UNREAD = Unread()
+
+
+def parameter_names(condition: Condition) -> Iterator[str]:
+    """Yield the names of the parameters in a condition, each as often as it stands there."""
+    match condition:
+        case TimeCondition(instant=Parameter() as one):
+            yield one.name
+        case TagCondition():
+            yield from (one.name for one in condition.values if isinstance(one, Parameter))
+        case AllOf() | AnyOf():
+            for part in condition.parts:
+                yield from parameter_names(part)
 
 
 def parse_instant(text: str) -> int | None:
-    """Return the nanoseconds UTC of a time as SQL writes it; None for what is not plainly one."""
+    """Return the nanoseconds UTC of a time as SQL writes it; None for what is not plainly one, or past 64 bits."""
     found = _INSTANT.fullmatch(text)
     if found is None:
         return None
@@ -130,4 +153,5 @@ def parse_instant(text: str) -> int | None:
     except ValueError:
         return None
     elapsed = moment - datetime.fromtimestamp(0, UTC)
-    return (elapsed.days * 86_400 + elapsed.seconds) * 10**9 + int((fraction or "").ljust(9, "0"))
+    instant_ns = (elapsed.days * 86_400 + elapsed.seconds) * 10**9 + int((fraction or "").ljust(9, "0"))
+    return instant_ns if MIN_TIME_NS <= instant_ns <= MAX_TIME_NS else None

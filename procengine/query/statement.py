@@ -19,6 +19,7 @@ from procengine.query.table_scan import TableScan, TableScans
 
 if TYPE_CHECKING:
     from procengine.catalog import Database
+    from procengine.model.table_schema import TableSchema
 
 PLAN_TWICE_ROWS = 20_000
 """From how many buffered rows on a table's bounds are read off a first plan; below, scanning all costs less."""
@@ -61,9 +62,25 @@ class Statement:
         return [*self.database.tables, *self._temporary]
 
     @property
-    def undecided(self) -> dict[str, frozenset[str]]:
-        """The tables that are planned as if empty until their bounds are known, with their tags."""
-        return {name: frozenset(self._rows[name].schema.series_key) for name in self._placeholders}
+    def is_undecided(self) -> bool:
+        """Whether there are tables that are planned as if empty until their bounds are known."""
+        return bool(self._placeholders)
+
+    @property
+    def schemas(self) -> dict[str, TableSchema]:
+        """The schemas of the tables that were looked at."""
+        return {name: rows.schema for name, rows in self._rows.items()}
+
+    def rows(self, name: str) -> StoredRows | None:
+        """Return the rows of a table of the default schema as the statement sees them; None without such a table.
+
+        Nothing is made ready.
+        """
+        known = self._rows.get(name)
+        definition = self.database.tables.get(name)
+        if known is None and definition is not None:
+            known = self._rows[name] = self._view(definition.id)
+        return known
 
     @property
     def file_count(self) -> int:
@@ -84,9 +101,9 @@ class Statement:
         """Look at tables, make those ready that are small, and let the others be undecided."""
         for name in names:
             definition = self.database.tables.get(name)
-            if name in self._rows or definition is None:
+            rows = self.rows(name)
+            if rows is None or definition is None or name in self._ready or name in self._placeholders:
                 continue
-            rows = self._rows[name] = self._view(definition.id)
             if _is_small(rows):
                 self._ready[name] = self._scans.of_rows(rows, EVERYTHING)
             else:
@@ -103,7 +120,7 @@ class Statement:
     def prepare_columns(self) -> None:
         """Let information_schema see all tables as such; what it is handed later, while a plan runs, is a view."""
         for name, definition in self.database.tables.items():
-            if name not in self._rows:
+            if name not in self._ready and name not in self._placeholders:
                 self._columns[name] = self._scans.columns_of(definition.id, definition.schema)
         for name, table in self.system_tables.items():
             self._system_columns[name] = self._scans.of_columns(table.schema)

@@ -1,7 +1,8 @@
 """How does a text become a plan over the rows that it wants?
 
 Functions of InfluxDB are replaced; the tables that the text can mean are looked at; what a text wants of large ones
-is read off a plan in which they are empty, once for each text.
+is read off a plan in which they are empty, once for each text. That plan also tells whether the text does no more
+than choose rows (`row_choice`); for the sake of that alone a plan is looked at when a text is run again.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from typing import Any
 import pyarrow as pa
 
 from procengine.errors import QueryError
-from procengine.query.brief_queries import is_brief
+from procengine.query.brief_queries import is_brief, may_only_choose
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.clock_functions import clock_parameters
 from procengine.query.error_text import datafusion_errors
-from procengine.query.influx_functions import FunctionContext, replace_functions
+from procengine.query.influx_functions import FunctionContext, is_replaced_alike, replace_functions
 from procengine.query.live_catalog import SYSTEM_SCHEMA
 from procengine.query.parameters import check_named
-from procengine.query.plan_cache import PlanCache
+from procengine.query.plan_cache import KnownText, PlanCache
 from procengine.query.plan_conditions import read_conditions
 from procengine.query.query_threads import QueryThreads
-from procengine.query.scan_conditions import Condition
+from procengine.query.row_choice import RowChoice, read_choice
 from procengine.query.session import Session
 from procengine.query.statement import Statement
 from procengine.query.table_mentions import TableMentions
@@ -51,6 +52,7 @@ class StatementPlanner:
         self._threads = threads
         self._cancellation = cancellation
         self._functions = FunctionContext(parameters=parameters, evaluate=self.evaluate)
+        self._looked: dict[str, KnownText] = {}
         session.begin(statement)
 
     @property
@@ -71,15 +73,31 @@ class StatementPlanner:
         """Let later texts of the statement read some rows as a table."""
         self.statement.add_temporary(name, rows)
 
+    def choice(self, sql: str) -> RowChoice | None:
+        """Return what a text chooses, None where it does more or was not worth a look.
+
+        Looking takes a plan: that of a large table has to be made in any case.
+        """
+        if not may_only_choose(sql):
+            return None
+        text = self._prepared(sql)
+        known = self._known(sql, text)
+        if known is None and not self.statement.is_undecided:
+            self._remember(sql, KnownText(replaced=text))
+            return None
+        if known is None or not known.looked:
+            known = self._look(sql, text)
+        return known.choice
+
     def plan(self, sql: str) -> Any:
         """Return a DataFrame that can be run."""
         text = self._prepared(sql)
         self.statement.undecide()
-        undecided = self.statement.undecided
-        if undecided:
-            conditions = self._cache.get(self.statement.database, text)
-            if conditions is None:
-                conditions = self._conditions(sql, text, undecided)
+        if self.statement.is_undecided:
+            known = self._known(sql, text)
+            if known is None or known.conditions is None:
+                known = self._look(sql, text)
+            conditions = known.conditions or {}
             bounds = {name: one.bounds(self.parameters) for name, one in conditions.items()}
             self.statement.decide(bounds)
         return self._plan_of(sql, text)
@@ -127,22 +145,41 @@ class StatementPlanner:
             self.statement.prepare_columns()
         return replace_functions(sql, self._functions)
 
-    def _conditions(
-        self, sql: str, text: str, undecided: Mapping[str, frozenset[str]]
-    ) -> Mapping[str, Condition]:
-        """Return what a text asks of the undecided tables, from a plan in which they are empty.
+    def _known(self, sql: str, text: str) -> KnownText | None:
+        return self._looked.get(sql) or self._cache.get(self.statement.database, self._key(sql, text))
+
+    def _remember(self, sql: str, known: KnownText) -> None:
+        self._cache.put(self.statement.database, self._key(sql, known.replaced), known)
+
+    @staticmethod
+    def _key(sql: str, text: str) -> str:
+        return sql if text == sql or is_replaced_alike(sql) else text
+
+    def _look(self, sql: str, text: str) -> KnownText:
+        """Return what a plan of a text tells, in which undecided tables are empty.
 
         It is planned without values for its parameters, and the answer remembered; where that cannot be planned,
         with them.
         """
         try:
-            plan = self._plan(text, {}).optimized_logical_plan()
+            frame = self._plan(text, {})
+            plan = frame.optimized_logical_plan()
         except Exception:  # noqa: BLE001 - DataFusion raises nothing more special
+            self._remember(sql, KnownText(replaced=text, looked=True))
             with datafusion_errors():
-                return read_conditions(self._plan_of(sql, text).optimized_logical_plan(), undecided)
-        conditions = read_conditions(plan, undecided)
-        self._cache.put(self.statement.database, text, conditions)
-        return conditions
+                plan = self._plan_of(sql, text).optimized_logical_plan()
+            conditions = read_conditions(plan, self.statement.schemas)
+            known = KnownText(replaced=text, looked=True, conditions=conditions)
+        else:
+            schemas = self.statement.schemas
+            conditions = read_conditions(plan, schemas)
+            choice = None
+            if may_only_choose(sql):
+                choice = read_choice(text, frame, plan, conditions=conditions, schemas=schemas)
+            known = KnownText(replaced=text, looked=True, conditions=conditions, choice=choice)
+            self._remember(sql, known)
+        self._looked[sql] = known
+        return known
 
     def _plan_of(self, sql: str, text: str) -> Any:
         """Plan a text; a mistake in it is reported at its place in ``sql``."""

@@ -83,5 +83,8 @@ class StoredRows(Protocol):
     def prune(
         self, min_ns: int, max_ns: int, tag_equals: Mapping[str, frozenset[str]] | None = None
     ) -> StoredRows:
-        """Return fewer rows, but all whose time lies within the closed range and whose tags have the values."""
+        """Return the rows whose time lies within the closed range and whose tags have the values.
+
+        Of buffered rows just these; files are chosen whole, so that they hold others as well.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Which rows fall into some ranges of time?
+"""Which rows fall into some ranges of time, and what is left of them when duplicates there are merged?
 
 Ranges are closed, in nanoseconds, disjoint and ascending.
 """
@@ -13,8 +13,19 @@ import pyarrow as pa
 
 from procengine.model.column import TIME
 from procengine.query.stored_rows import StoredFile
+from procengine.write.merge_duplicates import merge_duplicates
 
 Range = tuple[int, int]
+
+
+def without_duplicates(
+    batches: Sequence[pa.RecordBatch], ranges: Sequence[Range], tags: Sequence[str]
+) -> Sequence[pa.RecordBatch]:
+    """Return buffered rows, merged where two may have the same tags and time: within the ranges only."""
+    if not ranges:
+        return batches
+    inside, outside = split_batches(batches, ranges)
+    return [merge_duplicates(inside, tags), *outside] if inside else outside
 
 
 def split_batches(

@@ -7,7 +7,8 @@ The index is a permutation beside the rows: the rows themselves are neither move
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,18 @@ _RADIX_LIMIT = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TagCodes:
-    """One tag column as ranks: 0 where the tag is absent, else 1 + the rank of its value."""
+    """One tag column as ranks: 0 where the tag is absent, else 1 + the rank of its value.
+
+    ``values`` are ascending.
+    """
 
     codes: Int64s
     values: tuple[str, ...]
+
+    def ranks_of(self, wanted: Iterable[str]) -> list[int]:
+        """Return the ranks of those of some values that there are."""
+        places = [(bisect_left(self.values, value), value) for value in wanted]
+        return [place + 1 for place, value in places if self.values[place : place + 1] == (value,)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,14 +79,15 @@ class SeriesIndex:
 
     def matching_series(self, tag_equals: Mapping[str, frozenset[str]]) -> Int64s:
         """Return the series that have, for each tag, one of its values; an absent tag equals nothing."""
-        matches = np.ones(self.series_count, np.bool_)
+        matches = None
         for tag, wanted in tag_equals.items():
             codes = self.tags.get(tag)
-            if codes is None:
+            ranks = [] if codes is None else codes.ranks_of(wanted)
+            if codes is None or not ranks:
                 return np.empty(0, np.int64)
-            accepted = np.array([False, *(value in wanted for value in codes.values)])
-            matches &= accepted[codes.codes]
-        return np.flatnonzero(matches)
+            matching = codes.codes == ranks[0] if len(ranks) == 1 else np.isin(codes.codes, ranks)
+            matches = matching if matches is None else matches & matching
+        return np.arange(self.series_count) if matches is None else np.flatnonzero(matches)
 
 
 def index_series(batch: pa.RecordBatch, tags: Sequence[str]) -> SeriesIndex:

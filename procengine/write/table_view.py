@@ -49,7 +49,7 @@ class TableView:
         self.hidden_before_ns = hidden_before_ns
         self._bounds = bounds
 
-    @cached_property
+    @property
     def arrow_schema(self) -> pa.Schema:
         """The schema of `batches`: all columns with the time, sorted by name."""
         return self.schema.arrow_schema
@@ -81,14 +81,17 @@ class TableView:
         max_ns: int | None = None,
         tag_equals: Mapping[str, frozenset[str]] | None = None,
     ) -> TableView:
-        """Return a view of the rows that a query can need, and perhaps some more.
+        """Return a view of the rows that a query can need; of files, perhaps some more.
 
-        Rows of times ``min_ns`` to ``max_ns`` (nanoseconds, both included, None: unbounded) whose tags have one
-        of the values given are all there. Names in ``tag_equals`` that are not tags are passed over.
-        Files are chosen by time alone. All rows of one (tags, time) are kept or dropped together.
+        Those are the rows of times ``min_ns`` to ``max_ns`` (nanoseconds, both included, None: unbounded) whose tags
+        have one of the values given. Buffered rows are these and no others; files are chosen by time alone, and
+        whole. Names in ``tag_equals`` that are not tags are passed over. All rows of one (tags, time) are kept or
+        dropped together.
         """
         first = EARLIEST_NS if min_ns is None else max(min_ns, EARLIEST_NS)
         last = LATEST_NS if max_ns is None else min(max_ns, LATEST_NS)
+        if first > last:
+            return TableView(schema=self.schema)
         key = set(self.schema.series_key)
         tags = {tag: values for tag, values in (tag_equals or {}).items() if tag in key}
         kept = (rows.prune(first, last, tags) for rows in self.rows)

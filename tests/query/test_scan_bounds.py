@@ -101,6 +101,15 @@ def test_bounds_reach_the_buffer(
     ]
 
 
+@pytest.mark.parametrize("table", ["t", "iox.t", "public.iox.t", "t AS x", '"t"'])
+def test_a_table_is_pruned_by_whatever_name(
+    executor: QueryExecutor, rows: MemoryRows, table: str
+) -> None:
+    """Schema, catalog and alias do not hide which table is meant."""
+    executor.query(f"SELECT max(v) FROM {table} WHERE host = 'h1'", "d")
+    assert rows.pruned == [(MIN_TIME_NS, MAX_TIME_NS, {"host": {"h1"}})]
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -339,6 +348,7 @@ def test_a_name_that_means_another_table_now_is_looked_at_again(rows: MemoryRows
         ("", None),
         ("1970-01-01T24:00:00Z", None),
         ("٠١٢٣-01-01", None),
+        ("9999-01-01", None),
     ],
 )
 def test_instants_are_read_as_sql_reads_them(text: str, instant: int | None) -> None:
