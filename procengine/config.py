@@ -26,6 +26,7 @@ from typing import Any, cast
 
 from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.errors import ConfigError, InvalidInputError
+from procengine.model.byte_size import GIB, parse_bytes
 from procengine.model.duration import parse_duration
 
 MIB = 1024 * 1024
@@ -136,6 +137,25 @@ def _count(value: object) -> int:
     return number
 
 
+def _limit_seconds(value: object) -> float:
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError("expected more than 0; leave the option unset for no limit")
+    return seconds
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("expected a size such as '200MB', or a number of bytes")
+    try:
+        size = parse_bytes(value) if isinstance(value, str) else value
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+    if size < 1:
+        raise ValueError("expected a size of at least 1 byte")
+    return size
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -204,7 +224,8 @@ def _option(default: Any, parse: Callable[[object], object], help_text: str, *va
 class EngineConfig:
     """The options of one engine, each with its unit and default.
 
-    Durations are seconds here and may be given as text (``"10ms"``) or seconds; sizes are bytes or a percentage.
+    Durations are seconds here and may be given as text (``"10ms"``) or seconds; sizes are bytes, of some options a
+    percentage of the machine's memory too.
     """
 
     plugin_dir: Path | None = _option(
@@ -299,7 +320,7 @@ class EngineConfig:
     async_trigger_concurrency_limit: int | None = _option(
         None,
         _count,
-        "runs of one asynchronous trigger at a time; unlimited by default",
+        "runs of one asynchronous trigger at a time; 256, half of the workers, by default and at most",
         "INFLUXDB3_ASYNC_TRIGGER_CONCURRENCY_LIMIT",
     )
     shutdown_timeout: float = _option(
@@ -310,6 +331,30 @@ class EngineConfig:
         _count,
         "writes caused by runs caused by writes, after which the trigger is paused",
         "INFLUXDB3_TRIGGER_DEPTH_LIMIT",
+    )
+    trigger_lag_limit: int = _option(
+        GIB,
+        _bytes,
+        "bytes of log kept for a write trigger that lags, after which it is paused",
+        "INFLUXDB3_TRIGGER_LAG_LIMIT",
+    )
+    plugin_wall_time_limit: float | None = _option(
+        None,
+        _limit_seconds,
+        "seconds that a run may take; unlimited by default, as the two below",
+        "INFLUXDB3_PLUGIN_WALL_TIME_LIMIT",
+    )
+    plugin_cpu_time_limit: float | None = _option(
+        None,
+        _limit_seconds,
+        "seconds of CPU time that a run's own thread may use",
+        "INFLUXDB3_PLUGIN_CPU_TIME_LIMIT",
+    )
+    plugin_memory_limit: int | None = _option(
+        None,
+        _bytes,
+        "bytes by which memory may grow during a run, which then has the plugins to itself",
+        "INFLUXDB3_PLUGIN_MEMORY_LIMIT",
     )
 
     run_history_bytes: int = _option(

@@ -268,6 +268,7 @@ class Engine:
             read_contents=self.wal.contents,
             state_folder=self._folder.state if self._folder is not None else None,
             file_system=self._file_system,
+            most_log_bytes=self.wal.reach_bytes,
         )
         started.callback(self._part.close)
 

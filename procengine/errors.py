@@ -24,6 +24,7 @@
     │   ├── PluginSourceError
     │   └── PluginsDisabledError
     ├── TriggerBusyError             the trigger's state forbids the operation
+    │   └── RequestQueueFullError    as many requests wait for it as may
     ├── OperationRefusedError        what is never allowed on this resource
     ├── StorageError                 the data folder
     │   ├── DataFolderLockedError
@@ -230,6 +231,19 @@ class OperationRefusedError(ProcengineError):
     """The operation is never allowed on this resource."""
 
     http_status = 405
+
+
+class RequestQueueFullError(TriggerBusyError):
+    """As many requests wait for the trigger as may; ``waiting`` says how many.
+
+    Differs: the original lets any number wait, and holds up the delivery of writes meanwhile.
+    """
+
+    http_status = 503
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"the trigger has {waiting} requests waiting, as many as may; try again later")
 
 
 class StorageError(ProcengineError):

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from procengine.catalog import Catalog
-from procengine.clock import Clock
+from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.config import EngineConfig
 from procengine.errors import PluginPathError
 from procengine.file_system import FileSystem
 from procengine.model.run import LogEntry, LogLevel
+from procengine.model.run_limits import RunLimits
 from procengine.model.table_rows import WalContents
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
@@ -43,8 +44,12 @@ class PluginPart:
         read_contents: Callable[[int], WalContents],
         state_folder: Path | None,
         file_system: FileSystem,
+        most_log_bytes: int | None,
     ) -> None:
-        """``state_folder`` is for what outlives the engine; None with object store ``memory``."""
+        """``state_folder`` is for what outlives the engine; None with object store ``memory``.
+
+        ``most_log_bytes`` is how far back the log reaches, None for as far as it is needed.
+        """
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
@@ -69,7 +74,7 @@ class PluginPart:
             check_plugin=self.registry.check,
             log=self._log,
             drop_cache=self._drop_cache,
-            options=_options(config),
+            options=_options(config, most_log_bytes),
             runs=self._history.runs,
         )
 
@@ -134,11 +139,22 @@ def _open_history(
     )
 
 
-def _options(config: EngineConfig) -> TriggerOptions:
+def _options(config: EngineConfig, most_log_bytes: int | None) -> TriggerOptions:
+    """Return the bounds of triggers; one cannot lag further than a log that is kept in memory reaches."""
     allowed = config.restrict_plugin_triggers_to
     return TriggerOptions(
         allowed_kinds=frozenset(KINDS[name] for name in allowed) if allowed else frozenset(TriggerKind),
-        async_concurrency_limit=config.async_trigger_concurrency_limit,
+        limits=RunLimits(
+            wall_ns=_nanoseconds(config.plugin_wall_time_limit),
+            cpu_ns=_nanoseconds(config.plugin_cpu_time_limit),
+            memory_bytes=config.plugin_memory_limit,
+            runs=config.async_trigger_concurrency_limit,
+        ),
         depth_limit=config.trigger_depth_limit,
+        lag_limit_bytes=min(config.trigger_lag_limit, most_log_bytes or config.trigger_lag_limit),
         stop_timeout_seconds=config.shutdown_timeout,
     )
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * NANOSECONDS_PER_SECOND)

@@ -123,6 +123,20 @@ def test_readme_server_example_runs(tmp_path: Path) -> None:
     assert done.stdout == "[{'room': 'Attic', 'temp': 24.5}]\n", done.stderr
 
 
+def test_readme_limits_example_runs(tmp_path: Path) -> None:
+    """The example of a run past a limit prints which one, its value and what was measured."""
+    done = subprocess.run(
+        [sys.executable, "-c", readme.example("limits")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.fullmatch(
+        r"RunLimitExceeded: (CPU|wall) time limit of \d+ms exceeded: .*\n", done.stdout
+    ), done.stderr
+
+
 def test_readme_names_every_option() -> None:
     """Each option stands in the README's table, and no other."""
     assert readme.table_keys("Options") == list(OPTIONS)

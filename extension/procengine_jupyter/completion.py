@@ -17,6 +17,7 @@ from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Option
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.run_limits import LIMIT_NAMES
 from procengine_jupyter import grammar
 from procengine_jupyter.usage import MagicParser, options_of, takes_value
 
@@ -152,6 +153,8 @@ class MagicCompleter:
                 return [Candidate(name, "plugin") for name in self._plugins()]
             case "table" | "table_name":
                 return [Candidate(name, "table") for name in self._tables()]
+            case "limit":
+                return [Candidate(f"{name}=", "limit") for name in LIMIT_NAMES]
             case "source":
                 return self._sources()
         return []

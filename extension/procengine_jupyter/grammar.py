@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from procengine.config import OPTIONS
-from procengine_jupyter.usage import MagicParser, header, key_value, names, positive
+from procengine_jupyter.usage import MagicParser, header, key_value, limit, names, positive
 
 ACTIONS = ("start", "stop", "restart", "status", "config", "triggers")
 ERROR_BEHAVIORS = ("log", "retry", "disable")
@@ -56,6 +56,7 @@ def plugin_parser() -> MagicParser:
         "examples:\n"
         "  %%plugin hot_rooms --trigger table:home --database house --args threshold=22.5\n"
         "  %%plugin hourly --trigger every:1h --database house\n"
+        "  %%plugin slow --trigger every:1m --database house --limit wall=30s --limit memory=200MB\n"
         "  %%plugin lookup --trigger request:lookup --database house\n"
         "  %%plugin rooms/rules          a further file of the plugin folder rooms",
     )
@@ -82,6 +83,15 @@ def plugin_parser() -> MagicParser:
     parser.add_argument("--run-async", action="store_true", help="let runs overlap")
     parser.add_argument(
         "--error-behavior", choices=ERROR_BEHAVIORS, default="log", help="what happens after an error"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        type=limit,
+        metavar="KIND=VALUE",
+        help="what a run may take: wall=5s, cpu=2s, memory=200MB; runs=4 at a time with --run-async; may be "
+        "repeated",
     )
     parser.add_argument("--disabled", action="store_true", help="create the triggers disabled")
     return parser

@@ -24,7 +24,7 @@ from IPython.core.magic import (
 from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.config import OPTIONS
-from procengine.model.run import Run, RunOutcome
+from procengine.model.run import Run
 from procengine_jupyter import grammar
 from procengine_jupyter.errors import offer_post_mortem, short_errors
 from procengine_jupyter.fire_command import find_trigger, fire, make_event
@@ -221,7 +221,7 @@ class ProcengineMagics(Magics):
             sys.stderr.write(f"{output.report}\n")
 
     def _offer_post_mortem(self, runs: tuple[Run, ...]) -> None:
-        failed = [run for run in runs if run.outcome is RunOutcome.ERROR]
+        failed = [run for run in runs if run.outcome.is_failure]
         if failed:
             offer_post_mortem(self.session.shell, failed[-1].failure, set(self.session.cells.labels))
 

@@ -19,6 +19,7 @@ from procengine.errors import PluginSourceError
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.plugin_syntax import entry_points
 from procengine.model.portability import Note, portability_notes
+from procengine.model.run_limits import parse_limits
 from procengine.model.trigger import ENTRY_POINTS, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine_jupyter.cells import CellSource
@@ -211,6 +212,7 @@ def _put_trigger(
         run_async=said.run_async,
         error_behavior=said.error_behavior,
         disabled=said.disabled,
+        limits=parse_limits(said.limit),
     )
     if found is None:
         return _registered(trigger, "created")
@@ -237,6 +239,8 @@ def trigger_differences(before: Trigger, after: Trigger) -> list[str]:
         said.append("asynchronous" if after.run_async else "synchronous")
     if before.error_behavior != after.error_behavior:
         said.append(f"error behavior {after.error_behavior.value}, not {before.error_behavior.value}")
+    if before.limits != after.limits:
+        said.append(f"limits {after.limits}" if str(after.limits) else "no limits")
     return said
 
 
@@ -266,6 +270,7 @@ def _notes(cell: CellSource, said: Namespace, *, is_single_file: bool) -> tuple[
         specs=said.trigger,
         arguments=dict(said.args or ()),
         retries=said.error_behavior == "retry",
+        limited=bool(said.limit),
         is_single_file=is_single_file,
     )
     return tuple(

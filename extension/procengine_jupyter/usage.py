@@ -11,6 +11,7 @@ from IPython.core.magic import no_var_expand
 
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
+from procengine.model.run_limits import parse_limits
 
 MagicFunction = TypeVar("MagicFunction", bound=Callable[..., object])
 
@@ -88,6 +89,15 @@ def header(text: str) -> tuple[str, str]:
     if not found or not name.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
     return name.strip().lower(), value.strip()
+
+
+def limit(text: str) -> str:
+    """Return the text of a limit, such as ``wall=5s``, that can be read."""
+    try:
+        parse_limits([text])
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def names(text: str) -> list[str]:

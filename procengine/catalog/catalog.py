@@ -405,6 +405,21 @@ class Catalog:
 
         return self._commit(decide).databases[database].triggers[name]
 
+    def pause_trigger(self, database: str, name: str, reason: str) -> Trigger:
+        """Note for good why the engine paused a trigger, and return it; a disabled one is left alone.
+
+        `set_trigger_disabled` and `replace_trigger` end the pause.
+
+        Raises:
+            DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
+        """
+
+        def decide(state: CatalogState) -> list[CatalogEvent]:
+            event = changes.pause_trigger(state, database, name, reason)
+            return [] if event is None else [event]
+
+        return self._commit(decide).databases[database].triggers[name]
+
     def delete_trigger(self, database: str, name: str, *, force: bool = False) -> Trigger:
         """Remove a trigger and return what it was.
 

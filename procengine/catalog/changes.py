@@ -41,6 +41,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE, check_trigger_name
@@ -194,12 +195,22 @@ def replace_trigger(state: CatalogState, trigger: Trigger) -> TriggerReplaced | 
 def set_trigger_disabled(
     state: CatalogState, database: str, name: str, *, disabled: bool
 ) -> TriggerDisabledChanged | None:
-    """Return the change of a trigger, or None when it is so."""
+    """Return the change of a trigger, which ends a pause, or None when it is so."""
     active = active_database(state, database)
     trigger = _trigger(active, name)
-    if trigger.disabled == disabled:
+    changed = replace(trigger, disabled=disabled, pause_reason=None)
+    if trigger == changed:
         return None
-    return TriggerDisabledChanged(database_id=active.id, trigger=replace(trigger, disabled=disabled))
+    return TriggerDisabledChanged(database_id=active.id, trigger=changed)
+
+
+def pause_trigger(state: CatalogState, database: str, name: str, reason: str) -> TriggerPaused | None:
+    """Return the pause of a trigger, or None when it is paused or disabled."""
+    active = active_database(state, database)
+    trigger = _trigger(active, name)
+    if trigger.disabled or trigger.pause_reason is not None:
+        return None
+    return TriggerPaused(database_id=active.id, trigger=replace(trigger, pause_reason=reason))
 
 
 def delete_trigger(state: CatalogState, database: str, name: str, *, force: bool) -> TriggerDeleted:

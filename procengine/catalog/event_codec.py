@@ -6,6 +6,7 @@ As JSON, compact, UTF-8. An event is ``{"event": name, ...}`` with the fields of
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -43,9 +44,11 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.column import Column, ColumnType
+from procengine.model.run_limits import RunLimits
 from procengine.model.table_schema import TableSchema
 from procengine.model.token import Token
 from procengine.model.trigger import ErrorBehavior, Trigger
@@ -68,6 +71,7 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "trigger_created": TriggerCreated,
     "trigger_replaced": TriggerReplaced,
     "trigger_disabled_changed": TriggerDisabledChanged,
+    "trigger_paused": TriggerPaused,
     "trigger_deleted": TriggerDeleted,
     "last_cache_created": LastCacheCreated,
     "last_cache_deleted": LastCacheDeleted,
@@ -173,8 +177,14 @@ def _columns(pairs: Iterable[Sequence[str]]) -> tuple[Column, ...]:
 
 
 def _trigger_json(trigger: Trigger) -> Json:
+    """Return a trigger's fields; limits and a pause, which came later, only where there are any."""
     arguments = trigger.arguments
-    return {
+    later: Json = {}
+    if trigger.limits != RunLimits():
+        later["limits"] = dataclasses.asdict(trigger.limits)
+    if trigger.pause_reason is not None:
+        later["pause_reason"] = trigger.pause_reason
+    return later | {
         "database": trigger.database,
         "name": trigger.name,
         "plugin_filename": trigger.plugin_filename,
@@ -189,7 +199,11 @@ def _trigger_json(trigger: Trigger) -> Json:
 
 
 def _trigger(fields: Json) -> Trigger:
-    return Trigger(**(fields | {"error_behavior": ErrorBehavior(fields["error_behavior"])}))
+    values = {
+        "error_behavior": ErrorBehavior(fields["error_behavior"]),
+        "limits": RunLimits(**fields.get("limits", {})),
+    }
+    return Trigger(**(fields | values))
 
 
 def _cache_json(cache: CacheDefinition) -> Json:

@@ -36,6 +36,7 @@ from procengine.model.catalog_event import (
     TriggerCreated,
     TriggerDeleted,
     TriggerDisabledChanged,
+    TriggerPaused,
     TriggerReplaced,
 )
 from procengine.model.names import INTERNAL_DATABASE
@@ -171,7 +172,13 @@ class Draft:
                 self._change_table(event)
             case TableDeleted() | TableRestored() | TablePurged():
                 self._end_table(event)
-            case TriggerCreated() | TriggerReplaced() | TriggerDisabledChanged() | TriggerDeleted():
+            case (
+                TriggerCreated()
+                | TriggerReplaced()
+                | TriggerDisabledChanged()
+                | TriggerPaused()
+                | TriggerDeleted()
+            ):
                 self._change_trigger(event)
             case LastCacheCreated() | LastCacheDeleted():
                 self._change_last_cache(event)
@@ -286,7 +293,12 @@ class Draft:
                 del database.tables_by_id[event.table_id]
 
     def _change_trigger(
-        self, event: TriggerCreated | TriggerReplaced | TriggerDisabledChanged | TriggerDeleted
+        self,
+        event: TriggerCreated
+        | TriggerReplaced
+        | TriggerDisabledChanged
+        | TriggerPaused
+        | TriggerDeleted,
     ) -> None:
         database = self._database(event.database_id)
         if isinstance(event, TriggerDeleted):

@@ -158,6 +158,14 @@ class TriggerDisabledChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerPaused:
+    """The engine paused a trigger to protect itself; ``trigger`` is what it is now, with the reason."""
+
+    database_id: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDeleted:
     """A trigger was deleted; ``trigger`` is what it was."""
 
@@ -235,6 +243,7 @@ CatalogEvent = (
     | TriggerCreated
     | TriggerReplaced
     | TriggerDisabledChanged
+    | TriggerPaused
     | TriggerDeleted
     | LastCacheCreated
     | LastCacheDeleted

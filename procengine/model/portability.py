@@ -54,6 +54,9 @@ class NoteCode(Enum):
     VOLATILE_CACHE = "volatile-cache"
     """A server forgets the plugin cache when it restarts."""
 
+    RUN_LIMITS = "run-limits"
+    """A server has no limits on runs."""
+
     @property
     def remedy(self) -> str:
         """What to do about it."""
@@ -72,6 +75,7 @@ _REMEDIES = {
     NoteCode.PRINT: "use influxdb3_local.info(...), which both keep in the trigger's log",
     NoteCode.ARGUMENT_COMMA: "use another separator within the value",
     NoteCode.ENDLESS_RETRY: "let only errors that can pass by themselves reach the caller",
+    NoteCode.RUN_LIMITS: "give the plugin's own calls timeouts, and bound what it reads and keeps",
     NoteCode.VOLATILE_CACHE: "be ready for a missing key, or write what must survive to a table",
 }
 
@@ -98,6 +102,7 @@ class Subject:
     specs: tuple[str, ...]
     arguments: Mapping[str, str]
     retries: bool
+    limited: bool
     is_single_file: bool
 
 
@@ -107,12 +112,14 @@ def portability_notes(
     specs: Sequence[str] = (),
     arguments: Mapping[str, str] | None = None,
     retries: bool = False,
+    limited: bool = False,
     is_single_file: bool = True,
 ) -> tuple[Note, ...]:
     """Return the notes on a plugin, by line, those without a line first.
 
     ``specs`` are the texts of its triggers' specifications, ``retries`` whether their error behavior is
-    ``retry``. A source that does not parse has no notes: it cannot run anywhere.
+    ``retry``, ``limited`` whether their runs have limits.
+    A source that does not parse has no notes: it cannot run anywhere.
     """
     try:
         module = ast.parse(source)
@@ -123,6 +130,7 @@ def portability_notes(
         specs=tuple(spec.strip() for spec in specs),
         arguments=arguments or {},
         retries=retries,
+        limited=limited,
         is_single_file=is_single_file,
     )
     found = {note for check in _CHECKS for note in check(subject)}
@@ -296,6 +304,14 @@ def _endless_retry(subject: Subject) -> Iterator[Note]:
         )
 
 
+def _run_limits(subject: Subject) -> Iterator[Note]:
+    if subject.limited:
+        yield Note(
+            code=NoteCode.RUN_LIMITS,
+            reason="a server does not know limits on runs; there a run takes what it takes",
+        )
+
+
 def _volatile_cache(subject: Subject) -> Iterator[Note]:
     for call in _calls(subject.module, "put"):
         if isinstance(call.func, ast.Attribute) and _is_plugin_cache(call.func.value):
@@ -331,5 +347,6 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Note]], ...] = (
     _print,
     _argument_comma,
     _endless_retry,
+    _run_limits,
     _volatile_cache,
 )

@@ -47,6 +47,13 @@ class RunOutcome(Enum):
     """The entry point returned, but lines that it queued were rejected; not retried, as the original."""
     CANCELLED = "cancelled"
     """Disable, delete or stop ended the run."""
+    LIMIT_EXCEEDED = "limit_exceeded"
+    """The run went past one of its trigger's limits and was cancelled; an error to the error behavior."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the plugin failed, so that the error behavior applies."""
+        return self in (RunOutcome.ERROR, RunOutcome.LIMIT_EXCEEDED)
 
 
 class CauseKind(Enum):

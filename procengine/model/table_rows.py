@@ -5,7 +5,7 @@ The unit that the log stores, the table buffer holds and a trigger's table batch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +45,10 @@ class WalContents:
     """One flush of the write-ahead log: everything that one fdatasync made durable.
 
     Sequence numbers start at 1 and have no gaps. ``rows`` are in the order of their writes.
-    ``persisted_ns`` is the clock's time of the flush.
+    ``persisted_ns`` is the clock's time of the flush; ``size_bytes`` is about what they take in the log.
     """
 
     sequence_number: int
     persisted_ns: int
     rows: tuple[TableRows, ...]
+    size_bytes: int = field(default=0, compare=False)

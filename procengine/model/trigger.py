@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypedDict
+
+from procengine.model.run_limits import RunLimits
 
 
 class ErrorBehavior(Enum):
@@ -46,6 +49,8 @@ class Trigger:
 
     ``spec`` is the specification's text, ``plugin_filename`` is relative to the plugin directory,
     ``arguments`` is None when there are none (the plugin then receives ``None``).
+    ``limits`` hold before the engine's own. ``pause_reason`` says why the engine paused the trigger to protect
+    itself, until it is enabled again; None when it is not paused.
     ``trigger_id`` is unique in the engine and never used again; the catalog gives it.
     """
 
@@ -58,4 +63,16 @@ class Trigger:
     error_behavior: ErrorBehavior = ErrorBehavior.LOG
     disabled: bool = False
     node_spec: str = "all"
+    limits: RunLimits = RunLimits()
+    pause_reason: str | None = None
     trigger_id: int = field(default=0, compare=False)
+
+
+class TriggerSettings(TypedDict, total=False):
+    """What may be said of a trigger beside its name, plugin and specification; the fields of `Trigger`."""
+
+    arguments: Mapping[str, str] | None
+    run_async: bool
+    error_behavior: ErrorBehavior | str
+    disabled: bool
+    limits: RunLimits

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from procengine.catalog import Catalog
 from procengine.errors import InvalidInputError, ProcengineError
+from procengine.model.byte_size import format_bytes
 from procengine.model.run import LogLevel
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import (
@@ -73,6 +74,19 @@ class Activation:
         running.attach(self._source(running, spec))
         return running
 
+    def start_again(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
+        """Return a trigger of the catalog as it stands after the engine's start."""
+        if trigger.disabled:
+            return self.idle(trigger, tally)
+        if trigger.pause_reason is not None:
+            self.parts.log(
+                trigger,
+                LogLevel.WARN,
+                f"trigger still paused: {trigger.pause_reason}; enable it to go on",
+            )
+            return self.idle(trigger, tally, TriggerState.PAUSED, trigger.pause_reason)
+        return self.start_or_fail(trigger, tally)
+
     def start_or_fail(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
         """Return an enabled trigger, or one in state FAILED, logged, when it cannot be started."""
         try:
@@ -113,15 +127,14 @@ class Activation:
         assert_never(spec)
 
     def _write_source(self, running: RunningTrigger, spec: WriteSpec) -> WriteSource:
-        limit = self.parts.options.lag_limit
+        limit = format_bytes(self.parts.options.lag_limit_bytes)
         database_id = self.catalog.database(running.trigger.database).id
         cursor = WriteCursor(Watch.of(database_id, spec), self.read_contents, self.parts.clock.now_ns)
-        reason = f"more than {limit} writes wait for it"
+        reason = f"it was so far behind that more than {limit} of the write-ahead log were kept for it"
         watcher = Watcher(
             cursor=cursor,
             wake=running.wake,
-            overrun=lambda: self.parts.pool.submit(lambda: running.pause(reason)),
-            lag_limit=limit,
+            overrun=lambda: running.pause_soon(reason),
         )
         return WriteSource(self.watchers, watcher)
 

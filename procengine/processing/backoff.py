@@ -50,9 +50,10 @@ class Backoff:
 def decide(outcome: RunOutcome, behavior: ErrorBehavior, attempt: int, backoff: Backoff) -> AfterRun:
     """Return what follows a run of a write or schedule trigger.
 
-    Only a plugin that raised has failed: queued lines that were rejected are logged and not tried again.
+    Only a plugin that raised, or went past a limit, has failed: queued lines that were rejected are logged
+    and not tried again.
     """
-    if outcome is not RunOutcome.ERROR:
+    if not outcome.is_failure:
         return AfterRun.NEXT
     match behavior:
         case ErrorBehavior.LOG:

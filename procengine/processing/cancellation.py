@@ -1,6 +1,7 @@
 """How is a running plugin stopped?
 
-A `CancelToken` belongs to a trigger (or to one fired run) and may be cancelled from any thread. From then on
+A `CancelToken` belongs to a trigger (or to one fired run) and may be cancelled from any thread. A run with limits
+has a token of its own, a child of its trigger's, so that it can be ended alone. From the cancellation on
 the plugin's calls of ``influxdb3_local`` raise KeyboardInterrupt, and a run that is busy with Python code of its
 own is interrupted where it stands.
 
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -35,10 +37,12 @@ _withdraw_from_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c
 
 
 class PluginInterrupt(KeyboardInterrupt):
-    """Sent into a running plugin; the interpreter makes it without arguments, so it brings its text along."""
+    """Sent into a running plugin; the interpreter makes it without arguments, so its class brings the text along."""
+
+    text: ClassVar[str] = CANCELLED_TEXT
 
     def __init__(self) -> None:
-        super().__init__(CANCELLED_TEXT)
+        super().__init__(self.text)
 
 
 # What plugins and logs see has the name that the original's exception has.
@@ -54,12 +58,21 @@ class CancelToken:
         # Guards the set, and each thread's standing in it; held for container operations only.
         self._lock = threading.Lock()
         self._threads: set[PluginThread] = set()
+        self._children: set[CancelToken] = set()
         self._all_left = threading.Condition(self._lock)
+        self._interrupt = PluginInterrupt
+        self._exceeded: str | None = None
+        self._on_entry: Callable[[], None] | None = None
 
     @property
     def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
+        """Whether `cancel` or `exceed` was called."""
         return self._cancelled.is_set()
+
+    @property
+    def exceeded(self) -> str | None:
+        """What `exceed` was called with, if that ended the run; which limit, its value, and what was measured."""
+        return self._exceeded
 
     def cancel(self) -> None:
         """End what runs under this token, and whatever would start under it; from any thread, any number of times.
@@ -67,18 +80,35 @@ class CancelToken:
         Returns at once. While runs are left, a thread ``procengine-interrupt`` sends the interrupt again every
         half second; it ends with the last of them.
         """
+        self._end(PluginInterrupt, None)
+
+    def exceed(self, text: str) -> None:
+        """Do as `cancel` does, because a limit was exceeded: the plugin sees a KeyboardInterrupt with this text."""
+        # The name is what the plugin sees of the class.
+        self._end(type(KeyboardInterrupt.__name__, (PluginInterrupt,), {"text": text}), text)
+
+    @contextmanager
+    def child(self, on_entry: Callable[[], None]) -> Iterator[CancelToken]:
+        """Give a token of one run inside the block: it is cancelled with this one, but not the other way round.
+
+        ``on_entry`` is called on the run's thread just before its plugin code.
+        """
+        child = CancelToken()
+        child._on_entry = on_entry
         with self._lock:
-            if self._cancelled.is_set():
-                return
-            self._cancelled.set()
-            left = self._interrupt_all()
-        if left:
-            threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
+            self._children.add(child)
+        if self._cancelled.is_set():
+            child.cancel()
+        try:
+            yield child
+        finally:
+            with self._lock:
+                self._children.discard(child)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if the token was cancelled."""
         if self._cancelled.is_set():
-            raise KeyboardInterrupt(CANCELLED_TEXT)
+            raise KeyboardInterrupt(self._interrupt.text)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait until the token is cancelled, at most so long; tell whether it was."""
@@ -92,6 +122,8 @@ class CancelToken:
         Raises:
             KeyboardInterrupt: the token is or was cancelled; and whatever the call raises.
         """
+        if self._on_entry is not None:
+            self._on_entry()
         thread = PluginThread(self, self._lock)
         with self._lock:
             self._threads.add(thread)
@@ -116,10 +148,23 @@ class CancelToken:
             if self._cancelled.is_set():  # or else nobody waits for it
                 self._all_left.notify_all()
 
+    def _end(self, interrupt: type[PluginInterrupt], exceeded: str | None) -> None:
+        with self._lock:
+            if self._cancelled.is_set():
+                return
+            self._interrupt, self._exceeded = interrupt, exceeded
+            self._cancelled.set()
+            left = self._interrupt_all()
+            children = tuple(self._children)
+        if left:
+            threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
+        for child in children:
+            child.cancel()
+
     def _interrupt_all(self) -> bool:
         """Interrupt each thread that is in plugin code; tell whether any is left. The caller holds the lock."""
         for thread in self._threads:
-            thread.send()
+            thread.send(self._interrupt)
         return bool(self._threads)
 
     def _insist(self) -> None:
@@ -140,11 +185,11 @@ class PluginThread:
         self._sent = False
         self.interruptible = False
 
-    def send(self) -> None:
-        """Raise `PluginInterrupt` in the thread if plugin code is on top. The caller holds the lock."""
+    def send(self, interrupt: type[PluginInterrupt]) -> None:
+        """Raise an interrupt in the thread if plugin code is on top. The caller holds the lock."""
         if self.interruptible:
             self._sent = True
-            _raise_in_thread(self._ident, PluginInterrupt)
+            _raise_in_thread(self._ident, interrupt)
 
     def withdraw(self) -> None:
         """Let no further interrupt reach the thread, nor one under way. The caller holds the lock."""

@@ -89,7 +89,7 @@ def write_test_answer(run: Run) -> dict[str, object]:
 
 def schedule_test_answer(run: Run, instant_ns: int) -> dict[str, object]:
     """Return what the original answers to a dry run on a schedule; without a time when the plugin raised."""
-    failed = run.outcome in {RunOutcome.ERROR, RunOutcome.CANCELLED}
+    failed = run.outcome.is_failure or run.outcome is RunOutcome.CANCELLED
     return {
         "trigger_time": None if failed else f"{format_instant(instant_ns, 'ns')}Z",
         **write_test_answer(run),

@@ -21,7 +21,7 @@ from procengine.processing.responses import UnsupportedResultError
 CALL_FAILED: Final = "Python function call failed: "
 """What the original puts before the message when the function of a request trigger raised."""
 
-_ENGINE_FOLDER: Final = f"{Path(procengine.__file__).parent}/"
+ENGINE_FOLDER: Final = f"{Path(procengine.__file__).parent}/"
 
 
 def failure_message(error: BaseException) -> str:
@@ -75,7 +75,7 @@ def _trim(shown: traceback.TracebackException, owns: Callable[[str], bool], seen
     frames = list(shown.stack)
     first = next((i for i, frame in enumerate(frames) if owns(frame.filename)), None)
     start = 0 if first is None else first
-    kept = [frame for frame in frames[start:] if not frame.filename.startswith(_ENGINE_FOLDER)]
+    kept = [frame for frame in frames[start:] if not frame.filename.startswith(ENGINE_FOLDER)]
     shown.stack = traceback.StackSummary.from_list(kept)
     for other in (shown.__cause__, shown.__context__):
         if other is not None:

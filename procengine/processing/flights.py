@@ -41,6 +41,10 @@ class Flights:
             del self._threads[number]
         self._progress.changed()
 
+    def thread(self, number: int) -> threading.Thread | None:
+        """Return the thread of a run that is in flight."""
+        return self._threads.get(number)
+
     def close(self) -> None:
         """Let no run take off any more."""
         with self._lock:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.model.run import Response, RunFailure
@@ -25,6 +25,9 @@ from procengine.processing.plugin_cache import PyCache
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
 from procengine.processing.responses import error_response, response_of
 from procengine.processing.table_batches import table_batches
+
+LIMIT_EXCEEDED: Final = "RunLimitExceeded"
+"""What the failure of a run is called that went past a limit; its traceback shows where the plugin stood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,10 @@ class PluginCall:
             plugin.owns if plugin is not None else lambda _: False,
             prefix=CALL_FAILED if is_request and self._entered else "",
         )
+        if self.cancel.exceeded is not None:
+            failure = replace(
+                failure, type_name=LIMIT_EXCEEDED, message=f"{LIMIT_EXCEEDED}: {self.cancel.exceeded}"
+            )
         return Returned(
             failure=failure, response=error_response(failure.message) if is_request else None
         )

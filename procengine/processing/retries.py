@@ -31,7 +31,7 @@ class Retries:
     ``resume`` is called when a pause is over, on the clock's thread or by `hurry`; it must return at once.
     """
 
-    def __init__(self, clock: Clock, progress: Progress, resume: Callable[[Retry], None]) -> None:
+    def __init__(self, clock: Clock, progress: Progress, resume: Callable[[], None]) -> None:
         self._clock = clock
         self._progress = progress
         self._resume = resume
@@ -50,10 +50,19 @@ class Retries:
             return next(iter(self._standing), None)
 
     @property
-    def attempt(self) -> int:
-        """The highest number of an attempt to come; 0 when none is."""
+    def first_due(self) -> Retry | None:
+        """The event that failed first of those whose pause is over, or None."""
+        if not self._standing:
+            return None
         with self._lock:
-            return max((retry.attempt for retry in self._standing), default=0)
+            return next((retry for retry in self._standing if retry.due), None)
+
+    @property
+    def attempt(self) -> int:
+        """The highest number of an attempt whose pause has begun; 0 when there is none."""
+        with self._lock:
+            begun = [retry.attempt for retry in self._standing if retry.alarm is not None]
+        return max(begun, default=0)
 
     def add(self, event: Event, *, attempt: int, pause_ns: int) -> None:
         """Have an event run again after a pause; after `close`, drop it."""
@@ -95,4 +104,4 @@ class Retries:
 
     def _end_pause(self, retry: Retry) -> None:
         retry.due = True
-        self._resume(retry)
+        self._resume()

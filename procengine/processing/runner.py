@@ -126,6 +126,10 @@ class PluginRunner:
         queued = run.end()
         if returned.failure is None:
             run.log_as_engine(LogLevel.INFO, f"finished execution in {format_duration(duration_ns)}")
+            if call.cancel.exceeded is not None:
+                run.log_as_engine(
+                    LogLevel.WARN, f"returned before it could be cancelled: {call.cancel.exceeded}"
+                )
             write_errors = self._write_back(call, queued)
         else:
             write_errors = ()
@@ -191,6 +195,8 @@ def _log_failure(call: PluginCall, failure: RunFailure) -> None:
 
 def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:
     """Tell whether a run was ended from outside: by its token, or by the stop button on the main thread."""
+    if call.cancel.exceeded is not None:
+        return False
     return isinstance(failure.exception, KeyboardInterrupt) and (
         call.cancel.cancelled or threading.current_thread() is threading.main_thread()
     )
@@ -198,6 +204,8 @@ def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:
 
 def _outcome(call: PluginCall, returned: Returned, write_errors: tuple[str, ...]) -> RunOutcome:
     if returned.failure is not None:
+        if call.cancel.exceeded is not None:
+            return RunOutcome.LIMIT_EXCEEDED
         cancelled = _is_cancelled(call, returned.failure)
         return RunOutcome.CANCELLED if cancelled else RunOutcome.ERROR
     return RunOutcome.WRITE_ERROR if write_errors else RunOutcome.SUCCESS

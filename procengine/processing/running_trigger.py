@@ -7,6 +7,7 @@ an asynchronous one each on a worker of its own. Requests and fired events run o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -24,9 +25,12 @@ from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event
 from procengine.processing.event_source import EventSource
 from procengine.processing.flights import Flights
+from procengine.processing.limited_runs import LimitedRuns
 from procengine.processing.progress import Progress
-from procengine.processing.retries import Retries, Retry
+from procengine.processing.retries import Retries
 from procengine.processing.run_history import RunHistory
+from procengine.processing.run_slots import RunSlots
+from procengine.processing.standing import standing
 from procengine.processing.strand import Strand
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import RunTally, TriggerState, TriggerStatistics
@@ -62,9 +66,11 @@ class RunParts:
     """What all triggers run with.
 
     ``disable`` disables a trigger for good after an error; it must not wait for the trigger's run.
+    ``keep_pause`` notes in the catalog why a trigger was paused.
     """
 
     runner: Runner
+    limited: LimitedRuns
     pool: WorkerPool
     clock: Clock
     progress: Progress
@@ -72,6 +78,7 @@ class RunParts:
     options: TriggerOptions
     log: LogRow
     disable: Callable[[RunningTrigger], None]
+    keep_pause: Callable[[Trigger, str], None]
 
 
 class RunningTrigger:
@@ -93,20 +100,21 @@ class RunningTrigger:
         state: TriggerState,
         reason: str | None = None,
     ) -> None:
-        self.trigger = trigger
         self.tally = tally
         self.source = EventSource()
         self._parts = parts
         self._strand = Strand(parts.pool, parts.progress, self._step)
         self._flights = Flights(parts.progress)
         self._retries = Retries(parts.clock, parts.progress, self._resume)
+        self._slots = RunSlots(on_free=self._strand.wake)
         self._cancel = CancelToken()
+        self._define(trigger)
         # Guards the fields below.
         self._lock = threading.Lock()
         self._state = state
         self._reason = reason
         self._stopped = False
-        self._spawned = 0
+        self._pausing = False
 
     @property
     def state(self) -> TriggerState:
@@ -131,7 +139,7 @@ class RunningTrigger:
 
     def become(self, trigger: Trigger) -> None:
         """Run by another definition from the next event on; what waits to be retried is run at once."""
-        self.trigger = trigger
+        self._define(trigger)
         self._retries.hurry()
 
     def fire(self, event: Event, *, dry_run: bool = False, cache_name: str | None = None) -> Run:
@@ -149,19 +157,39 @@ class RunningTrigger:
     def request(self, event: Event) -> Run:
         """Run a request on the calling thread: in turn, or at once when asynchronous.
 
-        The error behavior does not apply. Raises as `fire` does.
+        The error behavior does not apply. Raises as `fire` does, and:
+            RequestQueueFullError: as many requests wait as may.
         """
-        with self._turn():
+        with self._turn(most_waiting=self._parts.options.request_queue_limit):
             return self._run(event)
 
+    def pause_soon(self, reason: str) -> None:
+        """Have a worker pause the trigger; returns at once."""
+        with self._lock:
+            if self._pausing:
+                return
+            self._pausing = True
+        with contextlib.suppress(StoppedError):
+            self._parts.pool.submit(lambda: self.pause(reason))
+
     def pause(self, reason: str) -> None:
-        """Take no more events until the trigger is enabled again; what waits is dropped."""
+        """Take no more events until the trigger is enabled again; what waits is dropped.
+
+        The catalog keeps the reason, so that a restart does not end the pause.
+        """
+        if not self._takes_events:
+            return
+        self._parts.keep_pause(self.trigger, reason)
         with self._lock:
             if self._stopped or self._state is not TriggerState.ENABLED:
                 return
             self._state, self._reason = TriggerState.PAUSED, reason
+        dropped = self.source.lag.rows
         self._drop_waiting()
-        self._log(LogLevel.ERROR, f"trigger paused: {reason}; enable it to go on with what comes then")
+        waited = f", {dropped:,} rows that waited are passed over" if dropped else ""
+        self._log(
+            LogLevel.ERROR, f"trigger paused: {reason}{waited}; enable it to go on with what comes then"
+        )
 
     def end(self) -> None:
         """Note that no tick will come any more.
@@ -182,6 +210,7 @@ class RunningTrigger:
         self._flights.close()
         self._cancel.cancel()
         self._strand.close()
+        self._slots.close()
         self._drop_waiting()
 
     def wait_stopped(self, timeout_seconds: float) -> tuple[str, ...]:
@@ -208,7 +237,7 @@ class RunningTrigger:
             p95_ns=reading.p95_ns,
             p99_ns=reading.p99_ns,
             in_flight=len(self._flights),
-            queue_depth=source.waiting + self._strand.waiting_callers,
+            queue_depth=source.waiting + self._strand.waiting_callers + self._slots.waiting_callers,
             lag=source.lag,
             last_outcome=reading.last_outcome,
         )
@@ -217,14 +246,24 @@ class RunningTrigger:
     def _takes_events(self) -> bool:
         return not self._stopped and self._state in (TriggerState.ENABLED, TriggerState.ENDED)
 
-    def _turn(self) -> AbstractContextManager[None]:
-        if self.trigger.run_async:
+    def _define(self, trigger: Trigger) -> None:
+        """Run by a definition from now on."""
+        self.trigger = trigger
+        self._limits = trigger.limits.over(self._parts.options.limits)
+        self._slots.limit = self._parts.options.runs_of(self._limits)
+
+    def _turn(self, *, most_waiting: int | None = None) -> AbstractContextManager[None]:
+        is_async = self.trigger.run_async
+        if is_async and self._limits.runs is None:
             return nullcontext()
         if self._flights.includes_this_thread:
+            what = f"runs at most {self._limits.runs} at a time" if is_async else "is synchronous"
             raise TriggerBusyError(
-                f"trigger {self.trigger.name} is synchronous and this thread is inside a run of it"
+                f"trigger {self.trigger.name} {what} and this thread is inside a run of it"
             )
-        return self._strand.turn()
+        if is_async:
+            return self._slots.slot(most_waiting)
+        return self._strand.turn(most_waiting=most_waiting)
 
     def _step(self) -> bool:
         """Do one thing that waits; tell whether there may be more. On a worker, with the turn held."""
@@ -258,15 +297,30 @@ class RunningTrigger:
         return True
 
     def _step_async(self) -> bool:
-        limit = self._parts.options.async_concurrency_limit
-        if limit is not None and self._spawned >= limit:
+        """Start one run if there is a slot. What failed and is due goes before what is new."""
+        if not self._slots.try_take():
             return False
-        event = self._take()
+        retry = self._retries.first_due
+        if retry is not None and self._retries.strike(retry):
+            self._spawn(retry.event, attempt=retry.attempt)
+            return True
+        event = self._take_beside_retries()
         if event is None:
+            self._slots.give_back(unused=True)
             return False
         self._spawn(event, attempt=1)
         self._handled()
         return True
+
+    def _take_beside_retries(self) -> Event | None:
+        """Return the next event, unless so many wait to be retried that more would pile up beside them."""
+        if len(self._retries) >= self._slots.limit:
+            return None
+        try:
+            return self._take()
+        except BaseException:
+            self._slots.give_back(unused=True)
+            raise
 
     def _take(self) -> Event | None:
         """Return the next event, unless the trigger takes none, or must not take this one."""
@@ -287,10 +341,8 @@ class RunningTrigger:
         self._parts.progress.changed()
 
     def _spawn(self, event: Event, *, attempt: int) -> None:
-        """Run an event of an asynchronous trigger on a worker of its own."""
+        """Run an event of an asynchronous trigger on a worker of its own, in the slot that was taken."""
         self._parts.progress.begin()
-        with self._lock:
-            self._spawned += 1
         try:
             self._parts.pool.submit(lambda: self._run_spawned(event, attempt))
         except StoppedError:
@@ -298,10 +350,7 @@ class RunningTrigger:
 
     def _run_spawned(self, event: Event, attempt: int) -> None:
         self._guarded(lambda: self._run_and_decide(event, attempt=attempt))
-        with self._lock:
-            self._spawned -= 1
-        if self._parts.options.async_concurrency_limit is not None:
-            self._strand.wake()
+        self._slots.give_back()
         self._parts.progress.end()
 
     def _run_and_decide(self, event: Event, *, attempt: int) -> bool:
@@ -338,14 +387,20 @@ class RunningTrigger:
     ) -> Run:
         flight = self._flights.take_off()
         try:
-            run = self._parts.runner.run(
-                self.trigger,
-                event,
-                dry_run=dry_run,
-                cache_name=cache_name,
-                capture_lines=capture_lines,
-                attempt=attempt,
-                cancel=self._cancel,
+            run = self._parts.limited.run(
+                self._limits,
+                self._cancel,
+                lambda cancel: self._parts.runner.run(
+                    self.trigger,
+                    event,
+                    dry_run=dry_run,
+                    cache_name=cache_name,
+                    capture_lines=capture_lines,
+                    attempt=attempt,
+                    cancel=cancel,
+                ),
+                name_stuck=lambda: self._name_stuck(flight),
+                not_alone=self._say_not_alone,
             )
             if not dry_run:
                 self.tally.count(run)
@@ -354,12 +409,9 @@ class RunningTrigger:
             self._flights.land(flight)
         return run
 
-    def _resume(self, retry: Retry) -> None:
-        """Run a failed event again, now."""
-        if not self.trigger.run_async:
-            self._strand.wake()
-        elif self._retries.strike(retry):
-            self._spawn(retry.event, attempt=retry.attempt)
+    def _resume(self) -> None:
+        """Run a failed event again, now; the step that does finds it among those that are due."""
+        self._strand.wake()
 
     def _drop_waiting(self) -> None:
         self.source.detach()
@@ -368,6 +420,22 @@ class RunningTrigger:
 
     def _log(self, level: LogLevel, text: str) -> None:
         self._parts.log(self.trigger, level, text)
+
+    def _name_stuck(self, flight: int) -> None:
+        thread = self._flights.thread(flight)
+        if thread is not None:
+            self._log(
+                LogLevel.ERROR,
+                f"a run that exceeded a limit cannot be interrupted and goes on in {thread.name}, "
+                f"which stands at {standing(thread)}",
+            )
+
+    def _say_not_alone(self) -> None:
+        self._log(
+            LogLevel.WARN,
+            "a run with a memory limit did not get the plugins to itself in time and runs beside others; "
+            "what it is measured by is theirs too",
+        )
 
 
 def _message(run: Run) -> str:

@@ -12,12 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from procengine.errors import StoppedError
+from procengine.errors import RequestQueueFullError, StoppedError
 from procengine.processing.progress import Progress
+from procengine.processing.waiting_caller import WaitingCaller
 from procengine.processing.worker_pool import WorkerPool
-
-LONGEST_WAIT_SECONDS = 0.25
-"""A wait without end cannot be interrupted on every system, so it is made of such pieces."""
 
 
 class Strand:
@@ -36,7 +34,7 @@ class Strand:
         self._held = False
         self._awake = False
         self._closed = False
-        self._callers: deque[_Caller] = deque()
+        self._callers: deque[WaitingCaller] = deque()
 
     @property
     def waiting_callers(self) -> int:
@@ -53,14 +51,16 @@ class Strand:
         self._hand_to_worker()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, *, most_waiting: int | None = None) -> Iterator[None]:
         """Hold the turn inside the block; callers get it in the order in which they asked.
 
         Waiting for it can be interrupted by KeyboardInterrupt.
 
-        Raises: StoppedError when the strand is closed, before or while waiting.
+        Raises:
+            StoppedError: the strand is closed, before or while waiting.
+            RequestQueueFullError: ``most_waiting`` callers stand in line already.
         """
-        self._take_turn()
+        self._take_turn(most_waiting)
         try:
             yield
         finally:
@@ -74,8 +74,8 @@ class Strand:
         for caller in callers:
             caller.call()
 
-    def _take_turn(self) -> None:
-        caller = _Caller()
+    def _take_turn(self, most_waiting: int | None) -> None:
+        caller = WaitingCaller()
         try:
             with self._lock:
                 if self._closed:
@@ -85,6 +85,8 @@ class Strand:
                     self._progress.begin()
                     caller.granted = True
                     return
+                if most_waiting is not None and len(self._callers) >= most_waiting:
+                    raise RequestQueueFullError(most_waiting)
                 self._callers.append(caller)
             caller.wait()
         except BaseException:
@@ -93,7 +95,7 @@ class Strand:
         if not caller.granted:
             raise _closed()
 
-    def _withdraw(self, caller: _Caller) -> None:
+    def _withdraw(self, caller: WaitingCaller) -> None:
         with self._lock:
             if not caller.granted:
                 if caller in self._callers:
@@ -137,31 +139,7 @@ class Strand:
             return
 
     def _grant(self) -> None:
-        caller = self._callers.popleft()
-        caller.granted = True
-        caller.call()
-
-
-class _Caller:
-    """One who waits for the turn; called once, when it has the turn or will never have it.
-
-    It waits for a bare lock: the stop button can interrupt that anywhere, where an event's own lock would be left
-    in a state that nobody can say.
-    """
-
-    __slots__ = ("_called", "granted")
-
-    def __init__(self) -> None:
-        self._called = threading.Lock()
-        self._called.acquire()
-        self.granted = False
-
-    def call(self) -> None:
-        self._called.release()
-
-    def wait(self) -> None:
-        while not self._called.acquire(timeout=LONGEST_WAIT_SECONDS):
-            pass
+        self._callers.popleft().grant()
 
 
 def _closed() -> StoppedError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Unpack
 
 from procengine.catalog import Catalog
 from procengine.errors import (
@@ -19,9 +20,11 @@ from procengine.errors import (
     TriggerNotFoundError,
 )
 from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted
-from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
+from procengine.model.run_limits import RunLimits
+from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind, TriggerSettings
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine.processing.activation import Activation
+from procengine.processing.limit_watch import cpu_clock
 from procengine.processing.running_trigger import RunningTrigger
 from procengine.processing.running_triggers import RunningTriggers, key_of
 from procengine.processing.trigger_statistics import RunTally, TriggerState
@@ -64,8 +67,8 @@ class TriggerChanges:
         with self._changes:
             self._unsubscribe = self._catalog.subscribe(self._on_catalog_event)
             for trigger in self.list():
-                start = self._activation.idle if trigger.disabled else self._activation.start_or_fail
-                self._running.put(start(trigger, self._tallies.get(trigger.trigger_id) or RunTally()))
+                tally = self._tallies.get(trigger.trigger_id) or RunTally()
+                self._running.put(self._activation.start_again(trigger, tally))
 
     def create(
         self,
@@ -73,15 +76,12 @@ class TriggerChanges:
         name: str,
         plugin_filename: str,
         spec: str,
-        *,
-        arguments: Mapping[str, str] | None = None,
-        run_async: bool = False,
-        error_behavior: ErrorBehavior | str = ErrorBehavior.LOG,
-        disabled: bool = False,
+        **settings: Unpack[TriggerSettings],
     ) -> Trigger:
         """Create a trigger, start it unless disabled, and return it.
 
-        Everything is checked before anything is kept.
+        Everything is checked before anything is kept. ``settings`` are keyword arguments: ``arguments``,
+        ``run_async``, ``error_behavior``, ``disabled`` and ``limits``.
 
         Raises:
             TriggerSpecError: the specification cannot be parsed.
@@ -93,16 +93,7 @@ class TriggerChanges:
         Source: influxdb3_catalog, versions/v3/ops/trigger.rs, CreateTriggerOp.
         Differs: the original neither compiles the plugin nor looks for its entry point.
         """
-        trigger = Trigger(
-            database=database,
-            name=name,
-            plugin_filename=plugin_filename,
-            spec=spec.strip(),
-            arguments=dict(arguments) if arguments else None,
-            run_async=run_async,
-            error_behavior=_error_behavior(error_behavior),
-            disabled=disabled,
-        )
+        trigger = _definition(database, name, plugin_filename, spec, settings)
         with self._changes:
             self._check(trigger)
             if name in self._catalog.database(database).triggers:
@@ -115,13 +106,9 @@ class TriggerChanges:
         name: str,
         plugin_filename: str,
         spec: str,
-        *,
-        arguments: Mapping[str, str] | None = None,
-        run_async: bool = False,
-        error_behavior: ErrorBehavior | str = ErrorBehavior.LOG,
-        disabled: bool = False,
+        **settings: Unpack[TriggerSettings],
     ) -> Trigger:
-        """Create a trigger, or change the one of this name in place; return it.
+        """Create a trigger, or change the one of this name in place; return it. ``settings`` as for `create`.
 
         A changed trigger keeps its id, and so its plugin cache, and its history. While only the plugin's text or
         the arguments changed, events that wait are kept; the run in flight ends as it began. A trigger that was
@@ -130,27 +117,12 @@ class TriggerChanges:
         Raises: what `create` raises, but for a name that is taken.
         """
         if self._running.find((database, name)) is None:
-            return self.create(
-                database,
-                name,
-                plugin_filename,
-                spec,
-                arguments=arguments,
-                run_async=run_async,
-                error_behavior=error_behavior,
-                disabled=disabled,
-            )
+            return self.create(database, name, plugin_filename, spec, **settings)
+        trigger = _definition(database, name, plugin_filename, spec, settings)
         with self._changes:
+            present = self.get(database, name)
             return self._replace(
-                replace(
-                    self.get(database, name),
-                    plugin_filename=plugin_filename,
-                    spec=spec.strip(),
-                    arguments=dict(arguments) if arguments else None,
-                    run_async=run_async,
-                    error_behavior=_error_behavior(error_behavior),
-                    disabled=disabled,
-                )
+                replace(trigger, node_spec=present.node_spec, trigger_id=present.trigger_id)
             )
 
     def reload(self, database: str, name: str) -> Trigger:
@@ -159,7 +131,7 @@ class TriggerChanges:
         Raises: TriggerNotFoundError; what `create` raises about plugins.
         """
         with self._changes:
-            return self._replace(self.get(database, name))
+            return self._replace(replace(self.get(database, name), pause_reason=None))
 
     def enable(self, database: str, name: str) -> Trigger:
         """Enable a trigger and return it; one that is enabled and running is left alone.
@@ -171,7 +143,7 @@ class TriggerChanges:
             PluginError, AlreadyExistsError: as `create`.
         """
         with self._changes:
-            trigger = replace(self.get(database, name), disabled=False)
+            trigger = replace(self.get(database, name), disabled=False, pause_reason=None)
             running = self._activation_of(trigger)
             if running.state in (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED):
                 self._check(trigger)
@@ -291,6 +263,32 @@ class TriggerChanges:
         with self._changes:
             self._stopped = True
             self._unsubscribe()
+
+
+def _definition(
+    database: str, name: str, plugin_filename: str, spec: str, settings: TriggerSettings
+) -> Trigger:
+    """Return what a caller said, as a definition.
+
+    Raises: InvalidInputError.
+    """
+    arguments = settings.get("arguments")
+    limits = settings.get("limits") or RunLimits()
+    if limits.cpu_ns is not None and cpu_clock() is None:
+        raise InvalidInputError(
+            "a limit of CPU time needs pthread_getcpuclockid, which this system does not have; leave it out"
+        )
+    return Trigger(
+        database=database,
+        name=name,
+        plugin_filename=plugin_filename,
+        spec=spec.strip(),
+        arguments=dict(arguments) if arguments else None,
+        run_async=settings.get("run_async", False),
+        error_behavior=_error_behavior(settings.get("error_behavior", ErrorBehavior.LOG)),
+        disabled=settings.get("disabled", False),
+        limits=limits,
+    )
 
 
 def _check_texts(trigger: Trigger) -> None:

@@ -53,11 +53,11 @@ class TriggerStatistics:
 
     ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made,
     over restarts (with object store ``memory``: since the engine started), dry runs left out; an error is a run
-    whose plugin raised. ``failing`` tells whether the last run was one; ``last_failure`` is the last one's, even if
-    runs have succeeded since. ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the
-    number of the attempt to come while retrying, else 0. The percentiles are those of the last 256 runs; after a
-    restart, of those of them that are among the newest runs of all triggers. ``in_flight`` are runs going on;
-    ``queue_depth`` are events that wait: ticks, contents, or requests.
+    whose plugin raised, or that went past a limit. ``failing`` tells whether the last run was one; ``last_failure``
+    is the last one's, even if runs have succeeded since. ``last_outcome`` is how the last run ended, None before
+    the first. ``attempt`` is the number of the attempt to come while retrying, else 0. The percentiles are those of
+    the last 256 runs; after a restart, of those of them that are among the newest runs of all triggers.
+    ``in_flight`` are runs going on; ``queue_depth`` are events that wait: ticks, contents, or requests.
     """
 
     trigger: Trigger
@@ -138,7 +138,7 @@ class RunTally:
                 self._oldest_duration = (self._oldest_duration + 1) % WINDOW_RUNS
             self._runs += 1
             self._last = (run.started_ns, run.duration_ns, run.outcome)
-            if run.outcome is RunOutcome.ERROR:
+            if run.outcome.is_failure:
                 self._errors += 1
                 self._last_failure = run.failure
 
@@ -150,7 +150,7 @@ class RunTally:
         return TallyReading(
             runs=runs,
             errors=errors,
-            failing=last is not None and last[2] is RunOutcome.ERROR,
+            failing=last is not None and last[2].is_failure,
             last_run_ns=last[0] if last else None,
             last_duration_ns=last[1] if last else None,
             last_failure=failure,

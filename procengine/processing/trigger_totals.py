@@ -112,7 +112,7 @@ class TriggerTotals:
         )
         for place, (trigger_id, start_ns, duration_ns, outcome) in enumerate(zip(*columns, strict=True)):
             runs, errors, _, _, _, failure = totals.get(trigger_id, _NONE)
-            if outcome == RunOutcome.ERROR.value:
+            if RunOutcome(outcome).is_failure:
                 errors, failure = errors + 1, failures.get(place)
             totals[trigger_id] = (runs + 1, errors, start_ns, duration_ns, outcome, failure)
         return totals

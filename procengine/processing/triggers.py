@@ -17,6 +17,7 @@ from procengine.catalog import Catalog
 from procengine.clock import Clock
 from procengine.errors import (
     InvalidInputError,
+    ProcengineError,
     StoppedError,
 )
 from procengine.model.run import Response, Run
@@ -25,6 +26,7 @@ from procengine.model.trigger import Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine.processing.activation import Activation, CheckPlugin
 from procengine.processing.event import Event, RequestEvent
+from procengine.processing.limited_runs import LimitedRuns
 from procengine.processing.progress import Progress
 from procengine.processing.request_routes import RequestRoutes
 from procengine.processing.run_history import OnRunFinished, RunHistory
@@ -64,14 +66,16 @@ class Triggers(TriggerChanges):
         self.options = options or TriggerOptions()
         self.runs = runs if runs is not None else RunHistory(self.options.history_runs)
         self._progress = Progress()
-        self._watchers = Watchers()
+        self._watchers = Watchers(self.options.lag_limit_bytes)
         self._routes: RequestRoutes[RunningTrigger] = RequestRoutes()
         self._pool = WorkerPool(
             limit=self.options.worker_limit, idle_seconds=self.options.worker_idle_seconds
         )
+        self._limited = LimitedRuns()
         self._offered = 0
         parts = RunParts(
             runner=runner,
+            limited=self._limited,
             pool=self._pool,
             clock=clock,
             progress=self._progress,
@@ -79,6 +83,7 @@ class Triggers(TriggerChanges):
             options=self.options,
             log=log,
             disable=self._disable_after_error,
+            keep_pause=self._keep_pause,
         )
         activation = Activation(
             catalog=catalog,
@@ -109,6 +114,7 @@ class Triggers(TriggerChanges):
         self._close()
         stuck = self._running.stop_all(deadline)
         stuck += self._pool.stop(max(0.0, deadline - time.monotonic()))
+        self._limited.close()
         if stuck:
             logger.warning("could not be stopped: threads=%s", ", ".join(sorted(set(stuck))))
         return tuple(sorted(set(stuck)))
@@ -158,6 +164,7 @@ class Triggers(TriggerChanges):
 
         Raises:
             NotFoundError: no trigger has the path.
+            RequestQueueFullError: as many requests wait for the trigger as may.
             StoppedError: the trigger was stopped meanwhile.
         """
         running = self._routes.find(path)
@@ -234,3 +241,10 @@ class Triggers(TriggerChanges):
             running.trigger.database, running.trigger.name, True
         )
         self._running.disable_now(running, self._activation.idle(trigger, running.tally))
+
+    def _keep_pause(self, trigger: Trigger, reason: str) -> None:
+        """Note a pause in the catalog. On a worker; a pause that cannot be kept holds until the engine stops."""
+        try:
+            self._catalog.pause_trigger(trigger.database, trigger.name, reason)
+        except ProcengineError as error:
+            logger.warning("a pause is not kept: trigger=%s error=%s", trigger.name, error)

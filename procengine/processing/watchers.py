@@ -16,25 +16,31 @@ from procengine.processing.write_cursor import WriteCursor
 
 _Key = tuple[int, str | None]
 
+LOOKS_A_LIMIT = 16
+"""How often all triggers are looked at while the log grows by the limit: it is kept to a sixteenth."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watcher:
     """A write trigger as the flush thread sees it.
 
-    ``wake`` says that its cursor has something to do, ``overrun`` that more contents wait than are allowed;
+    ``wake`` says that its cursor has something to do, ``overrun`` that more of the log is kept for it than may be;
     both return at once.
     """
 
     cursor: WriteCursor
     wake: Callable[[], None]
     overrun: Callable[[], None]
-    lag_limit: int
 
 
 class Watchers:
     """The running write triggers, by database and table."""
 
-    def __init__(self) -> None:
+    def __init__(self, lag_limit_bytes: int) -> None:
+        self._lag_limit_bytes = lag_limit_bytes
+        # The flush thread's: the bytes of all contents offered, and from where on all cursors are looked at again.
+        self._log_bytes = 0
+        self._look_at_bytes = lag_limit_bytes
         # Taken by those who add and remove; the flush thread reads the mapping as it is.
         self._lock = threading.Lock()
         self._index: Mapping[_Key, tuple[Watcher, ...]] = MappingProxyType({})
@@ -58,6 +64,8 @@ class Watchers:
     def offer(self, contents: WalContents) -> None:
         """Note contents with each trigger that wants rows of them, and wake it. On the flush thread; never waits."""
         index = self._index
+        before = self._log_bytes
+        self._log_bytes += contents.size_bytes
         if not index:
             return
         wanted: dict[Watcher, int] = {}
@@ -66,10 +74,28 @@ class Watchers:
                 for watcher in index.get(key, ()):
                     wanted[watcher] = wanted.get(watcher, 0) + rows.row_count
         for watcher, row_count in wanted.items():
-            if watcher.cursor.note(contents, row_count) > watcher.lag_limit:
+            watcher.cursor.note(contents, row_count, before)
+            if self._is_too_far(watcher):
                 watcher.overrun()
             else:
                 watcher.wake()
+        if self._log_bytes >= self._look_at_bytes:
+            self._look_at_all(index)
+
+    def held_bytes(self, watcher: Watcher) -> int:
+        """Return how many bytes of the log are kept for a trigger."""
+        return watcher.cursor.held_bytes(self._log_bytes)
+
+    def _look_at_all(self, index: Mapping[_Key, tuple[Watcher, ...]]) -> None:
+        """Find the triggers for which the log is kept though nothing that they want is written any more."""
+        self._look_at_bytes = self._log_bytes + self._lag_limit_bytes // LOOKS_A_LIMIT
+        for watchers in index.values():
+            for watcher in watchers:
+                if self._is_too_far(watcher):
+                    watcher.overrun()
+
+    def _is_too_far(self, watcher: Watcher) -> bool:
+        return self.held_bytes(watcher) > self._lag_limit_bytes
 
 
 def _key(watcher: Watcher) -> _Key:

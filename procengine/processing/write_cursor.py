@@ -66,6 +66,8 @@ class WriteCursor:
         self._contents = 0
         self._rows = 0
         self._since_ns = 0
+        self._handled_bytes = 0
+        self._taken: WalContents | None = None
         self._taken_rows = 0
 
     @property
@@ -78,16 +80,24 @@ class WriteCursor:
         """How many contents wait, the one being handled among them."""
         return self._contents
 
-    def note(self, contents: WalContents, row_count: int) -> int:
-        """Remember that contents are wanted, with so many wanted rows; return how many contents wait."""
+    def note(self, contents: WalContents, row_count: int, log_bytes: int) -> None:
+        """Remember that contents are wanted, with so many wanted rows.
+
+        ``log_bytes`` is the length of the log before them, counted from wherever all cursors count.
+        """
         with self._lock:
             if self._position is None:
                 self._position = contents.sequence_number
                 self._since_ns = contents.persisted_ns
+                self._handled_bytes = log_bytes
             self._last = contents.sequence_number
             self._contents += 1
             self._rows += row_count
-            return self._contents
+
+    def held_bytes(self, log_bytes: int) -> int:
+        """Return how much of a log of a length is kept for this cursor: from its position to the end."""
+        with self._lock:
+            return 0 if self._position is None else log_bytes - self._handled_bytes
 
     def take(self) -> WriteEvent | None:
         """Return the next contents' wanted rows as an event, or None when nothing waits.
@@ -100,20 +110,23 @@ class WriteCursor:
             contents = self._read(position)
             rows = self.watch.rows(contents)
             if rows:
+                self._taken = contents
                 self._taken_rows = sum(one.row_count for one in rows)
                 self._since_ns = contents.persisted_ns
                 return self._event(contents, rows)
-            self._step()
+            self._step(contents)
         return None
 
     def done(self) -> None:
         """Go on behind the event taken last."""
+        taken = self._taken
         with self._lock:
-            if self._position is None:
+            self._taken = None
+            if self._position is None or taken is None:
                 return
             self._contents -= 1
             self._rows -= self._taken_rows
-        self._step()
+        self._step(taken)
 
     def lag(self) -> Lag:
         """Return how far the cursor is behind."""
@@ -129,8 +142,9 @@ class WriteCursor:
         with self._lock:
             self._forget()
 
-    def _step(self) -> None:
+    def _step(self, behind: WalContents) -> None:
         with self._lock:
+            self._handled_bytes += behind.size_bytes
             if self._position is None or self._position >= self._last:
                 self._forget()
             else:

@@ -64,7 +64,12 @@ def decode_contents(payload: bytes | memoryview) -> WalContents:
             starts.append(offset)
             offset += size + -size % _ALIGNMENT
         rows.append(_decode_rows(buffer, data, starts, sizes))
-    return WalContents(sequence_number=sequence_number, persisted_ns=persisted_ns, rows=tuple(rows))
+    return WalContents(
+        sequence_number=sequence_number,
+        persisted_ns=persisted_ns,
+        rows=tuple(rows),
+        size_bytes=len(data) - _CONTENTS.size,
+    )
 
 
 def _encode_meta(rows: TableRows) -> bytes:

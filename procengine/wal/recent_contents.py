@@ -14,7 +14,7 @@ class RecentContents:
     """
 
     def __init__(self, retained_bytes: int) -> None:
-        self._retained_bytes = retained_bytes
+        self.retained_bytes = retained_bytes
         self._held: dict[int, WalContents] = {}
         self._sizes: deque[tuple[int, int]] = deque()
         self._size_bytes = 0
@@ -29,7 +29,7 @@ class RecentContents:
         self._held[contents.sequence_number] = contents
         self._sizes.append((contents.sequence_number, size_bytes))
         self._size_bytes += size_bytes
-        while self._size_bytes > self._retained_bytes and len(self._sizes) > 1:
+        while self._size_bytes > self.retained_bytes and len(self._sizes) > 1:
             sequence_number, size = self._sizes.popleft()
             self._size_bytes -= size
             del self._held[sequence_number]

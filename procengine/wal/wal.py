@@ -106,6 +106,11 @@ class Wal:
         """The sequence number of the newest durable flush, 0 before the first."""
         return self._last_sequence_number
 
+    @property
+    def reach_bytes(self) -> int | None:
+        """How many bytes of the newest contents can be read: those kept in memory, or, with a folder, all (None)."""
+        return self._recent.retained_bytes if self._segments is None else None
+
     def statistics(self) -> WalStatistics:
         """Return what the log holds at this moment."""
         return WalStatistics(
@@ -267,7 +272,10 @@ class Wal:
             group[0].rows if len(group) == 1 else tuple(one for pending in group for one in pending.rows)
         )
         contents = WalContents(
-            sequence_number=self._last_sequence_number + 1, persisted_ns=self._clock.now_ns(), rows=rows
+            sequence_number=self._last_sequence_number + 1,
+            persisted_ns=self._clock.now_ns(),
+            rows=rows,
+            size_bytes=sum(pending.size_bytes for pending in group),
         )
         try:
             size = self._persist(contents, group)

@@ -7,6 +7,7 @@ import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from hypothesis import strategies as st
 
 from procengine.catalog import Catalog, catalog_files
 from procengine.catalog.catalog_files import CHECKPOINT_FORMAT
-from procengine.catalog.event_codec import decode_state, encode_state
+from procengine.catalog.event_codec import decode_commit, decode_state, encode_commit, encode_state
 from procengine.catalog.event_log import LOG_FORMAT
 from procengine.catalog.state import CatalogState
 from procengine.clock import VirtualClock
 from procengine.errors import CorruptFileError, DataFormatError, ProcengineError, StorageError
+from procengine.model.catalog_event import TriggerCreated
 from procengine.model.column import Column, ColumnType
 from procengine.model.framing import FileFormat, Record, decode_records
+from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import ErrorBehavior, Trigger
 
 USAGE = Column("usage", ColumnType.FLOAT)
@@ -62,7 +65,8 @@ def fill(catalog: Catalog) -> list[CatalogState]:
                 disabled=True,
             )
         ),
-        lambda: catalog.replace_trigger(trigger("b")),
+        lambda: catalog.replace_trigger(replace(trigger("b"), limits=RunLimits(wall_ns=5, runs=2))),
+        lambda: catalog.pause_trigger("home", "b", "it was too far behind"),
         lambda: catalog.set_trigger_disabled("home", "a", True),
         lambda: catalog.delete_trigger("home", "b", force=True),
         lambda: catalog.create_last_cache("home", "cpu", count=3, ttl_seconds=60),
@@ -108,6 +112,32 @@ def test_catalog_reopens_as_it_was(tmp_path: Path) -> None:
     assert again.create_trigger(trigger("new")).trigger_id == 3
     assert again.create_last_cache("home", "cpu", name="new").cache_id == 5
     again.close()
+
+
+def test_a_trigger_that_an_older_version_wrote_is_read() -> None:
+    """What has neither limits nor a pause is stored as it was before there were any, and so read."""
+    commit = encode_commit(1, [TriggerCreated(database_id=1, trigger=trigger("a"))])
+    assert b"limits" not in commit
+    assert b"pause_reason" not in commit
+    assert decode_commit(commit) == (1, [TriggerCreated(database_id=1, trigger=trigger("a"))])
+
+
+def test_a_pause_ends_with_enable_disable_and_replace(tmp_path: Path) -> None:
+    """A pause is for good until then; its first reason holds, and a disabled trigger is not paused."""
+    catalog = opened(tmp_path)
+    catalog.create_database("home")
+    catalog.create_trigger(trigger("a"))
+    for end in (
+        lambda: catalog.set_trigger_disabled("home", "a", False),
+        lambda: catalog.replace_trigger(trigger("a")),
+        lambda: catalog.set_trigger_disabled("home", "a", True),
+    ):
+        catalog.pause_trigger("home", "a", "first")
+        assert catalog.pause_trigger("home", "a", "second").pause_reason == "first"
+        end()
+        assert catalog.database("home").triggers["a"].pause_reason is None
+    assert catalog.pause_trigger("home", "a", "first").pause_reason is None
+    catalog.close()
 
 
 def test_state_round_trips_through_a_checkpoint(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CASES = [
     ("%%plugin new --trigger ", {"table:", "all_tables", "cron:", "every:", "request:", "table:home"}),
     ("%%plugin new --database ho", {"house"}),
     ("%%plugin new --error-behavior re", {"retry"}),
+    ("%%plugin new --limit ", {"wall=", "cpu=", "memory=", "runs="}),
     ("%fire ho", {"hot_rooms"}),
     ("%fire hot_rooms --dr", {"--dry-run"}),
     ("%%fire hot_rooms --precision m", {"ms"}),

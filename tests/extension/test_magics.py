@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from procengine_jupyter import pieces
+from procengine_jupyter.render.run_card import RunCard
 
 from procengine.model.run import RunOutcome
 from tests.extension.conftest import HOT_ROOMS, Notebook
@@ -566,3 +567,30 @@ def test_line_numbers_of_later_pieces_count_from_the_start(
     notebook.run("%write lines house")
 
     assert "rejected line 50, column" in notebook.shown[-1]
+
+
+def test_limits_are_said_in_a_plugin_cell(notebook: Notebook) -> None:
+    """--limit sets a trigger's limits, says that a server has none, and a run past one shows which."""
+    body = "def process_writes(a, b, args=None):\n    while True: pass"
+    cell = f"%%plugin loop --trigger table:home --database house{{}}\n{body}"
+    card = notebook.run(cell.format(" --limit wall=50ms --limit memory=1TB")).plain()
+    assert "note (run-limits): a server does not know limits on runs" in card
+    assert str(notebook.engine.triggers.get("house", "loop").limits) == "wall=50ms memory=1 TB"
+    notebook.run("%%write house\nhome,room=Attic temp=21")
+    assert notebook.engine.wait_idle(20)
+    [run] = notebook.engine.triggers.runs
+    text = RunCard(run).plain()
+    assert "past a limit, cancelled" in text
+    assert "memory grew by" in text
+    assert "RunLimitExceeded: wall time limit of 50ms exceeded: the run went on for" in text
+    changed = notebook.run(cell.format(" --limit runs=3")).plain()
+    assert "changed (limits runs=3)" in changed
+    assert "changed (no limits)" in notebook.run(cell.format("")).plain()
+    listed = notebook.run("%procengine triggers") or notebook.shown[-1]
+    assert "past a limit" in str(listed)
+
+
+def test_a_limit_that_cannot_be_read_is_refused(notebook: Notebook) -> None:
+    """The answer names the value and what is accepted."""
+    told = notebook.fails("%%plugin loop --trigger table:home --database house --limit wall=soon\nx = 1")
+    assert "cannot read 'wall=soon' as a limit" in told

@@ -23,6 +23,9 @@ from procengine.processing.triggers import Triggers
 TIMEOUT = 10.0
 """Seconds that a test waits at most for what must happen."""
 
+SIZE_BYTES = 100
+"""What each flush takes in the log in memory."""
+
 Plugin = Callable[[Trigger, Event, CancelToken], object]
 
 
@@ -134,7 +137,9 @@ class MemoryLog:
         """Keep rows as the next contents."""
         with self._lock:
             number = len(self.kept) + 1
-            contents = WalContents(sequence_number=number, persisted_ns=now_ns, rows=rows)
+            contents = WalContents(
+                sequence_number=number, persisted_ns=now_ns, rows=rows, size_bytes=SIZE_BYTES
+            )
             self.kept[number] = contents
         return contents
 

@@ -84,9 +84,9 @@ def test_an_empty_tally_has_no_percentiles() -> None:
 
 @pytest.mark.parametrize("outcome", RunOutcome)
 def test_a_tally_keeps_how_the_last_run_ended(outcome: RunOutcome) -> None:
-    """Each outcome of the last run is kept as it is; only an error counts as failing."""
+    """Each outcome of the last run is kept as it is; only an error, or an exceeded limit, counts as failing."""
     tally = RunTally()
     tally.count(replace(a_run(1), outcome=outcome))
     reading = tally.read()
     assert reading.last_outcome is outcome
-    assert reading.failing is (outcome is RunOutcome.ERROR)
+    assert reading.failing is (outcome in {RunOutcome.ERROR, RunOutcome.LIMIT_EXCEEDED})

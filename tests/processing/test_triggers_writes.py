@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import Trigger
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event, WriteEvent
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import Lag, TriggerState
-from tests.processing.doubles import TIMEOUT, Bench
+from tests.processing.doubles import SIZE_BYTES, TIMEOUT, Bench
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_an_asynchronous_trigger_runs_flushes_side_by_side(bench: Bench) -> None
 
 def test_the_async_concurrency_limit_holds() -> None:
     """With a limit of 2 two calls overlap and never more, and all flushes are handled."""
-    with Bench(options=TriggerOptions(async_concurrency_limit=2)) as bench:
+    with Bench(options=TriggerOptions(limits=RunLimits(runs=2))) as bench:
         pair = threading.Barrier(2)
         inside: set[int] = set()
         counts: list[int] = []
@@ -175,7 +176,9 @@ def test_a_trigger_that_the_log_left_behind_is_paused(bench: Bench) -> None:
     statistics = bench.triggers.statistics("db", "t")
     reason = "the write-ahead log no longer holds what it has yet to handle: contents 2 are gone"
     assert (statistics.state, statistics.reason) == (TriggerState.PAUSED, reason)
-    assert bench.logged("t") == [f"trigger paused: {reason}; enable it to go on with what comes then"]
+    assert bench.logged("t") == [
+        f"trigger paused: {reason}, 2 rows that waited are passed over; enable it to go on with what comes then"
+    ]
     bench.log.kept[2] = gone
     bench.triggers.enable("db", "t")
     bench.write(bench.rows("a"))
@@ -186,7 +189,7 @@ def test_a_trigger_that_the_log_left_behind_is_paused(bench: Bench) -> None:
 
 def test_a_trigger_that_lags_too_far_is_paused() -> None:
     """Past the lag limit a stuck trigger is paused, so that the log need not be kept for it for ever."""
-    with Bench(options=TriggerOptions(lag_limit=10)) as bench:
+    with Bench(options=TriggerOptions(lag_limit_bytes=10 * SIZE_BYTES)) as bench:
         recorder = Recorder()
         recorder.gate.clear()
         bench.triggers.create("db", "t", bench.plugin(recorder, "r"), "all_tables")
@@ -198,7 +201,7 @@ def test_a_trigger_that_lags_too_far_is_paused() -> None:
         statistics = bench.triggers.statistics("db", "t")
         assert (statistics.state, statistics.reason) == (
             TriggerState.PAUSED,
-            "more than 10 writes wait for it",
+            "it was so far behind that more than 1 kB of the write-ahead log were kept for it",
         )
         assert (recorder.sequence_numbers, bench.triggers.oldest_needed) == ([1], None)
 

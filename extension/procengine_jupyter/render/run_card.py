@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from procengine.model.byte_size import format_bytes
 from procengine.model.run import CacheChange, CauseKind, LogEntry, LogLevel, Response, Run, RunOutcome
 from procengine.model.trigger import TriggerKind
 from procengine_jupyter.render.markup import Html, element, join, rows
@@ -21,6 +22,7 @@ _OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
     RunOutcome.ERROR: ("error", "bad"),
     RunOutcome.WRITE_ERROR: ("wrote nothing: lines were rejected", "bad"),
     RunOutcome.CANCELLED: ("cancelled", "warn"),
+    RunOutcome.LIMIT_EXCEEDED: ("past a limit, cancelled", "bad"),
 }
 
 _LEVEL_TONES = {LogLevel.INFO: "", LogLevel.WARN: "warn", LogLevel.ERROR: "bad"}
@@ -115,6 +117,8 @@ def measures(run: Run) -> str:
         facts.append(f"{count(run.rows_in, 'row')} in")
     if run.query_count:
         facts.append(count(run.query_count, "query", "queries"))
+    if run.peak_memory_bytes is not None:
+        facts.append(f"memory grew by {format_bytes(run.peak_memory_bytes)}")
     if run.attempt > 1:
         facts.append(f"attempt {run.attempt}")
     if run.queue_wait_ns >= 100_000_000:
@@ -259,6 +263,8 @@ def failure_text(run: Run, cell_names: Mapping[str, str]) -> str:
     if failure is None:
         return ""
     text = failure.traceback_text.rstrip() or failure.message
+    if run.outcome is RunOutcome.LIMIT_EXCEEDED:  # the traceback ends with the interrupt alone
+        text = f"{failure.message}\n{text}"
     for filename, name in cell_names.items():
         text = text.replace(f'File "{filename}", line', f"{name}, line")
     return text

@@ -19,6 +19,7 @@ LAST_RUNS: Mapping[RunOutcome, tuple[str, str]] = {
     RunOutcome.ERROR: ("failed", "bad"),
     RunOutcome.WRITE_ERROR: ("lines rejected", "bad"),
     RunOutcome.CANCELLED: ("cancelled", "warn"),
+    RunOutcome.LIMIT_EXCEEDED: ("past a limit", "bad"),
 }
 """What the last run is called by its outcome, and the tone of that."""
 
@@ -50,6 +51,8 @@ class TriggerLine:
             facts.append("asynchronous")
         if self.trigger.error_behavior is not ErrorBehavior.LOG:
             facts.append(f"on error {self.trigger.error_behavior.value}")
+        if str(self.trigger.limits):
+            facts.append(f"limits {self.trigger.limits}")
         return ", ".join(facts)
 
     @property

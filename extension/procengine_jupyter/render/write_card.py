@@ -76,7 +76,7 @@ class WriteCard(View):
         return " · ".join(facts)
 
     def _tone(self) -> str:
-        if any(run.outcome in {RunOutcome.ERROR, RunOutcome.WRITE_ERROR} for run in self.runs):
+        if any(run.outcome.is_failure or run.outcome is RunOutcome.WRITE_ERROR for run in self.runs):
             return "bad"
         return "warn" if self.result.errors else "good"
 
