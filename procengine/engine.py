@@ -234,6 +234,8 @@ class Engine:
             clock=self.clock,
             options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
             log_size=self.config.query_log_size,
+            last_caches=self.last_caches,
+            distinct_caches=self.distinct_caches,
         )
         started.callback(self.query_executor.close)
 

@@ -7,7 +7,7 @@ import re
 _ONE_TABLE = re.compile(
     r"""
     \s* SELECT \b (?: (?! \b(?:FROM|SELECT|UNNEST|RANGE|GENERATE_SERIES)\b | -- | /\* ). )*
-    (?: \b FROM \s+ (?: "[^"]*" | [\w.]+ ) \s*
+    (?: \b FROM \s+ (?: "[^"]*" | (?:last|distinct)_cache \( [^()]* \) | [\w.]+ ) \s*
         (?: (?: WHERE | GROUP | HAVING | ORDER | LIMIT ) \b (?: (?! \b(?:FROM|SELECT|JOIN|UNION)\b | -- | /\* ). )* )?
     )? ;? \s*
     """,

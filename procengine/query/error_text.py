@@ -40,6 +40,11 @@ def clean_message(text: str) -> str:
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
+def planning_error(text: str) -> QueryError:
+    """Return the error for a text that cannot be planned, in one line even where it quotes several."""
+    return QueryError(clean_message(f"Error during planning: {text}"))
+
+
 def missing_parameter(placeholder: str) -> str:
     """Return the text for a placeholder (with its ``$``) that no parameter names.
 

@@ -18,6 +18,8 @@ import pyarrow as pa
 from procengine.clock import Clock
 from procengine.errors import DatabaseNotFoundError, StoppedError
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.query.cache_functions import CacheFunction
+from procengine.query.cached_rows import CacheHolder, NoCaches
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.parameters import bind
 from procengine.query.query_log import LOG_SIZE, LoggedQuery, Queries, QueryLog
@@ -37,7 +39,8 @@ class QueryExecutor:
 
     ``view`` returns the rows of a table, by its id, at one instant. ``system_tables`` are those of the schema
     ``system``; those of ``internal_only`` are seen by queries against ``_internal`` alone; ``queries`` is added.
-    ``log_size`` is how many queries that table keeps. DataFusion is imported by the first query.
+    ``log_size`` is how many queries that table keeps. ``last_caches`` and ``distinct_caches`` are what the functions
+    of these names find. DataFusion is imported by the first query.
     """
 
     def __init__(
@@ -49,11 +52,17 @@ class QueryExecutor:
         clock: Clock,
         options: SessionOptions | None = None,
         log_size: int = LOG_SIZE,
+        last_caches: CacheHolder | None = None,
+        distinct_caches: CacheHolder | None = None,
     ) -> None:
         self._catalog = catalog
         self._view = view
         self._clock = clock
         self._options = options or SessionOptions()
+        self._caches = {
+            CacheFunction.LAST: last_caches or NoCaches(),
+            CacheFunction.DISTINCT: distinct_caches or NoCaches(),
+        }
         self._log = QueryLog(log_size)
         tables = [*system_tables, Queries(self._log)]
         self._internal_tables = {table.name: table for table in tables}
@@ -149,5 +158,5 @@ class QueryExecutor:
             if self._closed:
                 raise StoppedError("the query executor is closed")
             if self._pool is None:
-                self._pool = SessionPool(self._options, self._view)
+                self._pool = SessionPool(self._options, self._view, self._caches)
             return self._pool

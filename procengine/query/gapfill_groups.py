@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from procengine.errors import QueryError
+from procengine.query.error_text import planning_error
 from procengine.query.sql_calls import Call, find_calls, split_at_commas
 from procengine.query.sql_columns import is_column
 from procengine.query.sql_select import Select, Span
@@ -45,7 +45,7 @@ def read_groups(tokens: Sequence[Token], select: Select, known: Collection[str])
             if start <= call.first < end:
                 calls.append((number, call))
                 if (call.first, call.end) != (start, end):
-                    raise _error(
+                    raise planning_error(
                         "DATE_BIN_GAPFILL must be a top-level expression in the GROUP BY clause when gap filling. "
                         "It cannot be part of another expression or cast"
                     )
@@ -53,12 +53,12 @@ def read_groups(tokens: Sequence[Token], select: Select, known: Collection[str])
         name = next(
             call.name for call in find_calls(tokens, GAPFILL_FUNCTIONS) if call.first > select.first
         )
-        raise _error(f"{name} may only be used as a GROUP BY expression")
+        raise planning_error(f"{name} may only be used as a GROUP BY expression")
     if len(calls) > 1:
-        raise _error("DATE_BIN_GAPFILL specified more than once")
+        raise planning_error("DATE_BIN_GAPFILL specified more than once")
     number, call = calls[0]
     if len(call.arguments) not in (2, 3):
-        raise _error(f"DATE_BIN_GAPFILL expects 2 or 3 arguments, got {len(call.arguments)}")
+        raise planning_error(f"DATE_BIN_GAPFILL expects 2 or 3 arguments, got {len(call.arguments)}")
     return Groups(spans=spans, gapfill=number, call=call)
 
 
@@ -70,7 +70,7 @@ def time_column(tokens: Sequence[Token], span: Span) -> Span:
         start, end = call.arguments[0]
     cast = next((n for n in range(start, end) if tokens[n].text == "::"), end)
     if not is_column(tokens[start:cast]):
-        raise _error("DATE_BIN_GAPFILL requires a column as the source argument")
+        raise planning_error("DATE_BIN_GAPFILL requires a column as the source argument")
     return start, cast
 
 
@@ -91,7 +91,3 @@ def _resolved(tokens: Sequence[Token], select: Select, entry: Span, known: Colle
             if item.alias == token.name:
                 return item.expression
     return entry
-
-
-def _error(text: str) -> QueryError:
-    return QueryError(f"Error during planning: {text}")

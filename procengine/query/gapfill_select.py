@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from procengine.errors import QueryError
+from procengine.query.error_text import planning_error
 from procengine.query.gapfill_groups import GAPFILL_FUNCTIONS, read_groups, time_column
 from procengine.query.gapfill_rows import Fill
 from procengine.query.selector_functions import SELECTORS
@@ -152,12 +153,16 @@ class _Reader:
             if not in_list and any(start <= call.first < end for start, end in self._order_spans()):
                 continue
             if not in_list or "HAVING" in self._select.clauses:
-                raise _error(f"{call.name} may only be used in the SELECT list of a gap-filling query")
+                raise planning_error(
+                    f"{call.name} may only be used in the SELECT list of a gap-filling query"
+                )
             if len(call.arguments) != 1:
-                raise _error(f"{call.name} expects 1 argument, got {len(call.arguments)}")
+                raise planning_error(f"{call.name} expects 1 argument, got {len(call.arguments)}")
             name = self._columns.get(normal_text(self._tokens[slice(*call.arguments[0])]))
             if name not in self._aggregates:
-                raise _error(f"{call.name} must be called on an aggregate column in a gap-filling query")
+                raise planning_error(
+                    f"{call.name} must be called on an aggregate column in a gap-filling query"
+                )
             if name in filled:
                 raise QueryError(
                     "This feature is not implemented: multiple fill strategies for the same column"
@@ -248,7 +253,3 @@ class _Reader:
                 text = self._edits.source(*span) if as_it_stands else columns.text(span, keep)
                 tail += f" {_WORDS.get(word, word)} {text}"
         return tail
-
-
-def _error(text: str) -> QueryError:
-    return QueryError(f"Error during planning: {text}")

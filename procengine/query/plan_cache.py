@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from procengine.query.called_caches import WantedCall
 from procengine.query.row_choice import RowChoice
 from procengine.query.scan_conditions import Condition
 
@@ -26,13 +27,16 @@ class KnownText:
     """What is known of a text, whatever its parameters will be.
 
     ``replaced`` is the text with DataFusion's functions only. Once a plan was ``looked`` at, ``conditions`` is what
-    that asks of each table's rows, None where it cannot be made without parameters; ``choice`` is there when the
-    text only chooses rows.
+    that asks of each table's rows, None where it cannot be made without parameters. ``unread`` are tables that the
+    text mentions and the plan does not scan. ``calls`` is what it asks of the caches that the text calls, in the
+    order of the calls. ``choice`` is there when the text only chooses rows.
     """
 
     replaced: str
     looked: bool = False
     conditions: Mapping[str, Condition] | None = None
+    unread: frozenset[str] = frozenset()
+    calls: tuple[WantedCall, ...] = ()
     choice: RowChoice | None = None
 
 

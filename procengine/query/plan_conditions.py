@@ -6,21 +6,23 @@ brought literals to the column's type. Parameters without a value stand in it as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from procengine.model.column import TIME
-from procengine.model.table_schema import TableSchema
 from procengine.query.live_catalog import CATALOG, DEFAULT_SCHEMA
 from procengine.query.scan_conditions import (
     UNREAD,
     AllOf,
     AnyOf,
     Condition,
+    KeyCondition,
+    KeyType,
     Parameter,
-    TagCondition,
     TimeCondition,
 )
 
@@ -30,22 +32,25 @@ _DAY_NS = 24 * 3600 * 1_000_000_000
 Aliases = Mapping[str, Any]
 
 
-def read_conditions(plan: Any, schemas: Mapping[str, TableSchema]) -> dict[str, Condition]:
-    """Return what a plan asks of each table's rows; of a table scanned more than once, what any scan asks.
+@dataclass(frozen=True, slots=True)
+class WantedRows:
+    """What a plan reads of a table: rows, and the columns of which anything is asked; None for all columns."""
 
-    ``schemas`` are those of the tables that matter; others are left out of the answer.
-    """
-    found: dict[str, list[Condition]] = {}
-    scans = 0
-    for name, filters, aliases in _scans(plan, (), {}):
-        scans += 1
-        if name is not None and name in schemas:
-            reader = _Reader(frozenset(schemas[name].series_key), aliases)
-            found.setdefault(name, []).append(AllOf(tuple(reader.read(one) for one in filters)))
-    # Plans of subqueries that stayed inside expressions are not inputs, and so were not visited.
-    if plan.display_indent().count("TableScan: ") != scans:
-        return {}
-    return {name: AnyOf(tuple(conditions)) for name, conditions in found.items()}
+    condition: Condition
+    columns: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """One scan in a plan, the filters that stand above it alone, and what names in these mean."""
+
+    columns: frozenset[str] | None
+    filters: tuple[Any, ...]
+    aliases: Aliases
+
+    def wanted(self, keys: Mapping[str, KeyType]) -> WantedRows:
+        reader = _Reader(keys, self.aliases)
+        return WantedRows(AllOf(tuple(reader.read(one) for one in self.filters)), self.columns)
 
 
 def scanned_table(scan: Any) -> str | None:
@@ -55,14 +60,52 @@ def scanned_table(scan: Any) -> str | None:
     return name if ours else None
 
 
-def _scans(
-    plan: Any, filters: tuple[Any, ...], aliases: Aliases
-) -> Iterator[tuple[str | None, tuple[Any, ...], Aliases]]:
-    """Yield each scan's table, the filters that stand above it alone, and what names in these mean."""
+def read_wanted(plan: Any, keys: Mapping[str, Mapping[str, KeyType]]) -> dict[str, WantedRows]:
+    """Return what a plan asks of each table; of a table scanned more than once, what any scan asks.
+
+    ``keys`` names the tables that matter, and of each the columns by which rows are found, with the type of their
+    values. A table is left out of the answer when the plan does not scan it, or where that cannot be told.
+    """
+    found: dict[str, list[_Scan]] = {name: [] for name in keys}
+    for name, scan in _scans(plan, (), {}):
+        if name is not None and name in found:
+            found[name].append(scan)
+    # Plans of subqueries that stayed inside expressions are not inputs, and so were not visited.
+    text = plan.display_indent()
+    return {
+        name: _any([scan.wanted(keys[name]) for scan in scans])
+        for name, scans in found.items()
+        if scans and len(scans) == _scan_count(text, name)
+    }
+
+
+def unread(plan: Any, names: Iterable[str]) -> frozenset[str]:
+    """Return which of some tables a plan does not scan, nor a subquery in it."""
+    text = plan.display_indent()
+    return frozenset(name for name in names if not _scan_count(text, name))
+
+
+def _any(wanted: list[WantedRows]) -> WantedRows:
+    columns: frozenset[str] | None = frozenset()
+    for one in wanted:
+        columns = None if columns is None or one.columns is None else columns | one.columns
+    return WantedRows(AnyOf(tuple(one.condition for one in wanted)), columns)
+
+
+def _scan_count(text: str, name: str) -> int:
+    """Return how often a plan's text names a table as scanned; too many where another's name begins or ends alike."""
+    scan = re.compile(rf"\s*TableScan: (?:.*\.)?{re.escape(name)}(?:[ ,].*)?")
+    return sum(scan.fullmatch(line) is not None for line in text.splitlines())
+
+
+def _scans(plan: Any, filters: tuple[Any, ...], aliases: Aliases) -> Iterator[tuple[str | None, _Scan]]:
+    """Yield each scan with its table's name."""
     variant = plan.to_variant()
     match type(variant).__name__:
         case "TableScan":
-            yield scanned_table(variant), (*filters, *variant.filters()), aliases
+            projection = variant.projection()
+            columns = None if projection is None else frozenset(name for _, name in projection)
+            yield scanned_table(variant), _Scan(columns, (*filters, *variant.filters()), aliases)
             return
         case "Filter" if not aliases:
             filters = (*filters, variant.predicate())
@@ -83,8 +126,8 @@ def _aliases(projections: list[Any]) -> Aliases:
 class _Reader:
     """Reads the filters of one scan."""
 
-    def __init__(self, tags: frozenset[str], aliases: Aliases) -> None:
-        self._tags = tags
+    def __init__(self, keys: Mapping[str, KeyType], aliases: Aliases) -> None:
+        self._keys = keys
         self._aliases = aliases
 
     def read(self, expression: Any) -> Condition:
@@ -94,6 +137,10 @@ class _Reader:
                 return self._operator(expression.to_variant())
             case "InList":
                 return self._list(expression.to_variant())
+            case "Column":
+                return self._truth(expression, True)
+            case "Not":
+                return self._truth(expression.to_variant().expr(), False)
         return UNREAD
 
     def _operator(self, variant: Any) -> Condition:
@@ -109,18 +156,28 @@ class _Reader:
         if column == TIME:
             instant = self._instant(right)
             return UNREAD if instant is None else TimeCondition(operator, instant)
-        if column in self._tags and column is not None and operator == "=":
-            value = self._text(right)
-            return UNREAD if value is None else TagCondition(column, (value,))
-        return UNREAD
+        return self._key(column, [right]) if operator == "=" else UNREAD
 
     def _list(self, variant: Any) -> Condition:
-        column = self._column(variant.expr())
-        if variant.negated() or column is None or column not in self._tags:
+        if variant.negated():
             return UNREAD
-        values = [self._text(one) for one in variant.list()]
-        known = tuple(value for value in values if value is not None)
-        return UNREAD if len(known) < len(values) else TagCondition(column, known)
+        return self._key(self._column(variant.expr()), variant.list())
+
+    def _truth(self, expression: Any, value: bool) -> Condition:
+        """Return what a column of booleans asks that stands for itself, or behind NOT."""
+        column = self._column(expression)
+        if column is None or self._keys.get(column) is not bool:
+            return UNREAD
+        return KeyCondition(column, (value,), bool)
+
+    def _key(self, column: str | None, values: Sequence[Any]) -> Condition:
+        """Return that a column has one of some values."""
+        key_type = None if column is None else self._keys.get(column)
+        if column is None or key_type is None:
+            return UNREAD
+        known = [self._value(one, key_type) for one in values]
+        wanted = tuple(one for one in known if one is not None)
+        return UNREAD if len(wanted) < len(known) else KeyCondition(column, wanted, key_type)
 
     def _resolved(self, expression: Any) -> Any:
         """Return what an alias stands for."""
@@ -132,11 +189,11 @@ class _Reader:
         expression = self._resolved(expression)
         return expression.to_variant().name() if expression.variant_name() == "Column" else None
 
-    def _text(self, expression: Any) -> str | Parameter | None:
+    def _value(self, expression: Any, key_type: KeyType) -> str | int | Parameter | None:
         match expression.variant_name():
             case "Literal":
-                text = expression.python_value().as_py()
-                return text if isinstance(text, str) else None
+                value = expression.python_value().as_py()
+                return value if type(value) is key_type else None
             case "Placeholder":
                 return Parameter(expression.to_variant().id().removeprefix("$"))
         return None

@@ -51,7 +51,7 @@ class RowChoice:
             return None
         view = rows
         if not bounds.everything:
-            view = rows.prune(bounds.min_ns, bounds.max_ns, bounds.tag_equals)
+            view = rows.prune(bounds.min_ns, bounds.max_ns, bounds.key_equals)
         if view.files:
             return None
         batches = without_duplicates(view.batches(), view.overlaps, self.table_schema.series_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from procengine.query.stored_rows import StoredFile
 
@@ -13,20 +14,20 @@ MAX_TIME_NS = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBounds:
-    """A closed range of time (nanoseconds UTC), and the values that tags may have.
+    """A closed range of time (nanoseconds UTC), and the values that tags, or a cache's key columns, may have.
 
     ``exact`` tells that all rows within are wanted; without it some may not be.
     """
 
     min_ns: int = MIN_TIME_NS
     max_ns: int = MAX_TIME_NS
-    tag_equals: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    key_equals: Mapping[str, frozenset[Any]] = field(default_factory=dict)
     exact: bool = True
 
     @property
     def everything(self) -> bool:
         """Whether all rows are wanted."""
-        return self.min_ns == MIN_TIME_NS and self.max_ns == MAX_TIME_NS and not self.tag_equals
+        return self.min_ns == MIN_TIME_NS and self.max_ns == MAX_TIME_NS and not self.key_equals
 
     def admits(self, file: StoredFile) -> bool:
         """Tell whether a file can hold wanted rows."""
@@ -35,33 +36,33 @@ class ScanBounds:
     def __and__(self, other: ScanBounds) -> ScanBounds:
         """Return what both want."""
         exact = self.exact and other.exact
-        tags = dict(self.tag_equals)
-        for name, values in other.tag_equals.items():
-            tags[name] = tags[name] & values if name in tags else values
+        keys = dict(self.key_equals)
+        for name, values in other.key_equals.items():
+            keys[name] = keys[name] & values if name in keys else values
         return ScanBounds(
             min_ns=max(self.min_ns, other.min_ns),
             max_ns=min(self.max_ns, other.max_ns),
-            tag_equals=tags,
+            key_equals=keys,
             exact=exact,
         )
 
     def __or__(self, other: ScanBounds) -> ScanBounds:
         """Return bounds that hold what either wants."""
-        shared = self.tag_equals.keys() & other.tag_equals.keys()
+        shared = self.key_equals.keys() & other.key_equals.keys()
         return ScanBounds(
             min_ns=min(self.min_ns, other.min_ns),
             max_ns=max(self.max_ns, other.max_ns),
-            tag_equals={name: self.tag_equals[name] | other.tag_equals[name] for name in shared},
-            exact=self.exact and other.exact and self._differs_in_one_tag(other),
+            key_equals={name: self.key_equals[name] | other.key_equals[name] for name in shared},
+            exact=self.exact and other.exact and self._differs_in_one_key(other),
         )
 
-    def _differs_in_one_tag(self, other: ScanBounds) -> bool:
-        """Tell whether what holds both holds nothing else: all is alike but for the values of one tag."""
+    def _differs_in_one_key(self, other: ScanBounds) -> bool:
+        """Tell whether what holds both holds nothing else: all is alike but for the values of one key."""
         if (self.min_ns, self.max_ns) != (other.min_ns, other.max_ns):
             return False
-        if self.tag_equals.keys() != other.tag_equals.keys():
+        if self.key_equals.keys() != other.key_equals.keys():
             return False
-        return sum(values != other.tag_equals[name] for name, values in self.tag_equals.items()) <= 1
+        return sum(values != other.key_equals[name] for name, values in self.key_equals.items()) <= 1
 
 
 EVERYTHING = ScanBounds()

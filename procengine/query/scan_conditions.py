@@ -1,8 +1,9 @@
 """What does a statement ask of the rows of a table, whatever its parameters will be?
 
-Conditions compare the time, or a tag, with constants and parameters. Given the parameters they become `ScanBounds`;
-so a text is looked at once, and each run of it only pays for filling them in. What a condition does not express
-bounds nothing: bounds may be too wide, never too narrow, and say of themselves whether they are exact.
+Conditions compare the time, or a column by which rows are found, with constants and parameters. Given the parameters
+they become `ScanBounds`; so a text is looked at once, and each run of it only pays for filling them in. What a
+condition does not express bounds nothing: bounds may be too wide, never too narrow, and say of themselves whether
+they are exact.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ import pyarrow as pa
 from procengine.query.scan_bounds import EVERYTHING, MAX_TIME_NS, MIN_TIME_NS, PERHAPS_ANY, ScanBounds
 
 Parameters = Mapping[str, pa.Scalar]
+
+Key = str | int
+"""A value of a column by which rows are found: tags and strings, integers, booleans."""
+
+KeyType = type[str] | type[int] | type[bool]
 
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?", re.ASCII
@@ -44,11 +50,11 @@ class Parameter:
         instant_ns = parse_instant(text) if isinstance(text, str) else None
         return None if instant_ns is None else instant_ns + self.offset_ns
 
-    def text(self, parameters: Parameters) -> str | None:
-        """Return the text that it stands for, None if it is none."""
-        value = parameters.get(self.name)
-        text = None if value is None else value.as_py()
-        return text if isinstance(text, str) else None
+    def value(self, parameters: Parameters, key_type: KeyType) -> Key | None:
+        """Return the value that it stands for, None if it has another type: that is compared by other rules."""
+        scalar = parameters.get(self.name)
+        value = None if scalar is None else scalar.as_py()
+        return value if type(value) is key_type else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,21 @@ class TimeCondition:
 
 
 @dataclass(frozen=True, slots=True)
-class TagCondition:
-    """A tag has one of some values."""
+class KeyCondition:
+    """A column by which rows are found has one of some values; ``key_type`` is the type of the column's values."""
 
-    tag: str
-    values: tuple[str | Parameter, ...]
+    column: str
+    values: tuple[Key | Parameter, ...]
+    key_type: KeyType
 
     def bounds(self, parameters: Parameters) -> ScanBounds:
         """Return the rows that it wants."""
-        texts = [one if isinstance(one, str) else one.text(parameters) for one in self.values]
-        wanted = frozenset(text for text in texts if text is not None)
-        return PERHAPS_ANY if None in texts else ScanBounds(tag_equals={self.tag: wanted})
+        values = [
+            one.value(parameters, self.key_type) if isinstance(one, Parameter) else one
+            for one in self.values
+        ]
+        wanted = frozenset(value for value in values if value is not None)
+        return PERHAPS_ANY if None in values else ScanBounds(key_equals={self.column: wanted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ class Unread:
         return PERHAPS_ANY
 
 
-Condition = TimeCondition | TagCondition | AllOf | AnyOf | Unread
+Condition = TimeCondition | KeyCondition | AllOf | AnyOf | Unread
 
 UNREAD = Unread()
 
@@ -133,7 +143,7 @@ def parameter_names(condition: Condition) -> Iterator[str]:
     match condition:
         case TimeCondition(instant=Parameter() as one):
             yield one.name
-        case TagCondition():
+        case KeyCondition():
             yield from (one.name for one in condition.values if isinstance(one, Parameter))
         case AllOf() | AnyOf():
             for part in condition.parts:

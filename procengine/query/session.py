@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from procengine.errors import QueryError
 from procengine.query import wallclock_bins
+from procengine.query.cache_functions import CacheFunction
 from procengine.query.live_catalog import (
     CATALOG,
     DEFAULT_SCHEMA,
@@ -27,10 +29,14 @@ from procengine.query.session_options import SessionOptions
 from procengine.query.sql_library import datafusion
 from procengine.query.statement import Statement
 
+T = TypeVar("T")
+
 SETTINGS = {
     "datafusion.execution.parquet.pushdown_filters": "true",
     "datafusion.execution.parquet.reorder_filters": "true",
     "datafusion.execution.parquet.schema_force_view_types": "false",
+    # Subqueries that yield one value become joins, as in the original's version; and so plans can be read whole.
+    "datafusion.optimizer.enable_physical_uncorrelated_scalar_subquery": "false",
     "datafusion.optimizer.repartition_sorts": "true",
     "datafusion.optimizer.prefer_existing_union": "true",
     "datafusion.sql_parser.map_string_types_to_utf8view": "false",
@@ -74,6 +80,10 @@ class Session:
         for context in (self.context, self._single):
             context.register_catalog_provider(CATALOG, LiveCatalog(schemas))
             wallclock_bins.register(context, library, self._kept)
+            for function in CacheFunction:
+                context.register_udtf(
+                    library.udtf(self._kept(self._cache_function(function)), function.value)
+                )
 
     @cached_property
     def aggregate_names(self) -> frozenset[str]:
@@ -89,21 +99,33 @@ class Session:
         """Let the statement, and the rows that it sees, go."""
         self._statement = None
 
-    def plan(self, sql: str, parameters: Mapping[str, pa.Scalar], *, few_rows: bool = False) -> Any:
-        """Return a DataFrame for one read-only statement, to be run by one thread if it reads few rows."""
-        context = self._single if few_rows else self.context
+    def plan(self, sql: str, parameters: Mapping[str, pa.Scalar], *, one_thread: bool = False) -> Any:
+        """Return a DataFrame for one read-only statement, to be run by one thread or by several."""
+        context = self._single if one_thread else self.context
+        if self._statement is not None:
+            self._statement.calls.restart()
         # Each value that is bound takes longer than to look whether the text can want it.
         bound = {name: value for name, value in parameters.items() if f"${name}" in sql}
         return context.sql(sql, options=self._read_only, param_values=bound)
 
     def evaluate(self, expression: str, parameters: Mapping[str, pa.Scalar]) -> pa.Scalar:
         """Return the value of a constant expression."""
-        return self.plan(f"SELECT {expression}", parameters, few_rows=True).collect()[0].column(0)[0]
+        return self.plan(f"SELECT {expression}", parameters, one_thread=True).collect()[0].column(0)[0]
 
-    def _kept(self, function: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+    def _cache_function(self, function: CacheFunction) -> Callable[..., Any]:
+        """Return what DataFusion asks for the tables of a cache function."""
+
+        def table(*arguments: Any) -> Any:
+            if self._statement is None:
+                raise QueryError(f"{function.value} was called outside of a statement")
+            return self._statement.calls.table(function, arguments)
+
+        return table
+
+    def _kept(self, function: Callable[..., T]) -> Callable[..., T]:
         """Return a function that keeps what it raises as the session's failure."""
 
-        def call(*arguments: pa.Array) -> pa.Array:
+        def call(*arguments: Any) -> T:
             try:
                 return function(*arguments)
             except Exception as failure:

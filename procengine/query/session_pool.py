@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from procengine.query.called_caches import CacheHolders
 from procengine.query.parquet_sets import ParquetSets
 from procengine.query.plan_cache import PlanCache
 from procengine.query.session import Session, new_context
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 class SessionPool:
     """Hands out sessions. Any thread may take one."""
 
-    def __init__(self, options: SessionOptions, view: Callable[[int], StoredRows]) -> None:
+    def __init__(
+        self, options: SessionOptions, view: Callable[[int], StoredRows], caches: CacheHolders
+    ) -> None:
         self._options = options
         self._view = view
+        self._caches = caches
         maker = new_context(options, catalog=True)
         self._parquet = ParquetSets(maker)
         self._scans = TableScans(maker, self._parquet)
@@ -41,7 +45,13 @@ class SessionPool:
 
     def statement(self, database: Database, system_tables: Mapping[str, SystemTable]) -> Statement:
         """Return a statement that has looked at nothing yet."""
-        return Statement(database, view=self._view, system_tables=system_tables, scans=self._scans)
+        return Statement(
+            database,
+            view=self._view,
+            system_tables=system_tables,
+            scans=self._scans,
+            caches=self._caches,
+        )
 
     def mentions(self, database: Database) -> TableMentions:
         """Return what finds the database's tables in texts."""

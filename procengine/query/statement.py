@@ -8,10 +8,12 @@ which rows it wants.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from procengine.query.called_caches import CacheHolders, CalledCaches
 from procengine.query.scan_bounds import EVERYTHING, ScanBounds
 from procengine.query.stored_rows import StoredRows
 from procengine.query.system_table import SystemTable
@@ -31,6 +33,7 @@ PLAN_TWICE_FILES = 4
 class Statement:
     """The tables of one statement. One thread's while it is planned; DataFusion's own ask while it runs.
 
+    ``calls`` are its calls of cache functions.
     ``missed`` holds the tables that were asked for without having been prepared: they were answered with their
     columns and no rows. While a plan runs that is right, information_schema wants no more.
     """
@@ -42,10 +45,12 @@ class Statement:
         view: Callable[[int], StoredRows],
         system_tables: Mapping[str, SystemTable],
         scans: TableScans,
+        caches: CacheHolders,
     ) -> None:
         self.database = database
         self.system_tables = system_tables
         self.missed: set[str] = set()
+        self.calls = CalledCaches(database, caches, scans)
         self._view = view
         self._scans = scans
         self._rows: dict[str, StoredRows] = {}
@@ -90,12 +95,20 @@ class Statement:
     @property
     def has_few_rows(self) -> bool:
         """Whether the tables that are ready hold few rows, and no others are to come."""
-        if len(self._placeholders) > sum(name in self._ready for name in self._placeholders):
-            return False
-        return (
-            not self.file_count
-            and sum(scan.buffered_row_count for scan in self._ready.values()) < PLAN_TWICE_ROWS
-        )
+        return self._row_count(self.calls.row_count) < PLAN_TWICE_ROWS
+
+    @property
+    def wants_one_thread(self) -> bool:
+        """Whether one thread should run a plan: few rows are done sooner so, and distinct values keep their order."""
+        return self._row_count(self.calls.unordered_row_count) < PLAN_TWICE_ROWS
+
+    def _row_count(self, called: int) -> float:
+        """Return how many rows there are with those of ``called`` caches; where that is not known, very many."""
+        if self.file_count or len(self._placeholders) > sum(
+            name in self._ready for name in self._placeholders
+        ):
+            return inf
+        return sum(scan.buffered_row_count for scan in self._ready.values()) + called
 
     def prepare(self, names: Iterable[str]) -> None:
         """Look at tables, make those ready that are small, and let the others be undecided."""
@@ -109,6 +122,12 @@ class Statement:
             else:
                 columns = self._scans.columns_of(definition.id, rows.schema)
                 self._placeholders[name] = TableScan(table=columns)
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """Take `prepare` back for tables that a text only mentions."""
+        for name in names:
+            for known in (self._rows, self._ready, self._placeholders):
+                known.pop(name, None)
 
     def prepare_system(self, names: Iterable[str]) -> None:
         """Make system tables ready."""
@@ -125,11 +144,12 @@ class Statement:
         for name, table in self.system_tables.items():
             self._system_columns[name] = self._scans.of_columns(table.schema)
 
-    def prepare_missed(self) -> None:
-        """Prepare what was asked for unprepared."""
+    def prepare_missed(self) -> bool:
+        """Prepare what was asked for unprepared, and tell whether there was any."""
         missed, self.missed = self.missed, set()
         self.prepare(missed)
         self.prepare_system(missed)
+        return self.calls.prepare_missed() or bool(missed)
 
     def decide(self, bounds: Mapping[str, ScanBounds]) -> None:
         """Make the undecided tables ready with the rows that a plan wants: all, where it does not say."""
@@ -140,6 +160,7 @@ class Statement:
         """Take `decide` back, for another text."""
         for name in self._placeholders:
             self._ready.pop(name, None)
+        self.calls.undecide()
 
     def add_temporary(self, name: str, rows: pa.Table) -> None:
         """Add a table to the default schema that exists for this statement alone."""

@@ -8,12 +8,14 @@ than choose rows (`row_choice`); for the sake of that alone a plan is looked at 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from procengine.errors import QueryError
 from procengine.query.brief_queries import is_brief, may_only_choose
+from procengine.query.cache_functions import mentions_caches
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.clock_functions import clock_parameters
 from procengine.query.error_text import datafusion_errors
@@ -21,7 +23,7 @@ from procengine.query.influx_functions import FunctionContext, is_replaced_alike
 from procengine.query.live_catalog import SYSTEM_SCHEMA
 from procengine.query.parameters import check_named
 from procengine.query.plan_cache import KnownText, PlanCache
-from procengine.query.plan_conditions import read_conditions
+from procengine.query.plan_conditions import read_wanted, unread
 from procengine.query.query_threads import QueryThreads
 from procengine.query.row_choice import RowChoice, read_choice
 from procengine.query.session import Session
@@ -80,8 +82,9 @@ class StatementPlanner:
         """
         if not may_only_choose(sql):
             return None
-        text = self._prepared(sql)
+        text = self._replaced(sql)
         known = self._known(sql, text)
+        self._prepare(sql, known)
         if known is None and not self.statement.is_undecided:
             self._remember(sql, KnownText(replaced=text))
             return None
@@ -91,20 +94,21 @@ class StatementPlanner:
 
     def plan(self, sql: str) -> Any:
         """Return a DataFrame that can be run."""
-        text = self._prepared(sql)
+        text = self._replaced(sql)
+        known = self._known(sql, text)
+        self._prepare(sql, known)
         self.statement.undecide()
-        if self.statement.is_undecided:
-            known = self._known(sql, text)
+        if self.statement.is_undecided or mentions_caches(text):
             if known is None or known.conditions is None:
                 known = self._look(sql, text)
-            conditions = known.conditions or {}
-            bounds = {name: one.bounds(self.parameters) for name, one in conditions.items()}
-            self.statement.decide(bounds)
+            while not self._decide(known):
+                known = self._look(sql, text)
         return self._plan_of(sql, text)
 
     def look(self, sql: str) -> Any:
         """Return a DataFrame whose plan may be looked at but not run: large tables are empty in it."""
-        text = self._prepared(sql)
+        text = self._replaced(sql)
+        self._prepare(sql, None)
         self.statement.undecide()
         return self._plan_of(sql, text)
 
@@ -133,17 +137,34 @@ class StatementPlanner:
         with datafusion_errors():
             return self._session.evaluate(expression, self.parameters)
 
-    def _prepared(self, sql: str) -> str:
-        """Make the tables ready that a text can mean, and return it with DataFusion's functions only."""
+    def _replaced(self, sql: str) -> str:
+        """Return a text with DataFusion's functions only."""
         if "$" in sql:
             check_named(sql, self.parameters)
-        self.statement.prepare(self._mentions.find(sql))
+        try:
+            return replace_functions(sql, self._functions)
+        except QueryError:
+            self.check_syntax(sql)
+            raise
+
+    def _prepare(self, sql: str, known: KnownText | None) -> None:
+        """Make the tables ready that a text can mean, but for those that it is known not to read."""
+        unread = known.unread if known is not None else frozenset()
+        self.statement.prepare(name for name in self._mentions.find(sql) if name not in unread)
         lowered = sql.lower()
         if SYSTEM_SCHEMA in lowered:
             self.statement.prepare_system(TableMentions(self.statement.system_tables).find(sql))
         if "information_schema" in lowered or "show" in lowered:
             self.statement.prepare_columns()
-        return replace_functions(sql, self._functions)
+
+    def _decide(self, known: KnownText) -> bool:
+        """Make the undecided tables and the called caches ready; False if the text must be looked at again."""
+        if not self.statement.calls.decide(known.calls, self.parameters):
+            return False
+        self.statement.let_go(known.unread)
+        conditions = known.conditions or {}
+        self.statement.decide({name: one.bounds(self.parameters) for name, one in conditions.items()})
+        return True
 
     def _known(self, sql: str, text: str) -> KnownText | None:
         return self._looked.get(sql) or self._cache.get(self.statement.database, self._key(sql, text))
@@ -161,6 +182,7 @@ class StatementPlanner:
         It is planned without values for its parameters, and the answer remembered; where that cannot be planned,
         with them.
         """
+        self.statement.undecide()
         try:
             frame = self._plan(text, {})
             plan = frame.optimized_logical_plan()
@@ -168,18 +190,38 @@ class StatementPlanner:
             self._remember(sql, KnownText(replaced=text, looked=True))
             with datafusion_errors():
                 plan = self._plan_of(sql, text).optimized_logical_plan()
-            conditions = read_conditions(plan, self.statement.schemas)
-            known = KnownText(replaced=text, looked=True, conditions=conditions)
+            known = self._read(text, plan)
         else:
-            schemas = self.statement.schemas
-            conditions = read_conditions(plan, schemas)
-            choice = None
+            known = self._read(text, plan)
             if may_only_choose(sql):
-                choice = read_choice(text, frame, plan, conditions=conditions, schemas=schemas)
-            known = KnownText(replaced=text, looked=True, conditions=conditions, choice=choice)
+                known = self._with_choice(known, frame, plan)
             self._remember(sql, known)
         self._looked[sql] = known
         return known
+
+    def _read(self, text: str, plan: Any) -> KnownText:
+        """Read off a plan what it wants of tables and of caches, and of which tables it wants nothing."""
+        calls, schemas = self.statement.calls, self.statement.schemas
+        tags = {name: dict.fromkeys(schema.series_key, str) for name, schema in schemas.items()}
+        found = read_wanted(plan, {**tags, **calls.keys})
+        return KnownText(
+            replaced=text,
+            looked=True,
+            conditions={name: found[name].condition for name in schemas if name in found},
+            unread=unread(plan, schemas),
+            calls=calls.wanted(found),
+        )
+
+    def _with_choice(self, known: KnownText, frame: Any, plan: Any) -> KnownText:
+        """Add what a text chooses, if it does no more."""
+        choice = read_choice(
+            known.replaced,
+            frame,
+            plan,
+            conditions=known.conditions or {},
+            schemas=self.statement.schemas,
+        )
+        return replace(known, choice=choice)
 
     def _plan_of(self, sql: str, text: str) -> Any:
         """Plan a text; a mistake in it is reported at its place in ``sql``."""
@@ -192,9 +234,7 @@ class StatementPlanner:
             raise
 
     def _plan(self, text: str, parameters: Mapping[str, pa.Scalar]) -> Any:
-        few_rows = self.statement.has_few_rows
-        frame = self._session.plan(text, parameters, few_rows=few_rows)
-        while self.statement.missed:
-            self.statement.prepare_missed()
+        frame = self._session.plan(text, parameters, one_thread=self.statement.wants_one_thread)
+        while self.statement.prepare_missed():
             frame = self._session.plan(text, parameters)
         return frame

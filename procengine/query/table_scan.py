@@ -10,7 +10,7 @@ so that rows which were written once pay nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class TableScans:
         """Return a table of a view's wanted rows, and perhaps more of them; no two have the same tags and time."""
         view = rows
         if not wanted.everything:
-            view = rows.prune(wanted.min_ns, wanted.max_ns, wanted.tag_equals)
+            view = rows.prune(wanted.min_ns, wanted.max_ns, wanted.key_equals)
         files = [file for file in view.files if wanted.admits(file)]
         batches = [batch for batch in view.batches() if batch.num_rows]
         ranges, hidden_ns = view.overlaps, view.hidden_before_ns
@@ -136,12 +136,29 @@ class TableScans:
         """Return a table of Arrow rows."""
         return TableScan(table=self.of_batches(table.to_batches(), table.schema))
 
+    def of_ordered(self, table: pa.Table) -> TableScan:
+        """Return a table of Arrow rows that a plain scan hands out in their order."""
+        pieces = table.to_batches(max_chunksize=PART_ROWS) or _partitions((), table.schema)[0]
+        return TableScan(table=self._registered([pieces]), buffered_row_count=table.num_rows)
+
     def of_batches(self, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> Any:
         """Return a DataFusion table of batches of one schema."""
+        return self._registered(_partitions(batches, schema))
+
+    def _registered(self, partitions: list[list[pa.RecordBatch]]) -> Any:
         name = f"rows_{next(self._names)}"
-        self._context.register_record_batches(name, _partitions(batches, schema))
+        self._context.register_record_batches(name, partitions)
         try:
             return self._context.table_provider(name)
+        finally:
+            self._context.deregister_table(name)
+
+    def named_columns(self, schema: pa.Schema, taken: Container[str]) -> tuple[str, Any]:
+        """Return a table without rows whose scans bear a name of their own, not one of ``taken``, and that name."""
+        name = next(one for n in self._names if (one := f"procengine_columns_{n}") not in taken)
+        self._context.register_record_batches(name, _partitions((), schema))
+        try:
+            return name, datafusion().catalog.Table(self._context.table(name))
         finally:
             self._context.deregister_table(name)
 

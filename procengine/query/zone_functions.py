@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from procengine.errors import QueryError
+from procengine.query.error_text import planning_error
 from procengine.query.sql_calls import Call, check_arguments
 from procengine.query.sql_tokens import Token, TokenKind, quote_text
 from procengine.query.text_edits import TextEdits
@@ -41,12 +41,10 @@ def in_zone(expression: str, zone: str) -> str:
 
 def _tz(edits: TextEdits, call: Call, parameters: Mapping[str, Any]) -> str:
     if len(call.arguments) not in (1, 2):
-        raise QueryError(
-            f"Error during planning: tz expects 1 or 2 arguments, got {len(call.arguments)}"
-        )
+        raise planning_error(f"tz expects 1 or 2 arguments, got {len(call.arguments)}")
     zone = "UTC" if len(call.arguments) == 1 else _zone(edits, call, parameters)
     if not is_zone(zone):
-        raise QueryError(f'Error during planning: TZ requires a valid timezone string, got "{zone}"')
+        raise planning_error(f'TZ requires a valid timezone string, got "{zone}"')
     return in_zone(edits.argument(call, 0), zone)
 
 
@@ -54,9 +52,8 @@ def _zone(edits: TextEdits, call: Call, parameters: Mapping[str, Any]) -> str:
     start, end = call.arguments[1]
     text = _constant(edits.tokens[start], parameters) if end - start == 1 else None
     if text is None:
-        raise QueryError(
-            "Error during planning: tz requires its second argument to be a timezone string, "
-            f"got {edits.source(start, end)}"
+        raise planning_error(
+            f"tz requires its second argument to be a timezone string, got {edits.source(start, end)}"
         )
     return text
 
@@ -87,10 +84,8 @@ def wallclock_stride(text: str, evaluate: Callable[[str], Any]) -> tuple[int, bo
     """Return a constant interval as nanoseconds, and whether days are in it."""
     stride = evaluate(f"arrow_cast({text}, 'Interval(MonthDayNano)')").as_py()
     if stride is None or stride.months:
-        raise QueryError(
-            "Error during planning: DATE_BIN_WALLCLOCK does not support months or years in its interval"
-        )
+        raise planning_error("DATE_BIN_WALLCLOCK does not support months or years in its interval")
     stride_ns = stride.days * DAY_NS + stride.nanoseconds
     if stride_ns <= 0:
-        raise QueryError("Error during planning: DATE_BIN_WALLCLOCK requires a positive interval")
+        raise planning_error("DATE_BIN_WALLCLOCK requires a positive interval")
     return stride_ns, stride.days != 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,9 +13,15 @@ import pyarrow.parquet as pq
 from procengine.catalog.definitions import Database, TableDefinition
 from procengine.clock import Clock, VirtualClock
 from procengine.errors import DatabaseNotFoundError
+from procengine.model.cache_definition import (
+    CacheDefinition,
+    DistinctCacheDefinition,
+    LastCacheDefinition,
+)
 from procengine.model.column import Column, ColumnType
 from procengine.model.table_schema import TableSchema
 from procengine.query import QueryExecutor
+from procengine.query.statement import PLAN_TWICE_ROWS
 
 FLOAT, INTEGER, STRING, TAG = ColumnType.FLOAT, ColumnType.INTEGER, ColumnType.STRING, ColumnType.TAG
 
@@ -153,13 +159,88 @@ def home_rows() -> MemoryRows:
     )
 
 
+def large_rows() -> MemoryRows:
+    """Return so many rows of one room that what a statement wants of them is read off its plan first."""
+    count = PLAN_TWICE_ROWS
+    return MemoryRows(HOME, (batch(HOME, time=range(count), room=["Kitchen"] * count),))
+
+
+@dataclass
+class MemoryCache:
+    """A cache that holds a table; `reads` keeps how it was asked. Without keys it is a distinct-value cache."""
+
+    rows: pa.Table
+    key_columns: tuple[str, ...] = ()
+    reads: list[tuple[dict[str, frozenset[object]], tuple[str, ...] | None]] = field(
+        default_factory=list
+    )
+
+    @property
+    def definition(self) -> CacheDefinition:
+        where = {"database": "d", "table": "home", "table_id": 1, "name": "c"}
+        if self.key_columns:
+            return LastCacheDefinition(**where, key_columns=self.key_columns)  # type: ignore[arg-type]
+        return DistinctCacheDefinition(**where, columns=tuple(self.rows.column_names))  # type: ignore[arg-type]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.rows.schema
+
+    def read(
+        self,
+        keys: Mapping[str, frozenset[object]] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        self.reads.append((dict(keys or {}), None if columns is None else tuple(columns)))
+        rows = self.rows
+        kept = [
+            row
+            for row in rows.to_pylist()
+            if all(row[name] in values for name, values in (keys or {}).items())
+        ]
+        if keys:
+            rows = _of_dicts(kept, rows.schema)
+        if columns is None:
+            return rows
+        if self.key_columns:
+            return rows.select(columns)
+        seen = {tuple(row[name] for name in columns): row for row in rows.to_pylist()}
+        return _of_dicts([*seen.values()], rows.schema).select(columns)
+
+
+def _of_dicts(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
+    """Return rows as Arrow; pyarrow itself neither filters nor takes views of text."""
+    arrays = [pa.array([row[one.name] for row in rows], one.type) for one in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+@dataclass
+class MemoryCaches:
+    """Caches by table and name."""
+
+    caches: dict[tuple[str, str], MemoryCache] = field(default_factory=dict)
+
+    def find(self, database: str, table: str, name: str | None) -> MemoryCache | None:
+        if name is not None:
+            return self.caches.get((table, name))
+        found = [cache for (of, _), cache in self.caches.items() if of == table]
+        return found[0] if len(found) == 1 else None
+
+
 def executor_of(
-    databases: MemoryDatabases, *system_tables: object, clock: Clock | None = None
+    databases: MemoryDatabases,
+    *system_tables: object,
+    clock: Clock | None = None,
+    last_caches: MemoryCaches | None = None,
+    distinct_caches: MemoryCaches | None = None,
+    view: Callable[[int], MemoryRows] | None = None,
 ) -> QueryExecutor:
-    """Return an executor over databases in memory."""
+    """Return an executor over databases and caches in memory."""
     return QueryExecutor(
         databases,  # type: ignore[arg-type]
-        databases.view,
+        view or databases.view,
         system_tables,  # type: ignore[arg-type]
         clock=clock or VirtualClock(1_641_040_000 * 10**9),
+        last_caches=last_caches,
+        distinct_caches=distinct_caches,
     )

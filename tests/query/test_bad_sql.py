@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+import pyarrow as pa
 import pytest
 
 from procengine.errors import QueryError
+from procengine.query import QueryExecutor
 from procengine.query.sql_tokens import tokenize
-from tests.query.doubles import MemoryDatabases, executor_of, home_rows
+from tests.query.doubles import MemoryCache, MemoryCaches, MemoryDatabases, executor_of, home_rows
 
 RANGE = "time >= '2022-01-01T08:00:00Z' AND time < '2022-01-01T10:00:00Z'"
 
@@ -21,6 +23,8 @@ TEXTS = [
     "SELECT selector_last(temp, time)['value'] a, difference(max(co)) OVER (ORDER BY room) FROM home GROUP BY room",
     "SELECT derivative(temp, time, INTERVAL '1 s') OVER (PARTITION BY room ORDER BY time) FROM home",
     "SELECT date_bin_wallclock(INTERVAL '1 day', tz(time, 'Europe/Paris')) FROM home WHERE room = $x",
+    "SELECT h.room, c.v FROM home h JOIN last_cache('home', 'l') c USING (room) WHERE c.room IN ('Kitchen', $x)",
+    "SELECT room FROM distinct_cache('home') WHERE room = 'Kitchen' OR room = $x ORDER BY room",
 ]
 
 PIECES = [
@@ -58,8 +62,21 @@ PIECES = [
         "UNION",
         "EXCEPT",
     ),
-    *("NULL", "time", "t", "now()", "current_date", "OVER", "FILTER", "HAVING"),
+    *("NULL", "time", "t", "now()", "current_date", "OVER", "FILTER", "HAVING", "last_cache('home')"),
 ]
+
+
+def home_executor() -> QueryExecutor:
+    """Return an executor over a table with a cache of each kind."""
+    databases = MemoryDatabases()
+    databases.put("d", "home", home_rows())
+    last = pa.table({"room": ["Kitchen", "Attic"], "v": [1, 2]})
+    distinct = pa.table({"room": pa.array(["Attic", "Kitchen"], pa.string_view())})
+    return executor_of(
+        databases,
+        last_caches=MemoryCaches({("home", "l"): MemoryCache(last, ("room",))}),
+        distinct_caches=MemoryCaches({("home", "d"): MemoryCache(distinct)}),
+    )
 
 
 def mutated(text: str, chance: random.Random) -> str:
@@ -82,9 +99,7 @@ def mutated(text: str, chance: random.Random) -> str:
 def test_mutated_statements_run_or_raise_query_errors(seed: int) -> None:
     """Nothing but QueryError comes out, and the executor lives."""
     chance = random.Random(seed)
-    databases = MemoryDatabases()
-    databases.put("d", "home", home_rows())
-    executor = executor_of(databases)
+    executor = home_executor()
     ran = 0
     texts: list[str] = []
     for _ in range(150):
@@ -102,9 +117,7 @@ def test_mutated_statements_run_or_raise_query_errors(seed: int) -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_unchanged_statements_run(text: str) -> None:
     """The statements that are mutated are good ones."""
-    databases = MemoryDatabases()
-    databases.put("d", "home", home_rows())
-    executor = executor_of(databases)
+    executor = home_executor()
     assert executor.query(text, "d", {"x": "Kitchen"}).num_columns > 0
     executor.close()
 
