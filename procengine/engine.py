@@ -63,6 +63,7 @@ from procengine.model.catalog_event import (
 from procengine.model.precision import Precision
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
+from procengine.query.cache_tables import DistinctCacheDefinitions, LastCacheDefinitions
 from procengine.query.catalog_tables import (
     Databases,
     GenerationDurations,
@@ -248,6 +249,8 @@ class Engine:
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
             ParquetFiles(self.catalog, self.write_buffer.view),
+            LastCacheDefinitions(self.catalog),
+            DistinctCacheDefinitions(self.catalog),
             Databases(self.catalog),
             Tokens(self.catalog, with_auth=not self.config.without_auth),
             Tables(self.catalog),

@@ -78,10 +78,7 @@ class Databases:
 
 
 class Tables:
-    """``system.tables`` of ``_internal``: one row a table of any database, deleted ones included.
-
-    Caches are not counted yet: there are none.
-    """
+    """``system.tables`` of ``_internal``: one row a table of any database, deleted ones included."""
 
     name = "tables"
     internal_only = True
@@ -108,8 +105,8 @@ class Tables:
                 "table_name": table.name,
                 "column_count": len(table.schema.columns) + 1,
                 "series_key_columns": ", ".join(table.schema.series_key),
-                "last_cache_count": 0,
-                "distinct_cache_count": 0,
+                "last_cache_count": len(table.last_caches),
+                "distinct_cache_count": len(table.distinct_caches),
                 "deleted": table.deleted,
                 "hard_deletion_time": _seconds(table.hard_deletion_time_ns),
             }
