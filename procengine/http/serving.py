@@ -7,6 +7,7 @@ loop, shutdown. Leaving is in two steps: `leave` closes the door, what was begun
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 import time
@@ -25,6 +26,8 @@ from procengine.http.connection import (
     allow_all_statuses,
 )
 from procengine.http.engine_routes import engine_routes
+from procengine.http.flight.flight_port import FlightPort
+from procengine.http.flight.shared_port import SharedPortProtocol
 from procengine.http.health_routes import health_routes
 from procengine.http.metrics import HttpMetrics
 from procengine.http.query_routes import query_routes
@@ -113,6 +116,7 @@ class Serving:
         self._listener = listener
         self._authentication = authentication
         self._loop = asyncio.new_event_loop()
+        self._flight = FlightPort(engine, authentication)
         self.threads = ApiThreads(self._loop, limit=MOST_CONNECTIONS)
         self._server: LoopServer | None = None
 
@@ -146,7 +150,7 @@ class Serving:
     async def _serve(self, ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
             self._api(),
-            http=BoundedProtocol,
+            http=functools.partial(SharedPortProtocol, self._flight),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,
@@ -155,7 +159,11 @@ class Serving:
             timeout_keep_alive=IDLE_SECONDS,
         )
         self._server = LoopServer(config, ready)
-        await self._server.serve(sockets=[self._listener])
+        try:
+            await self._server.serve(sockets=[self._listener])
+        finally:
+            self._flight.cut()
+            await self._loop.run_in_executor(None, self._flight.close)
 
     def _api(self) -> Api:
         engine, config = self._engine, self._engine.config

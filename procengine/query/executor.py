@@ -111,6 +111,10 @@ class QueryExecutor:
         """
         return self._run(sql, database, params, cancellation).stream()
 
+    def schema(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Schema:
+        """Return the columns of one read-only statement's result, without running it; see `query`."""
+        return self._run(sql, database, params, None).schema()
+
     def close(self) -> None:
         """End the query threads and let all tables go. Closing twice is allowed."""
         with self._lock:

@@ -27,7 +27,7 @@ from procengine.query.statement_planner import StatementPlanner
 
 
 class QueryRun:
-    """One statement's run: `collect` or `stream`, once."""
+    """One statement's run: `collect`, `stream` or `schema`, once."""
 
     def __init__(
         self,
@@ -66,6 +66,18 @@ class QueryRun:
             raise
         self._succeed(session)
         return result
+
+    def schema(self) -> pa.Schema:
+        """Return the columns of the rows; nothing is run."""
+        session = self._pool.take()
+        try:
+            planner = self._planner(session)
+            schema = self._plan(planner, fill_gaps(self._logged.text, planner)).schema()
+        except BaseException as failure:
+            self._fail(session, failure)
+            raise
+        self._succeed(session)
+        return schema
 
     def stream(self) -> pa.RecordBatchReader:
         """Return the rows as they come."""
