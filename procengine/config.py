@@ -35,6 +35,7 @@ UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
 
 MODES = ("all", "ingest", "query", "process", "compact")
 OBJECT_STORES = ("memory", "file")
+SHORTEST_INTERVAL_SECONDS = 0.001
 GEN1_DURATIONS = (60.0, 300.0, 600.0)
 NO_SERVER = "off"
 UNPROTECTED_RESOURCES = ("health", "ping", "metrics", "ready", "pprof")
@@ -82,6 +83,13 @@ def _seconds(value: object) -> float:
     seconds = _duration_seconds(value) if isinstance(value, str) else float(value)
     if not 0 <= seconds <= 86_400 * 366:
         raise ValueError("expected a duration between 0 and one year")
+    return seconds
+
+
+def _interval(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds < SHORTEST_INTERVAL_SECONDS:
+        raise ValueError("expected a duration of at least 1ms")
     return seconds
 
 
@@ -310,6 +318,32 @@ class EngineConfig:
         _choices(UNPROTECTED_RESOURCES),
         f"what is served without a token: {', '.join(UNPROTECTED_RESOURCES)}; nothing by default",
         "INFLUXDB3_DISABLE_AUTHZ",
+    )
+    last_cache_eviction_interval: float = _option(
+        10.0,
+        _interval,
+        "seconds between evictions of expired rows from last-value caches",
+        "INFLUXDB3_LAST_CACHE_EVICTION_INTERVAL",
+    )
+    distinct_cache_eviction_interval: float = _option(
+        10.0,
+        _interval,
+        "seconds between prunings of distinct-value caches",
+        "INFLUXDB3_DISTINCT_CACHE_EVICTION_INTERVAL",
+    )
+    last_value_cache_disable_from_history: bool = _option(
+        False,
+        _flag,
+        "last-value caches begin with what the write-ahead log has, not with the table's rows",
+        "INFLUXDB3_LAST_VALUE_CACHE_DISABLE_FROM_HISTORY",
+        "INFLUXDB3_ENTERPRISE_LAST_VALUE_CACHE_DISABLE_FROM_HISTORY",
+    )
+    distinct_value_cache_disable_from_history: bool = _option(
+        False,
+        _flag,
+        "distinct-value caches begin with what the write-ahead log has, not with the table's rows",
+        "INFLUXDB3_DISTINCT_VALUE_CACHE_DISABLE_FROM_HISTORY",
+        "INFLUXDB3_ENTERPRISE_DISTINCT_VALUE_CACHE_DISABLE_FROM_HISTORY",
     )
     restrict_plugin_triggers_to: tuple[str, ...] = _option(
         (),

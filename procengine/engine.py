@@ -9,12 +9,13 @@ thread                  what it alone changes                    what it may wai
 ======================  =======================================  ===========================  ======================
 a caller's              nothing: it reads, validates, encodes    the flush of its rows        the call returns
 ``procengine-flush``    log segments; applies flushed rows to    new rows, fdatasync          ``Wal.close``: flushes
-                        the write buffer; offers them to                                      what is pending
-                        triggers (never waits for them);
-                        answers the writers
+                        the caches and the write buffer; offers                               what is pending
+                        them to triggers (never waits for
+                        them); answers the writers
 ``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
                         what is kept no longer
-``procengine-clock``    nothing: wakes what is due               the next due time            ``Clock.close``
+``procengine-clock``    wakes what is due; evicts from the       the next due time            ``Clock.close``
+                        caches
 ``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
                                                                                               writes what is pending
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
@@ -26,9 +27,10 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
 ======================  =======================================  ===========================  ======================
 
 The catalog is changed under its own lock by whichever thread asks, and read without one.
-Order of the flush thread: fsync, write buffer, triggers, writers: a plugin can query the rows it is called with,
-and a writer is answered when its rows can be queried.
-Stop order is the reverse of start: the API's door, triggers, snapshots, log, catalog, clock, folder; then the
+A new cache is filled by the thread that creates it; what is flushed meanwhile waits for it, not the flush thread.
+Order of the flush thread: fsync, last-value caches, distinct-value caches, write buffer, triggers, writers: a plugin
+can query the rows it is called with, in tables and caches, and a writer is answered when its rows can be queried.
+Stop order is the reverse of start: the API's door, triggers, caches, snapshots, log, catalog, clock, folder; then the
 API's threads, whose requests have ended with the parts that they asked.
 
 Differs: the original's flush waits for room in a trigger's queue; here a trigger reads the log by a cursor.
@@ -41,9 +43,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from procengine.cache import DistinctCaches, LastCaches
+from procengine.cache import DistinctCaches, HolderSettings, LastCaches
 from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
@@ -53,14 +55,17 @@ from procengine.file_system import LOCAL, FileSystem
 from procengine.model.catalog_event import (
     CatalogEvent,
     DatabaseDeleted,
+    DatabaseRestored,
     DistinctCacheCreated,
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
     RetentionPeriodChanged,
     TableDeleted,
+    TableRestored,
 )
 from procengine.model.precision import Precision
+from procengine.model.table_rows import WalContents
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
 from procengine.query.cache_tables import DistinctCacheDefinitions, LastCacheDefinitions
@@ -86,6 +91,7 @@ from procengine.wal import Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
+from procengine.write.table_history import TableHistory
 from procengine.write.table_view import TableView
 from procengine.write.write_buffer import WriteBuffer
 from procengine.write.writer import Writer
@@ -118,7 +124,9 @@ BYTES_PER_BUFFERED_VALUE = 8
 
 CACHE_EVENTS = (
     DatabaseDeleted,
+    DatabaseRestored,
     TableDeleted,
+    TableRestored,
     LastCacheCreated,
     LastCacheDeleted,
     DistinctCacheCreated,
@@ -204,17 +212,18 @@ class Engine:
             policy=_snapshot_policy(self.config),
             file_system=self._file_system,
         )
-        for contents in self.wal.open(after=self.write_buffer.load()):
-            self.write_buffer.apply(contents)
+        replayed = self.wal.open(after=self.write_buffer.load())
+        self.last_caches = LastCaches(self.catalog, self._cache_settings("last"))
+        self.distinct_caches = DistinctCaches(self.catalog, self._cache_settings("distinct"))
+        self.last_caches.follow()
+        self.distinct_caches.follow()
+        for contents in replayed:
+            self._apply(contents)
         self._expiry = Expiry(
             self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
         )
         started.callback(self._expiry.stop)
         self._expiry.run()
-        self.last_caches = LastCaches(self.catalog)
-        self.last_caches.reconcile()
-        self.distinct_caches = DistinctCaches(self.catalog)
-        self.distinct_caches.reconcile()
         self.writer = Writer(catalog=self.catalog, log=self.wal, clock=self.clock)
         started.callback(self.catalog.subscribe(self._on_catalog_event))
 
@@ -281,12 +290,15 @@ class Engine:
         """Start the threads: from here on writes are taken and triggers run."""
         triggers = self._part.triggers if self._part is not None else None
         started.callback(self.wal.close)
-        self.wal.start(self.write_buffer.apply, triggers.offer if triggers is not None else _pass_over)
+        self.wal.start(self._apply, triggers.offer if triggers is not None else _pass_over)
         self._snapshots = Snapshots(
             self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
         )
         started.callback(self._snapshots.stop)
         self._snapshots.start()
+        for caches in (self.last_caches, self.distinct_caches):
+            started.callback(caches.stop)
+            caches.start()
         if self._part is not None:
             started.callback(self._part.stop)
             self._part.start()
@@ -426,16 +438,46 @@ class Engine:
 
     def _on_catalog_event(self, event: CatalogEvent) -> None:
         if isinstance(event, CACHE_EVENTS):
-            self.last_caches.on_catalog_event(event)
-            self.distinct_caches.on_catalog_event(event)
+            self.last_caches.follow()
+            self.distinct_caches.follow()
         if isinstance(event, DatabaseDeleted | TableDeleted | RetentionPeriodChanged):
             self._expiry.run()
+
+    def _apply(self, contents: WalContents) -> None:
+        """Let the rows of one flush be seen. The flush thread's, or the replay's."""
+        self.last_caches.apply(contents)
+        self.distinct_caches.apply(contents)
+        self.write_buffer.apply(contents)
+
+    def _cache_settings(self, kind: Literal["last", "distinct"]) -> HolderSettings:
+        config = self.config
+        from_history, seconds = {
+            "last": (
+                not config.last_value_cache_disable_from_history,
+                config.last_cache_eviction_interval,
+            ),
+            "distinct": (
+                not config.distinct_value_cache_disable_from_history,
+                config.distinct_cache_eviction_interval,
+            ),
+        }[kind]
+        return HolderSettings(
+            clock=self.clock,
+            read_history=self._history if from_history else None,
+            settle=self.wal.flush,
+            eviction_interval_seconds=seconds,
+        )
+
+    def _history(self, table_id: int) -> TableHistory:
+        """Return the rows of a table that a new cache begins with: those that its retention period keeps."""
+        history = self.write_buffer.history(table_id)
+        cutoff_ns = self._cutoff_ns(table_id)
+        return history if cutoff_ns is None else history.since(cutoff_ns)
 
     def _view(self, table_id: int) -> TableView:
         """Return the rows of a table that a query sees: those that its retention period keeps."""
         view = self.write_buffer.view(table_id)
-        found = self.catalog.table_by_id(table_id)
-        cutoff_ns = found[0].cutoff_ns(found[1], self.clock.now_ns()) if found is not None else None
+        cutoff_ns = self._cutoff_ns(table_id)
         return view if cutoff_ns is None else view.since(cutoff_ns)
 
     def _log_rows(self, database: str) -> pa.Table | None:
@@ -443,6 +485,11 @@ class Engine:
 
     def _run_rows(self, database: str) -> pa.Table | None:
         return None if self._part is None else self._part.triggers.runs.table(database)
+
+    def _cutoff_ns(self, table_id: int) -> int | None:
+        """Return the instant before which a table's rows are kept no longer, None when all are kept."""
+        found = self.catalog.table_by_id(table_id)
+        return None if found is None else found[0].cutoff_ns(found[1], self.clock.now_ns())
 
     def _plugin_files(self) -> Iterable[PluginFile]:
         return () if self._part is None else self._part.files()

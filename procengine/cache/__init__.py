@@ -2,6 +2,7 @@
 
 from procengine.cache.distinct.distinct_cache import DistinctCache, DistinctCacheStatistics
 from procengine.cache.distinct.distinct_caches import DistinctCaches
+from procengine.cache.holder import HolderSettings
 from procengine.cache.last.last_cache import LastCache, LastCacheStatistics
 from procengine.cache.last.last_caches import LastCaches
 
@@ -9,6 +10,7 @@ __all__ = [
     "DistinctCache",
     "DistinctCacheStatistics",
     "DistinctCaches",
+    "HolderSettings",
     "LastCache",
     "LastCacheStatistics",
     "LastCaches",

@@ -33,8 +33,9 @@ class HardDeletion(Enum):
 class TableDefinition:
     """A table: its name and columns, its caches by name, and whether and when its data must go.
 
-    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again, and no caches;
-    ``name_before`` is the name that it had. ``retention_period_ns`` is None where the database's own holds.
+    A deleted table has the name ``{name}-{YYYYmmddTHHMMSS}``, so that the name is free again; ``name_before`` is
+    the name that it had. Its caches are gone, and come back when it is restored. ``retention_period_ns`` is None
+    where the database's own holds.
     """
 
     id: int

@@ -110,8 +110,6 @@ class _OpenDatabase:
             self.tables_by_id[table.id] = replace(
                 table,
                 name=name,
-                last_caches=MappingProxyType({}),
-                distinct_caches=MappingProxyType({}),
                 deleted=True,
                 deleted_ns=event.deleted_ns,
                 name_before=table.name,

@@ -31,6 +31,7 @@ from procengine.write.retired_files import RetiredFiles
 from procengine.write.snapshot import NO_FILES, FrozenTable, Snapshot, SnapshotFiles, WrittenFiles
 from procengine.write.snapshot_tracker import SnapshotPolicy, SnapshotTracker
 from procengine.write.table_buffer import Pieces, TableBuffer, compacted
+from procengine.write.table_history import TableHistory
 from procengine.write.table_view import TableView
 
 TEN_MINUTES_NS = 600 * 1_000_000_000
@@ -160,16 +161,15 @@ class WriteBuffer:
         Raises:
             NotFoundError: no table has this id.
         """
-        with self._lock:
-            buffer = self._buffers.get(table_id)
-            pieces = Pieces() if buffer is None else buffer.pieces()
-        schema = self._schema(table_id)  # read after the rows, so that it has all their columns
-        if schema is None:
-            raise NotFoundError(f"no table has id {table_id}")
-        rows = pieces.rows
-        if buffer is not None and pieces.tail:
-            rows = self._compact(buffer, pieces, schema)
-        return TableView(schema=schema, files=pieces.files, rows=(*pieces.frozen, *rows))
+        return self._view(table_id)[0]
+
+    def history(self, table_id: int) -> TableHistory:
+        """Return a table as `view` does, to be read batch by batch, and with the number of its last flush.
+
+        Raises:
+            NotFoundError: no table has this id.
+        """
+        return TableHistory(*self._view(table_id))
 
     def held_batches(self, table_id: int) -> tuple[pa.RecordBatch, ...]:
         """Return the buffered rows as they are held now, not under the table's schema, oldest first.
@@ -324,6 +324,20 @@ class WriteBuffer:
     def next_removal_seconds(self) -> float | None:
         """How long it is until a file that was let go may be removed, or None when none waits."""
         return self._retired.next_seconds
+
+    def _view(self, table_id: int) -> tuple[TableView, int]:
+        with self._lock:
+            buffer = self._buffers.get(table_id)
+            pieces = Pieces() if buffer is None else buffer.pieces()
+            applied = self._applied
+        schema = self._schema(table_id)  # read after the rows, so that it has all their columns
+        if schema is None:
+            raise NotFoundError(f"no table has id {table_id}")
+        rows = pieces.rows
+        if buffer is not None and pieces.tail:
+            rows = self._compact(buffer, pieces, schema)
+        view = TableView(schema=schema, files=pieces.files, rows=(*pieces.frozen, *rows))
+        return view, applied
 
     def _new_buffer(self, database_id: int, table_id: int) -> TableBuffer | None:
         if table_id in self._removed or self._catalog.table_by_id(table_id) is None:

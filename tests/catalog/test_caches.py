@@ -9,7 +9,6 @@ import pytest
 from procengine.catalog import Catalog
 from procengine.clock import VirtualClock
 from procengine.errors import (
-    AlreadyDeletedError,
     AlreadyExistsError,
     CacheNotFoundError,
     DatabaseNotFoundError,
@@ -80,18 +79,23 @@ def test_caches_need_their_table(catalog: Catalog) -> None:
 
 
 def test_caches_go_with_table_and_database(catalog: Catalog) -> None:
-    """A deleted table has no caches, nor do the tables of a deleted database."""
+    """A deleted table's caches are gone, and those of a deleted database; the table's name is free for others."""
     catalog.create_last_cache("house", "home")
     catalog.create_distinct_cache("house", "home", columns=["room"])
-    gone = catalog.delete_table("house", "home")
-    assert not gone.last_caches
-    assert not gone.distinct_caches
+    catalog.delete_table("house", "home")
+    assert catalog.last_cache_definitions() == catalog.distinct_cache_definitions() == []
     catalog.create_table("house", "home", tags=["room"])
     catalog.create_last_cache("house", "home")
     catalog.delete_database("house")
     assert catalog.last_cache_definitions() == []
-    with pytest.raises(AlreadyDeletedError):
-        catalog.delete_last_cache(catalog.state.databases_by_id[2].name, "home", "x")
+
+
+def test_caches_come_back_with_their_table(catalog: Catalog) -> None:
+    """What a deletion took away, a restoration gives back, caches included."""
+    made = catalog.create_last_cache("house", "home")
+    catalog.delete_table("house", "home")
+    catalog.restore_table("house", "home")
+    assert [cache for cache, _ in catalog.last_cache_definitions()] == [made]
 
 
 def test_caches_survive_new_columns(catalog: Catalog) -> None:

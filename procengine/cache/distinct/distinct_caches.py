@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from procengine.cache.distinct.distinct_cache import DistinctCache
-from procengine.cache.holder import Holder, Table
+from procengine.cache.holder import Holder, HolderSettings, Table
 from procengine.errors import CacheNotFoundError
 from procengine.model.cache_definition import (
     DEFAULT_MAX_AGE_SECONDS,
@@ -43,8 +43,8 @@ class Catalog(Protocol):
 class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
     """The distinct-value caches of an engine."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        super().__init__(catalog.distinct_cache_definitions, DistinctCache)
+    def __init__(self, catalog: Catalog, settings: HolderSettings) -> None:
+        super().__init__(catalog.distinct_cache_definitions, DistinctCache, settings)
         self._catalog = catalog
 
     def create(
@@ -57,7 +57,9 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
         max_cardinality: int = DEFAULT_MAX_CARDINALITY,
         max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
     ) -> DistinctCache:
-        """Create a cache and return it; ``name`` None makes one of the table's and the columns' names.
+        """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
+
+        ``name`` None makes one of the table's and the columns' names.
 
         Raises:
             AlreadyExistsError: the table has one of this name.
@@ -72,7 +74,7 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
             max_cardinality=max_cardinality,
             max_age_seconds=max_age_seconds,
         )
-        self.reconcile()
+        self.follow()
         cache = self.find(database, table, definition.name)
         if cache is None:  # another thread deleted it meanwhile
             raise CacheNotFoundError(definition.name)
@@ -85,5 +87,5 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
             DatabaseNotFoundError, TableNotFoundError, CacheNotFoundError: there is none of this name.
         """
         definition = self._catalog.delete_distinct_cache(database, table, name)
-        self.reconcile()
+        self.follow()
         return definition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from procengine.cache.holder import Holder, Table
+from procengine.cache.holder import Holder, HolderSettings, Table
 from procengine.cache.last.last_cache import LastCache
 from procengine.errors import CacheNotFoundError
 from procengine.model.cache_definition import (
@@ -44,8 +44,8 @@ class Catalog(Protocol):
 class LastCaches(Holder[LastCacheDefinition, LastCache]):
     """The last-value caches of an engine."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        super().__init__(catalog.last_cache_definitions, LastCache)
+    def __init__(self, catalog: Catalog, settings: HolderSettings) -> None:
+        super().__init__(catalog.last_cache_definitions, LastCache, settings)
         self._catalog = catalog
 
     def create(
@@ -59,7 +59,7 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
         count: int = DEFAULT_COUNT,
         ttl_seconds: int = DEFAULT_TTL_SECONDS,
     ) -> LastCache:
-        """Create a cache and return it.
+        """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
 
         ``key_columns`` None takes the table's tags; ``value_columns`` None takes all other columns, those to come
         included; ``name`` None makes one of the table's and the keys' names.
@@ -78,7 +78,7 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
             count=count,
             ttl_seconds=ttl_seconds,
         )
-        self.reconcile()
+        self.follow()
         cache = self.find(database, table, definition.name)
         if cache is None:  # another thread deleted it meanwhile
             raise CacheNotFoundError(definition.name)
@@ -91,5 +91,5 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
             DatabaseNotFoundError, TableNotFoundError, CacheNotFoundError: there is none of this name.
         """
         definition = self._catalog.delete_last_cache(database, table, name)
-        self.reconcile()
+        self.follow()
         return definition

@@ -1,0 +1,104 @@
+"""Which rows of a batch enter a last-value cache?
+
+Rows are looked at one after the other: a row enters when its time is later than that of every row of its key before
+it. So late rows never enter, nor do rows of equal time, however many rows a key may have.
+
+Source: influxdb3_cache/src/last_cache/cache.rs, LastCacheStore::push.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from procengine.cache.arrow_values import Int64s
+
+_EARLIEST = -(2**63)
+_RADIX_LIMIT = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Accepted:
+    """The rows that enter, by group and, within it, in ascending time.
+
+    ``rows`` are positions in what was given, ``groups`` the groups that have any, ascending, ``counts`` how many
+    each has.
+    """
+
+    rows: Int64s
+    groups: Int64s
+    counts: Int64s
+
+
+def accept(of_row: Int64s, times_ns: Int64s, newest_ns: Int64s, *, count: int) -> Accepted:
+    """Return the rows that enter, of each group the newest ``count`` at most.
+
+    ``of_row`` is the group of each row, ``newest_ns`` for each group the time that a row must exceed.
+    """
+    if count == 1:
+        return _accept_newest(of_row, times_ns, newest_ns)
+    candidates = np.flatnonzero(times_ns > newest_ns[of_row])
+    order = candidates[_by_group(of_row[candidates], len(newest_ns))]
+    rows = order[_is_record(of_row[order], times_ns[order])]
+    group = of_row[rows]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    counts = np.diff(starts, append=len(rows))
+    from_end = np.repeat(starts + counts, counts) - np.arange(len(rows))
+    return Accepted(rows=rows[from_end <= count], groups=group[starts], counts=np.minimum(counts, count))
+
+
+def newest_rows(of_row: Int64s, times_ns: Int64s, groups: int, *, count: int) -> Int64s:
+    """Return the rows whose time is among the newest ``count`` distinct times of their group; in their order."""
+    if count == 1:
+        return np.flatnonzero(times_ns == _newest_times(of_row, times_ns, groups)[of_row])
+    order = np.lexsort((times_ns, of_row))
+    group, time = of_row[order], times_ns[order]
+    is_new = np.ones(len(order), np.bool_)
+    is_new[1:] = (group[1:] != group[:-1]) | (time[1:] != time[:-1])
+    rank = np.cumsum(is_new)
+    last_rank = np.zeros(groups, np.int64)
+    last_rank[group] = rank
+    return np.sort(order[last_rank[group] - rank < count])
+
+
+def _accept_newest(of_row: Int64s, times_ns: Int64s, newest_ns: Int64s) -> Accepted:
+    """Return of each group the first row of its latest time, where that is late enough."""
+    newest = _newest_times(of_row, times_ns, len(newest_ns))
+    candidates = np.flatnonzero(times_ns == newest[of_row])[::-1]
+    rows = np.empty(len(newest_ns), np.int64)
+    rows[of_row[candidates]] = candidates  # the last written stays: the first in the order of rows
+    groups = np.flatnonzero(newest > newest_ns)
+    return Accepted(rows=rows[groups], groups=groups, counts=np.ones(len(groups), np.int64))
+
+
+def _newest_times(of_row: Int64s, times_ns: Int64s, groups: int) -> Int64s:
+    newest = np.full(groups, _EARLIEST, np.int64)
+    if len(times_ns) < 2 or bool((times_ns[1:] >= times_ns[:-1]).all()):
+        newest[of_row] = times_ns  # the last written stays
+    else:
+        np.maximum.at(newest, of_row, times_ns)
+    return newest
+
+
+def _by_group(of_row: Int64s, groups: int) -> npt.NDArray[np.intp]:
+    """Return the order of rows by group, stable; numpy sorts 16-bit numbers by radix, six times as fast as others."""
+    if groups <= _RADIX_LIMIT:
+        return np.argsort(of_row.astype(np.uint16), kind="stable")
+    low = np.argsort((of_row & (_RADIX_LIMIT - 1)).astype(np.uint16), kind="stable")
+    high = np.argsort((of_row >> 16).astype(np.uint16)[low], kind="stable")
+    return low[high]
+
+
+def _is_record(group: Int64s, times_ns: Int64s) -> npt.NDArray[np.bool_]:
+    """Return whether a row is later than all before it in its group; rows stand by group."""
+    record = np.ones(len(group), np.bool_)
+    same = group[1:] == group[:-1]
+    if not bool((same & (times_ns[1:] < times_ns[:-1])).any()):
+        record[1:] = ~same | (times_ns[1:] > times_ns[:-1])
+        return record
+    ranks = np.unique(times_ns, return_inverse=True)[1]
+    height = group * (int(ranks.max()) + 1) + ranks  # rises from group to group
+    record[1:] = height[1:] > np.maximum.accumulate(height)[:-1]
+    return record
