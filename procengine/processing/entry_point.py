@@ -4,13 +4,15 @@ Answered from the text when a trigger is created, without running anything, and 
 call.
 
 Source: influxdb3_py_api/src/error.rs (texts), system_py.rs (names, arguments).
-Differs: the original looks for the function, and at its arguments, only when it calls it.
+Differs: the original looks for the function, and at its arguments, only when it calls it; it does not say which
+    name comes near.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from procengine.errors import PluginSourceError
@@ -32,6 +34,11 @@ ARGUMENT_COUNTS: Final[Mapping[TriggerKind, int]] = {
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_CLOSE = 0.8
+"""How alike two names are, of 1, for one to be taken for a slip of the other."""
+
+_LITERALS = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Dict, ast.Set)
 
 
 def missing_text(kind: TriggerKind) -> str:
@@ -65,20 +72,57 @@ def check_entry_point(
     Raises:
         PluginSourceError: it is missing, or cannot take the arguments that it will be called with.
     """
-    found = [binding for binding in _bindings(module.body) if ENTRY_POINTS[kind] in binding[0]]
+    bindings = list(_bindings(module.body))
+    found = [statement for names, statement in bindings if ENTRY_POINTS[kind] in names]
     if not found:
         if _may_bind_unseen(module):
             return
-        raise PluginSourceError(missing_text(kind), filename=filename)
-    function = found[-1][1]
-    if isinstance(function, Function) and not function.decorator_list:
-        fault = _fault(function, kind)
-        if fault is not None:
-            raise PluginSourceError(
-                f"{fault}. Should be defined as: {SIGNATURES[kind]}",
-                filename=filename,
-                line_number=function.lineno + first_line - 1,
-            )
+        hint = _hint(kind, {name for names, _ in bindings for name in names})
+        raise PluginSourceError(missing_text(kind) + hint, filename=filename)
+    last = found[-1]
+    fault = None
+    if isinstance(last, Function):
+        fault = None if last.decorator_list else _fault(last, kind)
+    elif last in module.body:
+        fault = _uncallable(last, kind)
+    if fault is not None:
+        raise PluginSourceError(
+            f"{fault}. Should be defined as: {SIGNATURES[kind]}",
+            filename=filename,
+            line_number=last.lineno + first_line - 1,
+        )
+
+
+def _hint(kind: TriggerKind, names: Iterable[str]) -> str:
+    """Return what a plugin without its entry point may have meant by one of its names; empty when by none."""
+    others = {name: other for other, name in ENTRY_POINTS.items() if name in set(names)}
+    near = get_close_matches(ENTRY_POINTS[kind], sorted(set(names) - others.keys()), n=1, cutoff=_CLOSE)
+    if near:
+        return f" (it has {near[0]}: did you mean {ENTRY_POINTS[kind]}?)"
+    if others:
+        has = " and ".join(
+            f"{name}, which {other.value} triggers call" for name, other in others.items()
+        )
+        return f" (it has {has})"
+    return ""
+
+
+def _uncallable(statement: ast.stmt, kind: TriggerKind) -> str | None:
+    """Return what is wrong with an assignment that makes the entry point a plain value."""
+    match statement:
+        case ast.Assign(targets=targets, value=value):
+            plain = any(isinstance(one, ast.Name) and one.id == ENTRY_POINTS[kind] for one in targets)
+        case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
+            plain = True
+        case _:
+            return None
+    if not plain or not isinstance(value, _LITERALS):
+        return None
+    return f"the {ENTRY_POINTS[kind]} of the plugin is {_shortened(ast.unparse(value))}, which cannot be called"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _may_bind_unseen(module: ast.Module) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from procengine.errors import PluginSourceError
 from procengine.model.trigger import TriggerKind
-from procengine.processing.entry_point import check_entry_point
+from procengine.processing.entry_point import check_entry_point, missing_text
 
 WRITE, SCHEDULE, REQUEST = TriggerKind.WRITE, TriggerKind.SCHEDULE, TriggerKind.REQUEST
 
@@ -38,6 +38,13 @@ def check(text: str, kind: TriggerKind, first_line: int = 1) -> None:
         ),
         ("@wrapped\ndef process_writes(anything): pass", WRITE),
         ("class process_writes:\n    def __init__(self, a, b, c): pass", WRITE),
+        (
+            "try:\n    from x import process_writes\nexcept ImportError:\n    process_writes = None",
+            WRITE,
+        ),
+        ("process_writes = 5\ndef process_writes(a, b, c): pass", WRITE),
+        ("process_writes, other = print, 5", WRITE),
+        ("process_writes: object", WRITE),
         ("globals()['process_writes'] = print", WRITE),
         ("def process_writes(a): pass\ndef process_writes(a, b, c): pass", WRITE),
         ("def process_writes(a, b, c):\n    def inner():\n        yield 1", WRITE),
@@ -65,6 +72,58 @@ def test_missing(text: str, kind: TriggerKind) -> None:
         PluginSourceError, match=r"^the process_\w+ function is not present in the plugin\. "
     ):
         check(text, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "hint"),
+    [
+        ("def process_write(a, b, c): pass", WRITE, "process_write: did you mean process_writes?"),
+        ("process_writers = print", WRITE, "process_writers: did you mean process_writes?"),
+        ("def process_request_(a): pass", REQUEST, "process_request_: did you mean process_request?"),
+        ("def processWrites(a): pass", WRITE, "processWrites: did you mean process_writes?"),
+        ("def process_schedule_call(a): pass", SCHEDULE, "did you mean process_scheduled_call?"),
+        ("def process_request(*a): pass", WRITE, "process_request, which request triggers call"),
+        (
+            "def process_request(*a): pass\ndef process_writes(*a): pass",
+            SCHEDULE,
+            "process_writes, which write triggers call and process_request, which request triggers call",
+        ),
+    ],
+)
+def test_near_misses(text: str, kind: TriggerKind, hint: str) -> None:
+    """Behind the original's text stands what the plugin has in the entry point's stead."""
+    with pytest.raises(PluginSourceError) as raised:
+        check(text, kind)
+    told, _, rest = str(raised.value).partition(" (it has ")
+    assert told.endswith(missing_text(kind))
+    assert rest.removesuffix(")").endswith(hint)
+
+
+@pytest.mark.parametrize("text", ["", "def process(a): pass", "def helper(): pass\nimport os"])
+def test_far_names_are_not_suggested(text: str) -> None:
+    """A name that is no slip of the entry point's is not brought up."""
+    with pytest.raises(PluginSourceError) as raised:
+        check(text, WRITE)
+    assert str(raised.value).endswith(missing_text(WRITE))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("process_writes = 5", "the process_writes of the plugin is 5, which cannot be called"),
+        ("process_writes: str = 'name'", "is 'name', which cannot be called"),
+        ("other = process_writes = None", "is None, which cannot be called"),
+        (f"process_writes = {list(range(40))}", "is [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11..., which"),
+        ("def process_writes(a, b, c): pass\nprocess_writes = {}", "is {}, which cannot be called"),
+    ],
+)
+def test_plain_values(text: str, fault: str) -> None:
+    """An entry point that is a number, text or list in the end is refused at its line."""
+    with pytest.raises(PluginSourceError) as raised:
+        check(text, WRITE, first_line=10)
+    assert fault in str(raised.value)
+    assert "Should be defined as: process_writes(" in str(raised.value)
+    assert raised.value.line_number == 9 + len(text.splitlines())
 
 
 @pytest.mark.parametrize(
