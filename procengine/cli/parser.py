@@ -8,6 +8,7 @@ from typing import Any
 
 from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Command, Option
 from procengine.cli.help_text import HELP_OPTIONS
+from procengine.cli.original_commands import original_command
 from procengine.errors import InvalidInputError
 
 
@@ -88,12 +89,22 @@ class _Reader:
         name = ALIASES.get(word, word)
         matching = tuple(c for c in self.candidates if c.words[depth : depth + 1] == (name,))
         if not matching:
-            raise InvalidInputError(
-                f"unrecognized subcommand {word!r} of {self._command_text()!r}; "
-                f"accepted: {', '.join(self._next_words())}"
-            )
+            raise self._no_command(word)
         self.candidates = matching
         self.said.append(name)
+
+    def _no_command(self, word: str) -> InvalidInputError:
+        """Return what is wrong with a command word: it is the original's, or nobody's."""
+        accepted = ", ".join(self._next_words())
+        original = original_command(self.said, word, self.words[self.position :])
+        if original is not None:
+            offered = f"offered as {self._command_text()!r}: " if self.said else "offered: "
+            return InvalidInputError(
+                f"'influxdb3 {original}' is a command of InfluxDB 3 that procengine does not offer; {offered}{accepted}"
+            )
+        return InvalidInputError(
+            f"unrecognized subcommand {word!r} of {self._command_text()!r}; accepted: {accepted}"
+        )
 
     def _read_option(self, word: str) -> None:
         name, has_value, value = _split_option(word)

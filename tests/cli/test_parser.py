@@ -6,6 +6,7 @@ import pytest
 
 from procengine.cli.grammar import COMMANDS
 from procengine.cli.help_text import help_text, usage
+from procengine.cli.original_commands import ORIGINAL_COMMANDS
 from procengine.cli.parser import parse_command
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
@@ -109,6 +110,36 @@ def test_misuse_is_refused_saying_what_is_accepted(line: str, text: str) -> None
 
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+OFFERED = {" ".join(command.words[:length]) for command in COMMANDS for length in (1, 2)}
+
+
+@pytest.mark.parametrize("name", [name for name in ORIGINAL_COMMANDS if name not in OFFERED])
+def test_a_command_of_the_original_is_known_as_such(name: str) -> None:
+    """A line from InfluxDB's documentation that cannot run here is not called a slip."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse_command([*name.split(), "--token", "x", "y"])
+
+    text = f"'influxdb3 {name}' is a command of InfluxDB 3 that procengine does not offer; offered"
+    assert str(caught.value).startswith(text)
+
+
+def test_the_commands_offered_beside_are_named() -> None:
+    """The refusal names what is offered under the words before."""
+    for line in ("create token --admin", "create token"):
+        with pytest.raises(InvalidInputError, match=r"offered as 'influxdb3 create': database, table"):
+            parse_command(split_words(line))
+    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop' is .* offered: create, delete"):
+        parse_command(["stop"])
+    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop node' is .* offered: create, delete"):
+        parse_command(["stop", "node", "x"])
+
+
+def test_every_command_is_the_originals() -> None:
+    """What is offered is in the list of what the original has."""
+    known = {tuple(name.split()) for name in ORIGINAL_COMMANDS}
+    assert all(any(command.words[: len(name)] == name for name in known) for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
