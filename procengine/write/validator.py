@@ -13,7 +13,6 @@ from procengine.catalog.definitions import Database
 from procengine.catalog.state import CatalogState
 from procengine.errors import InvalidInputError, LimitExceededError, LineError, LineProtocolError
 from procengine.model.line_group import ParsedLines
-from procengine.model.names import check_database_name
 from procengine.model.table_rows import TableRows
 from procengine.model.write_result import WriteResult
 from procengine.write.decision import Decision, TableDecision
@@ -50,12 +49,11 @@ def validate(
 
     The first line that has a column fixes its type. With ``accept_partial``, bad lines are left out and
     reported; without, one bad line rejects them all and nothing is created. ``depth`` goes into the rows.
-    ``from_plugin`` applies the looser rule to the database's name. Any thread.
+    The caller has checked the database's name, ``from_plugin`` says by which rule. Any thread.
 
     Raises:
         LineProtocolError: a line is bad and ``accept_partial`` is false; all bad lines are in it.
-        InvalidInputError: there is no line at all, or the database's name is not allowed or that of a
-            deleted one.
+        InvalidInputError: there is no line at all, or the database's name is that of a deleted one.
         LimitExceededError: the database would be one too many.
         StorageError: the catalog could not be written.
 
@@ -63,7 +61,7 @@ def validate(
     Differs: the original lets rejected lines create columns, tables and the database (fixed in 3.11.2).
     """
     while True:
-        state, known = _open_database(parsed, catalog, database, from_plugin=from_plugin)
+        state, known = _open_database(parsed, catalog, database)
         decision = Decision(state, known, database, catalog.limits)
         decision.take(parsed)
         errors = decision.errors(parsed) if decision.refused or parsed.errors else ()
@@ -81,26 +79,23 @@ def validate(
         return _validated(decision, known, database, errors, depth)
 
 
-def check(
-    parsed: ParsedLines, *, catalog: Catalog, database: str, from_plugin: bool = False
-) -> tuple[LineError, ...]:
+def check(parsed: ParsedLines, *, catalog: Catalog, database: str) -> tuple[LineError, ...]:
     """Return the lines that `validate` would reject at this moment, by number; nothing is changed.
 
     Raises:
         InvalidInputError, LimitExceededError: as `validate` does for the database as a whole.
     """
-    state, known = _open_database(parsed, catalog, database, from_plugin=from_plugin)
+    state, known = _open_database(parsed, catalog, database)
     decision = Decision(state, known, database, catalog.limits)
     decision.take(parsed)
     return decision.errors(parsed)
 
 
 def _open_database(
-    parsed: ParsedLines, catalog: Catalog, database: str, *, from_plugin: bool
+    parsed: ParsedLines, catalog: Catalog, database: str
 ) -> tuple[CatalogState, Database | None]:
     if not parsed.groups and not parsed.errors:
         raise InvalidInputError("incoming write was empty")
-    check_database_name(database, from_plugin=from_plugin)
     state = catalog.state
     known = state.databases.get(database)
     if known is None:

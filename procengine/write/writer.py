@@ -1,8 +1,8 @@
 """How do lines, DataFrames and Arrow tables become durable rows?
 
-The one door for writes, from users and plugins alike: read, validate against the catalog (which commits new
-columns), append to the write-ahead log, wait for the flush. Any thread may write; the caller's thread reads,
-validates and encodes, the flush thread does the rest.
+The one door for writes, from users and plugins alike: check the database's name, read, validate against the catalog
+(which commits new columns), append to the write-ahead log, wait for the flush. Any thread may write; the caller's
+thread does all up to the log, the flush thread the rest.
 
 Source: influxdb3_write/src/write_buffer/mod.rs, WriteBufferImpl::write_lp.
 """
@@ -106,7 +106,7 @@ class Writer:
         """Return what `write_lines` would reject, and change nothing."""
         check_database_name(database, from_plugin=True)
         parsed = self._read_text(lines, Precision.NANOSECOND)
-        return check(parsed, catalog=self._catalog, database=database, from_plugin=True)
+        return check(parsed, catalog=self._catalog, database=database)
 
     def _read(
         self,

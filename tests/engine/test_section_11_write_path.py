@@ -340,3 +340,16 @@ def test_duplicates_merge_per_field(engine: Engine) -> None:
         {"r": "a", "x": 1.0, "y": 2.0, "z": 3.0},
         {"r": "b", "x": 9.0, "y": None, "z": None},
     ]
+
+
+@pytest.mark.parametrize("data", ["", "no lines at all", "home f=1"])
+def test_the_databases_name_is_checked_before_the_body(engine: Engine, data: str) -> None:
+    """Section 11: whatever the body is, a name that is not allowed is what is told, and to plugins as well."""
+    before = engine.catalog.state
+    with pytest.raises(InvalidNameError):
+        engine.write("_x", data)
+    with pytest.raises(InvalidNameError):
+        engine.writer.write_lines(".", data, no_sync=False, depth=1)
+    with pytest.raises(InvalidNameError):
+        engine.writer.check_lines(".", data)
+    assert engine.catalog.state is before
