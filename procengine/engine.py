@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_cache import PluginCache
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
+    from procengine.processing.runner import PluginRunner
     from procengine.processing.triggers import Triggers
 
 
@@ -148,7 +149,7 @@ class Engine:
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``; and, while the plugin
-    part is on, ``triggers``, ``plugins``, ``plugin_cache`` and ``logs``, which otherwise raise
+    part is on, ``triggers``, ``plugins``, ``plugin_runner``, ``plugin_cache`` and ``logs``, which otherwise raise
     `PluginsDisabledError`.
 
     Raises:
@@ -312,6 +313,11 @@ class Engine:
     def plugins(self) -> PluginRegistry:
         """The plugins of the plugin directory: sources and loaded code."""
         return self._plugin_part().registry
+
+    @property
+    def plugin_runner(self) -> PluginRunner:
+        """What runs plugins, for triggers and dry runs alike."""
+        return self._plugin_part().runner
 
     @property
     def plugin_cache(self) -> PluginCache:

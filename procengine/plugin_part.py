@@ -57,7 +57,7 @@ class PluginPart:
         self.cache = PluginCache(clock)
         self._history = _open_history(config, state_folder, file_system)
         self.logs = self._history.logs
-        self._runner = PluginRunner(
+        self.runner = PluginRunner(
             self.registry,
             self.cache,
             self.logs,
@@ -68,7 +68,7 @@ class PluginPart:
         )
         self.triggers = Triggers(
             catalog,
-            self._runner,
+            self.runner,
             read_contents,
             clock,
             check_plugin=self.registry.check,
@@ -81,13 +81,13 @@ class PluginPart:
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
         self._history.start()
-        self._runner.start()
+        self.runner.start()
         self.triggers.start()
 
     def stop(self) -> None:
         """Stop the triggers and give the interpreter back."""
         self.triggers.stop()
-        self._runner.close()
+        self.runner.close()
 
     def close(self) -> None:
         """Let go of the loaded plugins, and write what the history has not written yet."""

@@ -61,19 +61,9 @@ def _lines(invocation: Invocation, surroundings: Surroundings) -> str | bytes:
 
 def _dry_run(engine: Engine, invocation: Invocation, event: Event) -> Run:
     from procengine.processing.dry_run import dry_run
-    from procengine.processing.runner import PluginRunner
 
-    # Its own runner: it holds nothing but references, and the engine's hooks are in place already.
-    runner = PluginRunner(
-        engine.plugins,
-        engine.plugin_cache,
-        engine.logs,
-        engine.writer,
-        engine.query_executor,
-        engine.clock,
-    )
     return dry_run(
-        runner,
+        engine.plugin_runner,
         engine.plugins,
         database=invocation["database"],
         plugin_filename=invocation["filename"],

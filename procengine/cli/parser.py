@@ -100,7 +100,8 @@ class _Reader:
         if original is not None:
             offered = f"offered as {self._command_text()!r}: " if self.said else "offered: "
             return InvalidInputError(
-                f"'influxdb3 {original}' is a command of InfluxDB 3 that procengine does not offer; {offered}{accepted}"
+                f"'influxdb3 {original}' is a command of InfluxDB 3 that procengine does not offer; "
+                f"{offered}{accepted}"
             )
         return InvalidInputError(
             f"unrecognized subcommand {word!r} of {self._command_text()!r}; accepted: {accepted}"

@@ -12,7 +12,9 @@ from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.engine import Engine
 from procengine.errors import InvalidInputError
+from procengine.model.run import Cause, CauseKind
 from procengine.processing.dry_run import dry_run_instant
+from procengine.processing.event import ScheduleEvent
 
 NOON_NS = 1_672_488_000_000_000_000
 
@@ -71,6 +73,21 @@ def test_nothing_is_stored(ask: Ask, engine: Engine) -> None:
     assert set(engine.catalog.database("house").tables) == {"home"}
     assert engine.query("SELECT count(*) AS n FROM home", "house")["n"].to_pylist() == [1]
     assert engine.logs.entries(database="house") == ()
+
+
+def test_dry_runs_and_runs_are_numbered_together(ask: Ask, engine: Engine, tmp_path: Path) -> None:
+    """A dry run is run by the engine's own runner, so that no two runs have the same number."""
+    code = "def process_scheduled_call(influxdb3_local, call_time, args=None):\n    pass\n"
+    (tmp_path / "p.py").write_text(code)
+    engine.triggers.create("house", "t", "p.py", "every:1h")
+
+    def fired() -> int:
+        event = ScheduleEvent(instant_ns=NOON_NS, cause=Cause(kind=CauseKind.FIRE, instant_ns=NOON_NS))
+        return engine.triggers.fire("t", event).run_id
+
+    before = fired()
+    ask(code, "schedule_plugin")
+    assert fired() == before + 2
 
 
 def test_failure_leaves_logs_and_writes_empty(ask: Ask) -> None:
