@@ -34,7 +34,7 @@ from procengine_jupyter.progress_bar import ProgressBar
 from procengine_jupyter.query_command import converted, query
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.view import View
-from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
+from procengine_jupyter.render.write_card import PassedOver, StoppedWriteCard, WriteCard
 from procengine_jupyter.session import Session
 from procengine_jupyter.status import options_card, status_card, trigger_list
 from procengine_jupyter.usage import documented_by
@@ -42,6 +42,7 @@ from procengine_jupyter.write_command import (
     Stored,
     WriteOptions,
     all_caught_up,
+    passed_over,
     runs_of,
     store,
     wait_for_runs,
@@ -50,16 +51,17 @@ from procengine_jupyter.write_command import (
 if TYPE_CHECKING:
     from procengine.engine import Engine
 
+# Without a backslash at a line's end: IPython's ? takes it away.
 INFLUXDB3_HELP = """Run a command of the influxdb3 command line in this process.
 
-A line copied from InfluxDB's documentation runs here, line continuations included. Options for a connection
-(--host, --token, --tls-ca) are accepted and not needed.
+A line copied from InfluxDB's documentation runs here; in a cell its continuation lines may follow with or
+without a backslash between them. Options for a connection (--host, --token, --tls-ca) are accepted and not needed.
 
 examples:
   %influxdb3 --help
   %influxdb3 create database house
   %influxdb3 query --database house "SELECT * FROM home"
-  %%influxdb3 create trigger \\
+  %%influxdb3 create trigger
     --database house --path hot_rooms.py --trigger-spec table:home hot_rooms
 """
 
@@ -160,18 +162,24 @@ class ProcengineMagics(Magics):
         if stored.lines_done < stored.lines_total:
             self.session.live_cards.show(lambda: _stopped_card(stored), ())
             raise UsageError("interrupted; what was stored until then stays")
+        idle = passed_over(engine, stored.result)
         _, reason = wait_for_runs(engine, stored)
         self.session.live_cards.show(
-            lambda: self._write_card(engine, stored, reason), stored.sequence_numbers
+            lambda: self._write_card(engine, stored, reason, idle), stored.sequence_numbers
         )
         self._offer_post_mortem(runs_of(engine, stored))
 
-    def _write_card(self, engine: Engine, stored: Stored, reason: str) -> WriteCard:
+    def _write_card(
+        self, engine: Engine, stored: Stored, reason: str, idle: tuple[PassedOver, ...]
+    ) -> WriteCard:
+        runs = runs_of(engine, stored)
+        ran = {run.trigger for run in runs}
         return WriteCard(
             result=stored.result,
             rejected=stored.rejected,
             duration_ns=stored.duration_ns,
-            runs=runs_of(engine, stored),
+            runs=runs,
+            passed_over=tuple(one for one in idle if one.trigger not in ran),
             is_waiting=not all_caught_up(engine, stored),
             waited=reason if self.session.live_cards.can_update else "runs are still going",
             cell_names=self.session.cells.labels,

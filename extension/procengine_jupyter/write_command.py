@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from procengine.errors import LineError, LineProtocolError, PartialWriteError
 from procengine.model.run import Run
+from procengine.model.trigger_spec import AllTablesSpec, TableSpec, parse_trigger_spec
 from procengine.model.write_result import WriteResult
 from procengine_jupyter.held_interrupt import HeldInterrupt
 from procengine_jupyter.pieces import Piece, line_pieces, table_pieces
+from procengine_jupyter.render.write_card import PassedOver
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -171,6 +173,31 @@ def _moved(errors: Sequence[LineError], piece: Piece) -> tuple[LineError, ...]:
     return tuple(
         replace(error, line_number=error.line_number + piece.first_line - 1) for error in errors
     )
+
+
+def passed_over(engine: Engine, result: WriteResult) -> tuple[PassedOver, ...]:
+    """Return the write triggers that watch tables which were written, and do not run."""
+    if not result.row_count or not engine.config.plugins_enabled:
+        return ()
+    from procengine.processing.trigger_statistics import TriggerState
+
+    idle = (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED)
+    return tuple(
+        PassedOver(trigger=one.trigger.name, state=one.state.value, reason=one.reason or "")
+        for one in engine.triggers.statistics()
+        if one.state in idle
+        and one.trigger.database == result.database
+        and _watches(one.trigger.spec, result.tables)
+    )
+
+
+def _watches(spec: str, tables: Iterable[str]) -> bool:
+    match parse_trigger_spec(spec):
+        case TableSpec(table=table):
+            return table in tables
+        case AllTablesSpec():
+            return True
+    return False
 
 
 def wait_for_runs(engine: Engine, stored: Stored) -> tuple[bool, str]:

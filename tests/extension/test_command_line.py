@@ -33,6 +33,20 @@ def output(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> object:
     return run
 
 
+def test_the_helps_example_runs_as_it_is_shown(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What IPython shows of the help is a cell that runs."""
+    notebook.run(HOT_ROOMS.replace("--trigger table:home --database house --args limit=22.5", ""))
+    notebook.run("%influxdb3 create database house")
+    capsys.readouterr()
+    notebook.run("%influxdb3?")
+    shown = capsys.readouterr().out
+    example = shown[shown.index("%%influxdb3") :].partition("File:")[0]
+    notebook.run(example)
+    assert notebook.engine.triggers.get("house", "hot_rooms").spec == "table:home"
+
+
 def test_definitions_come_and_go(output: object) -> None:
     """Databases, tables and triggers are created, changed and deleted with the original's answers."""
     assert output("create database house") == 'Database "house" created successfully'

@@ -47,6 +47,45 @@ def test_plugin_runs_on_the_next_write(notebook: Notebook) -> None:
     assert rows(notebook, "SELECT room, temp FROM alert") == [{"room": "Attic", "temp": 24.5}]
 
 
+def test_a_trigger_that_does_not_run_is_named_on_the_writes_card(notebook: Notebook) -> None:
+    """Whoever writes sees why nothing ran: the trigger watches the table, and is disabled."""
+    notebook.run(HOT_ROOMS)
+    notebook.run(
+        HOT_ROOMS.replace("%%plugin hot_rooms --trigger table:home", "%%plugin all --trigger all_tables")
+    )
+    notebook.engine.triggers.disable("house", "hot_rooms")
+    notebook.engine.triggers.disable("house", "all")
+
+    notebook.run("%%write house\nhome,room=Attic temp=21.0")
+    both = notebook.shown[-1]
+    notebook.run("%%write house\nother temp=21.0")
+    other = notebook.shown[-1]
+    notebook.engine.triggers.enable("house", "hot_rooms")
+    notebook.run("%%write house\nhome,room=Attic temp=21.5")
+
+    assert "hot_rooms did not run: it is disabled" in both
+    assert "all did not run: it is disabled" in both
+    assert "hot_rooms" not in other
+    assert "all did not run" in other
+    assert "hot_rooms: success" in notebook.shown[-1]
+    assert "hot_rooms did not run" not in notebook.shown[-1]
+
+
+def test_a_trigger_that_the_write_disables_is_shown_by_its_run(notebook: Notebook) -> None:
+    """A trigger that ran, and is disabled for its error, was not passed over; at the next write it is."""
+    notebook.run(
+        "%%plugin broken --trigger table:home --database house --error-behavior disable\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n    1 / 0"
+    )
+    notebook.run("%%write house\nhome,room=Attic temp=21.0")
+    first = notebook.shown[-1]
+    notebook.run("%%write house\nhome,room=Attic temp=21.5")
+
+    assert "ZeroDivisionError" in first
+    assert "did not run" not in first
+    assert "broken did not run: it is disabled" in notebook.shown[-1]
+
+
 def test_running_the_cell_again_puts_new_code_in_place(notebook: Notebook) -> None:
     """The trigger keeps its id, its cache and its history; only the code changes."""
     notebook.run(HOT_ROOMS)

@@ -18,13 +18,26 @@ MOST_REJECTED = 10
 MOST_RUNS = 10
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """A trigger that watches what was written and did not run; ``state`` says why, ``reason`` why that is so."""
+
+    trigger: str
+    state: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.trigger} did not run: it is {self.state}{why}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class WriteCard(View):
     """The card of one write.
 
     ``rejected`` counts the rejected lines where the result has only the first of them.
     ``runs`` are those that it caused and that have ended; ``is_waiting`` says that more are expected,
-    ``waited`` how the wait for them ended where that needs saying.
+    ``waited`` how the wait for them ended where that needs saying. ``passed_over`` are triggers that do not run.
     """
 
     result: WriteResult
@@ -33,6 +46,7 @@ class WriteCard(View):
     runs: tuple[Run, ...] = ()
     is_waiting: bool = False
     waited: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
     cell_names: Mapping[str, str] = field(default_factory=dict)
 
     def html(self) -> Html:
@@ -42,6 +56,7 @@ class WriteCard(View):
             _added_html(self.result),
             _rejected_html(self.result.errors, self.rejected),
             *(_run_html(run, self.cell_names) for run in self.runs[:MOST_RUNS]),
+            *(element("div", soft(str(one)), css="pe-part") for one in self.passed_over),
             element("div", self._rest(), css="pe-part pe-soft") if self._rest() else "",
             details=self._details(),
             tone=self._tone(),
@@ -57,6 +72,7 @@ class WriteCard(View):
             lines.append(f"  ... and {more}")
         for run in self.runs[:MOST_RUNS]:
             lines += [f"  {line}" for line in run_text(run, self.cell_names).splitlines()]
+        lines += [f"  {one}" for one in self.passed_over]
         if self._rest():
             lines.append(f"  {self._rest()}")
         return "\n".join(lines)
