@@ -127,7 +127,7 @@ def test_a_command_of_the_original_is_known_as_such(name: str) -> None:
 
 def test_the_commands_offered_beside_are_named() -> None:
     """The refusal names what is offered under the words before."""
-    for line in ("create token --admin", "create token"):
+    for line in ("create query_group --nodes a", "create query_group"):
         with pytest.raises(InvalidInputError, match=r"offered as 'influxdb3 create': database, table"):
             parse_command(split_words(line))
     with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop' is .* offered: create, delete"):
