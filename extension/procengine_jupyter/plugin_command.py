@@ -94,11 +94,11 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
     known = {each.name for each in engine.catalog.databases}
     database = _database(engine, said.database, needed=bool(kinds))
 
+    # Before the file has the text: whoever reads it first finds where it comes from.
+    registry.register_origin(
+        str(place.path), cell.code, display_filename=cell.filename, first_line=cell.line_offset + 1
+    )
     saved = files.save(registry.folder / place.path, cell.code)
-    if not place.is_package:
-        registry.register_origin(
-            place.filename, cell.code, display_filename=cell.filename, first_line=cell.line_offset + 1
-        )
     names = _trigger_names(place, len(kinds))
     registered = [
         _put_trigger(engine, said, database=database, name=name, spec=spec, place=place, saved=saved)

@@ -33,6 +33,7 @@ from procengine.model.line_builder import LineBuilder, fresh_line_builder
 from procengine.model.trigger import TriggerKind
 from procengine.processing.entry_point import check_entry_point, find_entry_point
 from procengine.processing.plugin_builtins import Mentions, Namespace, plugin_builtins
+from procengine.processing.plugin_origins import PluginOrigins
 from procengine.processing.plugin_path import INIT, is_inside
 from procengine.processing.plugin_source import FileStamp, PluginSource, read_text
 from procengine.processing.single_file import source_error
@@ -54,20 +55,34 @@ def python_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+class LoadedOrigins:
+    """The origins of a package's files, with the names under which they were loaded."""
+
+    def __init__(self, origins: PluginOrigins) -> None:
+        self._origins = origins
+        self.names: set[str] = set()
+
+    def source(self, path: Path) -> PluginSource:
+        """Return a file's text with its place."""
+        source = self._origins.source(path)
+        self.names.add(source.display_filename)
+        return source
+
+
 class PackageLoader(importlib.machinery.SourceFileLoader):
     """Loads a module of a plugin from its text, with the builtins of plugins, and never from cached byte code.
 
     Byte code files are told apart by seconds and sizes, which an edit may leave unchanged.
     """
 
-    def __init__(self, name: str, path: str, names: Namespace) -> None:
+    def __init__(self, name: str, path: str, names: Namespace, origins: LoadedOrigins) -> None:
         super().__init__(name, path)
         self._names = names
+        self._origins = origins
 
     def get_code(self, fullname: str) -> CodeType:
-        """Compile the module's text."""
-        path = Path(self.get_filename(fullname))
-        return PluginSource(text=read_text(path), display_filename=str(path)).compiled()
+        """Compile the module's text, under the name of the place that it came from."""
+        return self._origins.source(Path(self.get_filename(fullname))).compiled()
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the module's text with the builtins of plugins."""
@@ -78,10 +93,11 @@ class PackageLoader(importlib.machinery.SourceFileLoader):
 class PackageFinder:
     """Finds the modules of one plugin's package; stands in ``sys.meta_path`` while the package is loaded."""
 
-    def __init__(self, name: str, folder: Path, names: Namespace) -> None:
+    def __init__(self, name: str, folder: Path, names: Namespace, origins: LoadedOrigins) -> None:
         self._name = name
         self._folder = folder
         self._names = names
+        self._origins = origins
 
     def find_spec(
         self,
@@ -109,7 +125,7 @@ class PackageFinder:
         return importlib.util.spec_from_file_location(
             fullname,
             file,
-            loader=PackageLoader(fullname, str(file), self._names),
+            loader=PackageLoader(fullname, str(file), self._names, self._origins),
             submodule_search_locations=locations,
         )
 
@@ -126,6 +142,7 @@ class PluginPackage:
         self,
         filename: str,
         folder: Path,
+        origins: PluginOrigins,
         *,
         private: bool = False,
         replaces: PluginPackage | None = None,
@@ -135,6 +152,7 @@ class PluginPackage:
         self._stamps = stamps(folder)
         self._digest = digest(folder)
         self._prefix = f"{folder}/"
+        self._origins = LoadedOrigins(origins)
         self._private = private
         # A state that never could be imported is passed over: what makes room is the one before it.
         unused = replaces is not None and replaces._module is None
@@ -177,17 +195,18 @@ class PluginPackage:
             PluginSourceError: otherwise, with the file and line.
         """
         for path in python_files(self.folder):
-            source = PluginSource(text=read_text(path), display_filename=str(path))
+            source = self._origins.source(path)
             try:
                 source.compiled()
             except (SyntaxError, PluginSourceError, RecursionError, MemoryError) as error:
-                raise source_error(error, str(path)) from error
-        init = self.folder / INIT
-        check_entry_point(ast.parse(read_text(init), str(init)), kind, filename=str(init))
+                raise source_error(error, source.display_filename) from error
+        init = self._origins.source(self.folder / INIT)
+        tree = ast.parse(init.text, init.display_filename)
+        check_entry_point(tree, kind, filename=init.display_filename, first_line=init.first_line)
 
     def owns(self, filename: str) -> bool:
         """Tell whether code with a file name is the plugin's own."""
-        return filename.startswith(self._prefix)
+        return filename.startswith(self._prefix) or filename in self._origins.names
 
     def close(self) -> None:
         """Take the package out of ``sys.modules``; runs that are inside it go on with what they hold."""
@@ -219,7 +238,7 @@ class PluginPackage:
         mentions = Mentions.of(texts)
         self._names = plugin_builtins(mentions, aliases={self.folder.name: self._name})
         self._mentions_line_builder = mentions.line_builder
-        self._finder = PackageFinder(self._name, self.folder, self._names)
+        self._finder = PackageFinder(self._name, self.folder, self._names, self._origins)
         sys.meta_path.insert(0, self._finder)
         parent = str(self.folder.parent)
         sys.path.append(parent)

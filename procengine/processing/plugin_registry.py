@@ -20,10 +20,11 @@ from typing import Any, Protocol
 
 from procengine.errors import PluginError
 from procengine.model.trigger import TriggerKind
+from procengine.processing.plugin_origins import PluginOrigins, show_in_tracebacks
 from procengine.processing.plugin_package import PYCACHE, PluginPackage, python_files
 from procengine.processing.plugin_path import INIT, is_inside, plugin_path
 from procengine.processing.plugin_source import FileStamp, PluginSource, read_text
-from procengine.processing.single_file import SingleFilePlugin, show_in_tracebacks
+from procengine.processing.single_file import SingleFilePlugin
 
 logger = logging.getLogger(__name__)
 
@@ -77,15 +78,6 @@ class PluginInfo:
     modified_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a plugin's text came from, as long as the file holds just that text."""
-
-    text: str
-    display_filename: str
-    first_line: int
-
-
 @dataclass(slots=True)
 class _File:
     plugin: SingleFilePlugin
@@ -111,8 +103,8 @@ class PluginRegistry:
         self.folder = Path(folder).absolute()
         self._files: dict[str, _File] = {}
         self._packages: dict[str, PluginPackage] = {}
-        self._origins: dict[str, _Origin] = {}
-        # Guards the three mappings, and is held while a changed plugin is read, so that two runs do not load
+        self._origins = PluginOrigins()
+        # Guards both mappings, and is held while a changed plugin is read, so that two runs do not load
         # one change twice; plugin code never runs under it.
         self._lock = threading.Lock()
 
@@ -157,20 +149,22 @@ class PluginRegistry:
         """
         path = plugin_path(self.folder, filename)
         if path.is_dir():
-            return PluginPackage(filename, path, private=True)
+            return PluginPackage(filename, path, self._origins, private=True)
         return self.load(filename)
 
     def register_origin(
         self, filename: str, text: str, *, display_filename: str, first_line: int = 1
     ) -> None:
-        """Say where a single file's text came from, so that tracebacks name that place: a notebook's cell.
+        """Say where a file's text came from, so that tracebacks name that place: a notebook's cell.
 
-        It holds while the file has exactly this text. ``first_line`` is the number that the text's first line
-        has in ``display_filename``. Where ``linecache`` knows no such file, it is told the text.
+        ``filename`` is relative to the plugin directory; the file may be one of a directory plugin, and the place is
+        named from the package's next import on. It holds while the file has exactly this text. ``first_line`` is the
+        number that the text's first line has in ``display_filename``. Where ``linecache`` knows no such file, it is
+        told the text.
         """
-        origin = _Origin(text, display_filename, first_line)
+        source = PluginSource(text=text, display_filename=display_filename, first_line=first_line)
         with self._lock:
-            self._origins[filename] = origin
+            self._origins.put(self.folder / filename, source)
             self._files.pop(filename, None)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -209,7 +203,7 @@ class PluginRegistry:
         try:
             path = plugin_path(self.folder, filename)
             if path.is_dir():
-                self._packages[filename] = PluginPackage(filename, path, replaces=package)
+                self._packages[filename] = PluginPackage(filename, path, self._origins, replaces=package)
                 return self._packages[filename]
             return self._read_file(filename, path, known)
         except (PluginError, OSError):
@@ -225,19 +219,9 @@ class PluginRegistry:
         if known is not None and known.plugin.source.text == text:
             known.stamp = stamp
             return known.plugin
-        plugin = SingleFilePlugin(filename, self._source(filename, path, text))
+        plugin = SingleFilePlugin(filename, self._origins.source(path, text))
         self._files[filename] = _File(plugin, str(path), stamp)
         return plugin
-
-    def _source(self, filename: str, path: Path, text: str) -> PluginSource:
-        origin = self._origins.get(filename)
-        if origin is None or origin.text != text:
-            return PluginSource(text=text, display_filename=str(path))
-        source = PluginSource(
-            text=text, display_filename=origin.display_filename, first_line=origin.first_line
-        )
-        show_in_tracebacks(source)
-        return source
 
 
 def text_plugin(

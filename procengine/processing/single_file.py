@@ -9,7 +9,6 @@ Source: influxdb3_py_api/src/system_py.rs, load_plugin_function.
 from __future__ import annotations
 
 import ast
-import linecache
 from types import CodeType
 from typing import Any
 
@@ -90,12 +89,3 @@ def source_error(error: BaseException, filename: str) -> PluginSourceError:
     )
     made.__cause__ = error
     return made
-
-
-def show_in_tracebacks(source: PluginSource) -> None:
-    """Let tracebacks find the lines of a text that is in no file and that nobody else registered."""
-    name = source.display_filename
-    if linecache.getlines(name):
-        return
-    lines = ["\n"] * (source.first_line - 1) + source.text.splitlines(keepends=True)
-    linecache.cache[name] = (len(source.text), None, lines, name)

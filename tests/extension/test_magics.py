@@ -272,6 +272,23 @@ def test_failure_shows_the_cells_own_line(notebook: Notebook) -> None:
     assert rows(notebook, "SELECT hum FROM home") == [{"hum": 1.0}]
 
 
+def test_failure_in_a_folder_plugin_shows_the_cells_lines(notebook: Notebook) -> None:
+    """Files of a folder plugin that cells wrote are shown by their cells, as single files are."""
+    notebook.run(
+        "%%plugin rooms/__init__\nfrom .rules import word\ndef process_writes(*_):\n    word()\n"
+    )
+    notebook.run("%%plugin rooms/rules\n\ndef word(): return 1 / 0\n")
+    second = notebook.shell.execution_count - 1
+    notebook.run("%influxdb3 create database house")
+    notebook.run("%influxdb3 create trigger -d house --path rooms --trigger-spec all_tables rooms")
+
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+
+    assert f"Cell In[{second - 1}], line 4, in process_writes" in notebook.shown[-1]
+    assert f"Cell In[{second}], line 3, in word" in notebook.shown[-1]
+    assert "ZeroDivisionError" in notebook.shown[-1]
+
+
 def test_blank_lines_above_the_magic_are_counted(notebook: Notebook) -> None:
     """The line number is the cell's even where blank lines stand above the magic."""
     notebook.run("\n\n" + HOT_ROOMS)

@@ -229,6 +229,45 @@ def test_syntax_errors_count_from_the_cell_as_well(plugin_bench: PluginBench) ->
     linecache.cache.pop("<cell>", None)
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_files_of_a_package_name_their_cells(plugin_bench: PluginBench, dry_run: bool) -> None:
+    """Each file of a directory plugin shows the cell it came from, until it is edited; others show themselves."""
+    init = "from .rules import divide\ndef process_scheduled_call(a, b, c):\n    divide()\n"
+    rules = "def divide():\n    1/0\n"
+    plugin_bench.save(rules, "rooms/rules.py")
+    plugin_bench.save(init, "rooms/__init__.py")
+    register = plugin_bench.registry.register_origin
+    register("rooms/rules.py", rules, display_filename="<cell 8>", first_line=2)
+    register("rooms/__init__.py", init, display_filename="<cell 9>", first_line=4)
+
+    failure = plugin_bench.run(filename="rooms", dry_run=dry_run).failure
+    assert failure is not None
+    assert (failure.filename, failure.line_number) == ("<cell 8>", 3)
+    assert '  File "<cell 9>", line 6, in process_scheduled_call\n    divide()' in failure.traceback_text
+    assert '  File "<cell 8>", line 3, in divide\n    1/0' in failure.traceback_text
+
+    plugin_bench.save("\n" + rules, "rooms/rules.py")
+    edited = plugin_bench.run(filename="rooms", dry_run=dry_run).failure
+    assert edited is not None
+    path = str(plugin_bench.folder / "rooms" / "rules.py")
+    assert (edited.filename, edited.line_number) == (path, 3)
+    assert '  File "<cell 9>", line 6, in process_scheduled_call' in edited.traceback_text
+    for cell in ("<cell 8>", "<cell 9>"):
+        linecache.cache.pop(cell, None)
+
+
+def test_faults_of_a_package_count_from_the_cell(plugin_bench: PluginBench) -> None:
+    """At creation, too, the line of a file's mistake is the cell's."""
+    init = "def process_scheduled_call(a):\n    pass\n"
+    plugin_bench.save(init, "rooms/__init__.py")
+    register = plugin_bench.registry.register_origin
+    register("rooms/__init__.py", init, display_filename="<cell>", first_line=3)
+    with pytest.raises(PluginSourceError, match="cannot take the 3 positional arguments") as raised:
+        plugin_bench.registry.check("rooms", SCHEDULE)
+    assert (raised.value.filename, raised.value.line_number) == ("<cell>", 3)
+    linecache.cache.pop("<cell>", None)
+
+
 def test_text_without_a_file(plugin_bench: PluginBench) -> None:
     """A text that is not saved can be run; its lines show in tracebacks."""
     code = text_plugin("def process_scheduled_call(a, b, c):\n    1/0\n", display_filename="<draft>")
