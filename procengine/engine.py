@@ -409,6 +409,11 @@ class Engine:
         for service in services:
             service.stop()
 
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """What serves this engine to others, in the order of its start."""
+        return self._services
+
     def attach(self, service: Service) -> None:
         """Stop a service when the engine stops.
 

@@ -10,7 +10,7 @@ import argparse
 from procengine.config import OPTIONS
 from procengine_jupyter.usage import MagicParser, header, key_value, limit, names, positive
 
-ACTIONS = ("start", "stop", "restart", "status", "config", "triggers")
+ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token")
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
@@ -29,7 +29,8 @@ def procengine_parser() -> MagicParser:
         "  engine = %procengine\n"
         "  %procengine restart --object-store memory\n"
         "  %procengine config            the options, and where each came from\n"
-        "  %procengine triggers          the triggers, and how they are",
+        "  %procengine triggers          the triggers, and how they are\n"
+        "  token = %procengine token     a token for the HTTP API",
     )
     parser.add_argument(
         "action",

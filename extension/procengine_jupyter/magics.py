@@ -24,6 +24,7 @@ from IPython.core.magic import (
 from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.config import OPTIONS
+from procengine.http import server_of
 from procengine.model.run import Run
 from procengine_jupyter import grammar
 from procengine_jupyter.errors import offer_post_mortem, short_errors
@@ -78,7 +79,7 @@ class ProcengineMagics(Magics):
     @line_magic
     @documented_by(grammar.procengine_parser)
     @short_errors
-    def procengine(self, line: str) -> Engine | View | None:
+    def procengine(self, line: str) -> Engine | View | str | None:
         """Start, stop or show the engine."""
         said = grammar.procengine_parser().read(line)
         match said.action:
@@ -89,11 +90,22 @@ class ProcengineMagics(Magics):
                 return options_card(self.session)
             case "triggers":
                 return trigger_list(self.session.engine)
+            case "token":
+                return self._token()
             case "status" if not self.session.is_running:
                 return status_card(self.session)
         if said.action in {"start", "restart"}:
             self._start(said)
         return self.session.engine
+
+    def _token(self) -> str:
+        """Return a token that the API accepts."""
+        server = server_of(self.session.engine)
+        if server is None:
+            raise UsageError(self.session.unserved_because or "the API is off; http_bind turns it on")
+        if not server.requires_token:
+            raise UsageError("the API takes requests without a token (without_auth)")
+        return server.token()
 
     def _start(self, said: Namespace) -> None:
         options = {name: getattr(said, name) for name in OPTIONS if getattr(said, name) is not None}

@@ -41,6 +41,7 @@ class Session:
         self.live_cards = LiveCards(shell)
         self.defaulted: frozenset[str] = frozenset()
         self.down_because = "not started"
+        self.unserved_because = ""
         self._engine: Engine | None = None
 
     @property
@@ -75,7 +76,7 @@ class Session:
         file: Path | None = None,
         plugins: bool = True,
     ) -> Engine:
-        """Start the engine, unless it is up; return it.
+        """Start the engine and its API, unless it is up; return it.
 
         What no source sets is as suits a notebook: ``plugins/`` and a ``file`` store in ``.procengine/``, both
         beside it. ``plugins=False`` leaves the plugin part off.
@@ -98,6 +99,7 @@ class Session:
             raise
         self.defaulted = frozenset(defaults)
         self._engine = engine
+        self._serve(engine)
         if engine.config.plugins_enabled:
             engine.triggers.subscribe(self._run_finished)
         return engine
@@ -133,6 +135,16 @@ class Session:
         if engine is not None:
             self.down_because = reason
             engine.stop()
+
+    def _serve(self, engine: Engine) -> None:
+        """Serve the API, on the next port where the configured one is taken; without it the engine is as good."""
+        from procengine.http import Server
+
+        self.unserved_because = ""
+        try:
+            Server(engine, next_free=True).start()
+        except ProcengineError as error:
+            self.unserved_because = str(error)
 
     def _run_finished(self, run: Run) -> None:
         self.live_cards.run_finished(run)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import procengine
 from procengine.config import OPTIONS
+from procengine.http import server_of
 from procengine.model.names import INTERNAL_DATABASE
 from procengine_jupyter.render.options_card import OptionLine, OptionsCard
 from procengine_jupyter.render.status_card import StatusCard
@@ -40,11 +41,11 @@ def status_card(session: Session) -> StatusCard:
             reason=session.down_because,
             suggestions=(("%procengine start", "start the engine"),),
         )
-    return engine_card(session.engine)
+    return engine_card(session.engine, unserved_because=session.unserved_because)
 
 
-def engine_card(engine: Engine) -> StatusCard:
-    """Return the card of a running engine."""
+def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
+    """Return the card of a running engine; ``unserved_because`` says why it has no API."""
     config = engine.config
     databases = [each for each in engine.catalog.databases if each.name != INTERNAL_DATABASE]
     statistics = engine.triggers.statistics() if config.plugins_enabled else ()
@@ -55,6 +56,7 @@ def engine_card(engine: Engine) -> StatusCard:
         plugin_dir=shown_path(config.plugin_dir) if config.plugin_dir is not None else None,
         data_dir=shown_path(config.data_dir) if config.data_dir is not None else None,
         object_store=config.object_store,
+        api=_api(engine) or unserved_because or "off (http_bind)",
         databases=len(databases),
         tables=sum(len(database.tables) for database in databases),
         triggers=len(statistics),
@@ -62,6 +64,15 @@ def engine_card(engine: Engine) -> StatusCard:
         failing_triggers=tuple(one.trigger.name for one in statistics if one.failing),
         suggestions=suggestions,
     )
+
+
+def _api(engine: Engine) -> str:
+    """Return where the API is and how its token is had; never the token, which a saved notebook would keep."""
+    server = server_of(engine)
+    if server is None or server.url is None:
+        return ""
+    access = "%procengine token gives a token" if server.requires_token else "open, without tokens"
+    return f"{server.url} ({access})"
 
 
 def trigger_list(engine: Engine) -> TriggerList:

@@ -7,6 +7,6 @@ package.
 
 from __future__ import annotations
 
-from procengine.http.server import Server
+from procengine.http.server import Server, server_of
 
-__all__ = ["Server"]
+__all__ = ["Server", "server_of"]

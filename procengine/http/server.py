@@ -33,6 +33,12 @@ GRACE_SECONDS = 5.0
 """How long `Server.stop` waits for requests that were begun."""
 
 
+def server_of(engine: Engine) -> Server | None:
+    """Return the server that an engine is served by, the last one started, or None."""
+    servers = [one for one in engine.services if isinstance(one, Server)]
+    return servers[-1] if servers else None
+
+
 class Server:
     """The API of one engine; `stop` ends it, as does stopping the engine or leaving its ``with`` block.
 

@@ -22,6 +22,7 @@ class StatusCard(View):
     plugin_dir: str | None = None
     data_dir: str | None = None
     object_store: str = "memory"
+    api: str = ""
     databases: int = 0
     tables: int = 0
     triggers: int = 0
@@ -74,6 +75,8 @@ class StatusCard(View):
             ("data", kept),
             ("holds", ", ".join(held)),
         ]
+        if self.api:
+            facts.insert(2, ("API", self.api))
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))
         return facts
