@@ -1,7 +1,8 @@
 """Who uses a data folder, and in which format is it?
 
 One engine at a time: an advisory lock on ``lock`` is held while the engine lives and vanishes with its process,
-however that ends. ``format.json`` says by which layout the folder was written; an unknown one is refused.
+however that ends. ``format.json`` says by which layout the folder was written; an unknown one is refused. It is
+durable before anything else is in the folder, so that no crash leaves data without it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO
 
 from procengine.errors import DataFolderLockedError, DataFormatError, StorageError
 from procengine.file_system import LOCAL, FileSystem, make_folder_durably, write_durably
+from procengine.recovery import FOLDER_NAME
 
 FORMAT_NAME = "procengine-data"
 FORMAT_VERSION = 1
@@ -49,6 +51,11 @@ class DataFolder:
         """The folder of what plugins and runs leave behind."""
         return self.path / "state"
 
+    @property
+    def damaged(self) -> Path:
+        """The folder of what a start cut off."""
+        return self.path / FOLDER_NAME
+
     def open(self) -> None:
         """Make the folder if need be, lock it, and check its format.
 
@@ -58,9 +65,10 @@ class DataFolder:
             StorageError: it cannot be made or written to.
         """
         try:
-            make_folder_durably(self._files, self.path)
+            make_folder_durably(self._files, self.path, found_too=True)
             self._lock_file = self._locked()
             self._check_format()
+            self._make_folders()
         except OSError as error:
             self.close()
             raise StorageError(
@@ -110,6 +118,7 @@ class DataFolder:
             content = json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION})
             write_durably(self._files, path, content.encode())
             return
+        self._files.sync_folder(self.path)  # what is found may be left of a process that was killed
         try:
             found = json.loads(self._files.read(path))
             name, version = found["format"], found["version"]
@@ -121,6 +130,15 @@ class DataFolder:
                 f"procengine reads {FORMAT_NAME!r} version {FORMAT_VERSION}; give another data_dir, or use the "
                 "procengine that wrote it"
             )
+
+    def _make_folders(self) -> None:
+        """Make the parts' folders that are missing, durable all at once."""
+        names = self._files.names(self.path)
+        missing = [one for one in (self.catalog, self.wal, self.tables) if one.name not in names]
+        for folder in missing:
+            self._files.make_folder(folder)
+        if missing:
+            self._files.sync_folder(self.path)
 
     def _refuse_strange_content(self, names: Sequence[str]) -> None:
         if "wal" in names or "catalog" in names:

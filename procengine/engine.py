@@ -87,6 +87,7 @@ from procengine.query.processing_tables import (
 from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
+from procengine.recovery import Recovery
 from procengine.wal import Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
@@ -148,9 +149,9 @@ class Engine:
     give one that fails, or that remembers.
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
-    ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``; and, while the plugin
-    part is on, ``triggers``, ``plugins``, ``plugin_runner``, ``plugin_cache`` and ``logs``, which otherwise raise
-    `PluginsDisabledError`.
+    ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
+    start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
+    ``plugins``, ``plugin_runner``, ``plugin_cache`` and ``logs``, which otherwise raise `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -176,6 +177,7 @@ class Engine:
         self.config: EngineConfig = self.loaded_config.config
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._file_system = file_system
+        self.recovery: Recovery | None = None
         self._stopped = False
         self._services: tuple[Service, ...] = ()
         self._part: PluginPart | None = None
@@ -192,11 +194,14 @@ class Engine:
     def _start_storage(self, started: ExitStack) -> None:
         """Open the folder, the catalog, and the rows; replay the log into the buffer."""
         self._folder = folder = self._open_folder(started)
+        if folder is not None:
+            self.recovery = Recovery(folder.damaged, file_system=self._file_system)
         self.catalog = Catalog(
             folder.catalog if folder is not None else None,
             clock=self.clock,
             node_id=self.config.node_id,
             file_system=self._file_system,
+            recovery=self.recovery,
         )
         started.callback(self.catalog.close)
         self.catalog.start()
@@ -205,6 +210,7 @@ class Engine:
             clock=self.clock,
             flush_interval_seconds=self.config.wal_flush_interval,
             file_system=self._file_system,
+            recovery=self.recovery,
         )
         self.write_buffer = WriteBuffer(
             folder.tables if folder is not None else None,

@@ -163,10 +163,11 @@ def create_anew(file_system: FileSystem, path: Path) -> AppendFile:
     return file_system.create(path)
 
 
-def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
+def put_in_place(file_system: FileSystem, path: Path, data: bytes) -> None:
     """Make a file hold exactly these bytes: whoever looks, at whatever moment, finds the old file or the new one.
 
-    Meanwhile ``{name}.part`` is there, and after an error or a crash perhaps still.
+    Which of the two a crash leaves is open until the folder is synced. Meanwhile ``{name}.part`` is there, and
+    after an error or a crash perhaps still.
     """
     part = path.with_name(path.name + PART_SUFFIX)
     file = create_anew(file_system, part)
@@ -176,13 +177,18 @@ def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
     finally:
         file.close()
     file_system.replace(part, path)
+
+
+def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
+    """Make a file hold exactly these bytes from now on, whatever happens; until then, the old ones."""
+    put_in_place(file_system, path, data)
     file_system.sync_folder(path.parent)
 
 
-def make_folder_durably(file_system: FileSystem, folder: Path) -> None:
-    """Make a folder and those above it, where they are missing, and make its name durable in any case.
+def make_folder_durably(file_system: FileSystem, folder: Path, *, found_too: bool = False) -> None:
+    """Make a folder and those above it, where they are missing, and their names durable.
 
-    For a folder may be there whose maker ended before it could do so.
+    With ``found_too`` also the name of a folder that is there: its maker may have ended before it did so.
 
     Raises:
         NotADirectoryError: something else has the name.
@@ -191,6 +197,8 @@ def make_folder_durably(file_system: FileSystem, folder: Path) -> None:
         file_system.make_folder(folder)
     except FileExistsError:
         file_system.names(folder)
+        if not found_too:
+            return
     except FileNotFoundError:
         make_folder_durably(file_system, folder.parent)
         file_system.make_folder(folder)

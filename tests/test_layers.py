@@ -16,6 +16,7 @@ PACKAGES = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
     ("procengine.clock", "procengine.file_system"),
+    ("procengine.recovery",),
     ("procengine.data_folder",),
     ("procengine.model",),
     (

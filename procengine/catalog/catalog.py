@@ -44,6 +44,7 @@ from procengine.model.column import Column, ColumnType
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.token import Token
 from procengine.model.trigger import Trigger
+from procengine.recovery import FOLDER_NAME, Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,12 @@ class Catalog:
         limits: Limits | None = None,
         node_id: str | None = None,
         file_system: FileSystem = LOCAL,
+        recovery: Recovery | None = None,
     ) -> None:
-        self._files = CatalogFiles(folder, file_system=file_system) if folder is not None else None
+        self._files: CatalogFiles | None = None
+        if folder is not None:
+            recovery = recovery or Recovery(folder / FOLDER_NAME, file_system=file_system)
+            self._files = CatalogFiles(folder, file_system=file_system, recovery=recovery)
         self._clock = clock
         self._node_id = node_id
         self._head = _Head(CatalogState(), None)

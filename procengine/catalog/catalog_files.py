@@ -1,9 +1,9 @@
 """Which files make up a catalog on disk, and how does a checkpoint take the place of a log?
 
 ``{n}.checkpoint`` holds the state after commit ``n``, ``{n}.log`` the commits after it; ``0.log`` has no
-checkpoint. A checkpoint is made in this order: its file, then the empty log that follows it, each durable
-under its name before the next step; then the files before go. A crash between any two steps, or a step that
-fails, leaves a set that reads as the same state: all logs there are are read in turn, and commits that the
+checkpoint. A checkpoint is made in this order: its file, then the empty log that follows it; when both are
+durable, the files before go. A crash between any two steps, or a step that fails, leaves a set that reads as the
+same state, whichever of the two names is there: all logs there are are read in turn, and commits that the
 checkpoint has are passed over.
 """
 
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from procengine.catalog.event_codec import decode_state, encode_state
-from procengine.catalog.event_log import EventLog
+from procengine.catalog.event_log import HOW_TO_GO_ON, EventLog
 from procengine.catalog.state import CatalogState, Draft
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
-from procengine.file_system import PART_SUFFIX, FileSystem, make_folder_durably, write_durably
+from procengine.file_system import PART_SUFFIX, FileSystem, make_folder_durably, put_in_place
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
+from procengine.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,9 @@ class OpenLog:
 class CatalogFiles:
     """The catalog's folder. Not locked: the catalog's commit lock is held around it."""
 
-    def __init__(self, folder: Path, *, file_system: FileSystem) -> None:
+    def __init__(self, folder: Path, *, file_system: FileSystem, recovery: Recovery) -> None:
         self._folder = folder
+        self._recovery = recovery
         self._files = file_system
 
     def load(self) -> tuple[CatalogState, OpenLog]:
@@ -63,6 +65,7 @@ class CatalogFiles:
         """
         try:
             make_folder_durably(self._files, self._folder)
+            self._files.sync_folder(self._folder)  # its names may be those of a process that was killed
             return self._load()
         except OSError as error:
             raise StorageError(
@@ -120,7 +123,7 @@ class CatalogFiles:
         """Apply a log's commits; those that the checkpoint has already are passed over."""
         if int(path.stem) > state.sequence_number:
             raise _corrupt(path.with_suffix(CHECKPOINT_SUFFIX), 0, "missing, though its log is there")
-        log = EventLog(path, file_system=self._files)
+        log = EventLog(path, file_system=self._files, recovery=self._recovery)
         try:
             state, end = _replayed(state, log)
         except BaseException:
@@ -142,11 +145,13 @@ class CatalogFiles:
 
     def _write_checkpoint(self, state: CatalogState) -> int:
         data = CHECKPOINT_FORMAT.header + encode_record(encode_state(state))
-        write_durably(self._files, self._path(state.sequence_number, CHECKPOINT_SUFFIX), data)
+        put_in_place(self._files, self._path(state.sequence_number, CHECKPOINT_SUFFIX), data)
         return len(data)
 
     def _new_log(self, number: int) -> EventLog:
-        return EventLog.create(self._path(number, LOG_SUFFIX), file_system=self._files)
+        return EventLog.create(
+            self._path(number, LOG_SUFFIX), file_system=self._files, recovery=self._recovery
+        )
 
     def _remove_before(self, checkpoint: int) -> None:
         """Remove what a checkpoint has replaced, and what a crash left unfinished."""
@@ -197,4 +202,6 @@ def _replayed(state: CatalogState, log: EventLog) -> tuple[CatalogState, int]:
 
 
 def _corrupt(path: Path, offset: int, what: str) -> CorruptFileError:
-    return CorruptFileError(f"catalog file {str(path)!r} is {what}", path=str(path), offset=offset)
+    return CorruptFileError(
+        f"catalog file {str(path)!r} is {what}; {HOW_TO_GO_ON}", path=str(path), offset=offset
+    )

@@ -17,9 +17,13 @@ from procengine.errors import CorruptFileError, DataFormatError, StorageError
 from procengine.file_system import AppendFile, FileSystem, write_all, write_durably
 from procengine.model.catalog_event import CatalogEvent
 from procengine.model.framing import Ending, FileFormat, Record, decode_records, encode_record
+from procengine.recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
+HOW_TO_GO_ON = (
+    "restore the folder 'catalog' from a copy, or give another data_dir to go on without its data"
+)
 LOG_FORMAT = FileFormat(kind="catalog log", magic=b"PECATLOG")
 
 
@@ -35,18 +39,19 @@ class Commit:
 class EventLog:
     """An open log file. Closed by `close`; not locked: the catalog's commit lock is held around it."""
 
-    def __init__(self, path: Path, *, file_system: FileSystem) -> None:
+    def __init__(self, path: Path, *, file_system: FileSystem, recovery: Recovery) -> None:
         self.path = path
+        self._recovery = recovery
         self._files = file_system
         self._file: AppendFile = file_system.reopen(path)
         self._clean_end: int | None = None
         """Where the file ends (bytes), while nothing but good records stands in it; None when that is not known."""
 
     @classmethod
-    def create(cls, path: Path, *, file_system: FileSystem) -> EventLog:
+    def create(cls, path: Path, *, file_system: FileSystem, recovery: Recovery) -> EventLog:
         """Make an empty log, durably, and open it."""
         write_durably(file_system, path, LOG_FORMAT.header)
-        return cls(path, file_system=file_system)
+        return cls(path, file_system=file_system, recovery=recovery)
 
     @property
     def first_offset(self) -> int:
@@ -54,12 +59,16 @@ class EventLog:
         return len(LOG_FORMAT.header)
 
     def read(self) -> Iterator[Commit]:
-        """Yield the commits in order; cut a torn tail off, after keeping it in a file aside.
+        """Yield the commits in order; cut a torn tail off, after keeping it aside.
+
+        All that is yielded is durable: a process that was killed may have left a commit that only the system's
+        memory holds.
 
         Raises:
             CorruptFileError: a record is damaged and good ones follow it.
             DataFormatError: the file is of another version, or no log.
         """
+        self._file.sync()
         data = self._files.read(self.path)
         first = LOG_FORMAT.check(data, str(self.path))
         if not first:
@@ -100,13 +109,16 @@ class EventLog:
     def _corrupt(self, offset: int, why: str) -> CorruptFileError:
         path = str(self.path)
         return CorruptFileError(
-            f"catalog log {path!r} is damaged at byte {offset}: {why}", path=path, offset=offset
+            f"catalog log {path!r} is damaged at byte {offset}: {why}; {HOW_TO_GO_ON}",
+            path=path,
+            offset=offset,
         )
 
     def _drop(self, offset: int) -> None:
         """Take back a failed write, as far as the disk lets us; the next write does it again."""
         try:
             self._file.truncate(offset)
+            self._file.sync()
         except OSError as error:
             logger.warning("cannot shorten catalog log: path=%s error=%s", self.path, error)
 
@@ -120,14 +132,6 @@ class EventLog:
         return Commit(end=record.end, sequence_number=sequence_number, events=events)
 
     def _cut_tail(self, data: bytes, offset: int) -> None:
-        aside = self.path.with_name(f"{self.path.name}.torn-{offset}")
-        write_durably(self._files, aside, data[offset:])
+        """Cut a tail off; the next commit, which takes its place, makes that durable."""
+        self._recovery.keep(self.path, offset, data[offset:])
         self._file.truncate(offset)
-        self._file.sync()
-        logger.warning(
-            "cut a torn tail off the catalog log: path=%s offset=%d bytes=%d kept=%s",
-            self.path,
-            offset,
-            len(data) - offset,
-            aside,
-        )

@@ -28,9 +28,17 @@ from procengine.file_system import (
     FileSystem,
     make_folder_durably,
     write_all,
-    write_durably,
 )
-from procengine.model.framing import End, Ending, FileFormat, Record, decode_records, encode_record
+from procengine.model.framing import (
+    End,
+    Ending,
+    FileFormat,
+    Record,
+    decode_record,
+    decode_records,
+    encode_record,
+)
+from procengine.recovery import Recovery
 from procengine.wal.contents_codec import sequence_number_of
 
 logger = logging.getLogger(__name__)
@@ -61,9 +69,12 @@ class Segment:
 class Segments:
     """The log's files. The flush thread appends; any thread may read, or drop what is no longer needed."""
 
-    def __init__(self, folder: Path, *, file_system: FileSystem, segment_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, *, file_system: FileSystem, segment_bytes: int, recovery: Recovery
+    ) -> None:
         self._folder = folder
         self._files = file_system
+        self._recovery = recovery
         self._segment_bytes = segment_bytes
         # Guards the replacement of the tuple, which is read without it.
         self._lock = threading.Lock()
@@ -84,7 +95,8 @@ class Segments:
     def load(self, after: int) -> Iterator[memoryview]:
         """Yield the payloads with numbers above ``after``, in order. Segments wholly below it are not read.
 
-        A torn tail, which a crash leaves, is cut off the last segment and kept beside it.
+        A torn tail, which a crash leaves, is cut off the last segment and kept aside. What is yielded is durable:
+        a process that was killed may have left a record that only the system's memory holds.
 
         Raises:
             DataFormatError: a file has another format version, or is no segment.
@@ -94,6 +106,8 @@ class Segments:
         found = self._find()
         self._segments = tuple(found)
         self._last_ordinal = max((one.ordinal for one in found), default=0)
+        if found:
+            self._make_durable(found[-1])
         for segment, following in zip_longest(found, found[1:]):
             if following is None or following.first > after + 1:
                 if segment.first > after + 1:
@@ -155,12 +169,9 @@ class Segments:
             while kept > 0 and segments[kept].first > sequence_number:
                 kept -= 1
             self._segments = segments[max(kept, 0) :]
-        gone = segments[: max(kept, 0)]
-        for segment in gone:
+        for segment in segments[: max(kept, 0)]:
             with contextlib.suppress(FileNotFoundError):
                 self._files.remove(segment.path)
-        if gone:
-            self._files.sync_folder(self._folder)
 
     def close(self) -> None:
         """Let the file being written go."""
@@ -177,10 +188,22 @@ class Segments:
                 found.append(Segment(path=self._folder / name, ordinal=ordinal, first=first))
         return sorted(found, key=lambda one: one.ordinal)
 
+    def _make_durable(self, last: Segment) -> None:
+        """Sync the last segment: each one before it was synced before the next was made.
+
+        Its name needs no sync, for it was durable before a record was written.
+        """
+        file = self._files.reopen(last.path)
+        try:
+            file.sync()
+        finally:
+            file.close()
+
     def _load_one(self, segment: Segment, following: Segment | None, after: int) -> Iterator[memoryview]:
         data = memoryview(self._files.read(segment.path))
         header = data[: len(SEGMENT_FORMAT.header)]
-        if not any(header):  # made, and not written to before a crash
+        if not any(header):  # made, and not durable before a crash
+            self._check_empty(segment, data)
             return
         segment.end = SEGMENT_FORMAT.check(header, str(segment.path))
         for item in decode_records(data, segment.end) if segment.end else ():
@@ -194,6 +217,11 @@ class Segments:
             segment.end = item.end
             if segment.next - 1 > after:
                 yield item.payload
+
+    def _check_empty(self, segment: Segment, data: memoryview) -> None:
+        """Refuse a segment that lost its header and has records all the same."""
+        if isinstance(decode_record(data, len(SEGMENT_FORMAT.header)), Record):
+            raise self._damaged(segment, 0)
 
     def _check_number(self, record: Record, segment: Segment) -> None:
         number = sequence_number_of(record.payload)
@@ -211,23 +239,17 @@ class Segments:
             raise self._damaged(segment, end.offset)
         if end.ending is Ending.TORN and following is None:
             self._cut(segment, end.offset, bytes(data[end.offset :]))
+        elif end.ending is Ending.TORN and following is not None and segment.next < following.first:
+            raise self._damaged(segment, end.offset)
 
     def _cut(self, segment: Segment, offset: int, tail: bytes) -> None:
-        kept = segment.path.with_name(f"{segment.path.name}.cut-at-{offset}")
-        write_durably(self._files, kept, tail)
+        """Cut a tail off. The next segment's name will overrule it, should a crash bring it back."""
+        self._recovery.keep(segment.path, offset, tail)
         file = self._files.reopen(segment.path)
         try:
             file.truncate(offset)
-            file.sync()
         finally:
             file.close()
-        logger.warning(
-            "cut %d bytes of an unfinished record off %s at offset %d; they are kept in %s",
-            len(tail),
-            segment.path,
-            offset,
-            kept,
-        )
 
     def _writable(self, sequence_number: int) -> AppendFile:
         """Return the file to append to: the current one, or a new one when that is full or gone."""
@@ -239,7 +261,6 @@ class Segments:
         file = self._files.create(path)
         try:
             write_all(file, SEGMENT_FORMAT.header)
-            file.sync()
             self._files.sync_folder(self._folder)
         except OSError:
             file.close()
@@ -280,8 +301,8 @@ class Segments:
 
     def _damaged(self, segment: Segment, offset: int) -> CorruptFileError:
         return CorruptFileError(
-            f"cannot read WAL file {str(segment.path)!r}: the record at offset {offset} is damaged, though good ones "
-            f"follow it; {_HOW_TO_GO_ON}",
+            f"cannot read WAL file {str(segment.path)!r}: the record at offset {offset} is damaged, though good "
+            f"ones follow it, here or in the next file; {_HOW_TO_GO_ON}",
             path=str(segment.path),
             offset=offset,
         )

@@ -22,6 +22,7 @@ from procengine.clock import Clock
 from procengine.errors import InvalidInputError, StoppedError, WalContentsGoneError
 from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import TableRows, WalContents
+from procengine.recovery import FOLDER_NAME, Recovery
 from procengine.wal.contents_codec import decode_contents, encode_contents, encode_rows
 from procengine.wal.pending_flush import PendingFlush
 from procengine.wal.recent_contents import RecentContents
@@ -66,7 +67,8 @@ class Wal:
     """The write-ahead log of an engine.
 
     Without a folder (memory object store) nothing is written: contents are kept in memory up to
-    ``retained_bytes``, and the oldest then go. With one, contents beyond these bytes are read from their files.
+    ``retained_bytes``, and the oldest then go. With one, contents beyond these bytes are read from their files, and
+    a torn tail is reported to ``recovery``.
     Use: `open` and consume what it yields, `start`, then `append` from any thread, `close`.
     """
 
@@ -79,6 +81,7 @@ class Wal:
         retained_bytes: int = 64 * MIB,
         segment_bytes: int = 64 * MIB,
         file_system: FileSystem = LOCAL,
+        recovery: Recovery | None = None,
     ) -> None:
         self._clock = clock
         self._interval_seconds = flush_interval_seconds
@@ -86,7 +89,12 @@ class Wal:
         self._segments = (
             None
             if folder is None
-            else Segments(folder, file_system=file_system, segment_bytes=segment_bytes)
+            else Segments(
+                folder,
+                file_system=file_system,
+                segment_bytes=segment_bytes,
+                recovery=recovery or Recovery(folder / FOLDER_NAME, file_system=file_system),
+            )
         )
         self._last_sequence_number = 0
         self._failed_flush_count = 0

@@ -66,6 +66,8 @@ class FileIndex:
             CorruptFileError: it is damaged, or names a file that is not there.
         """
         make_folder_durably(self._files, self._folder)
+        # The index may be one whose writer was killed before it was durable; only then may files go.
+        self._files.sync_folder(self._folder)
         indexed = IndexedFiles()
         if INDEX_NAME in self._files.names(self._folder):
             indexed = self._decode(self._files.read(self.path))
@@ -143,6 +145,7 @@ def _to_json(file: ParquetFile) -> dict[str, object]:
         "table_id": file.table_id,
         "number": file.number,
         "size_bytes": file.size_bytes,
+        "checksum": file.checksum,
         "row_count": file.row_count,
         "min_time_ns": file.min_time_ns,
         "max_time_ns": file.max_time_ns,

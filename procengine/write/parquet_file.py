@@ -13,7 +13,7 @@ class ParquetFile:
     and no two have the same tags and time. Tags are stored with their dictionary type, so that a reader sees
     ``dictionary<int32, utf8>``; columns that the table received later are missing.
     ``number`` orders the files of a table by age: of two rows with the same tags and time, a value of the file
-    with the higher number wins. Times are nanoseconds UTC, bounds included.
+    with the higher number wins. Times are nanoseconds UTC, bounds included. ``checksum`` is the CRC-32 of all bytes.
     """
 
     path: str
@@ -21,6 +21,7 @@ class ParquetFile:
     database_id: int
     table_id: int
     size_bytes: int
+    checksum: int
     row_count: int
     min_time_ns: int
     max_time_ns: int

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zlib
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from procengine.file_system import PART_SUFFIX, AppendFile, FileSystem, create_anew, write_all
 from procengine.model.column import TIME, ColumnType
 from procengine.write.buffered_rows import BufferedRows, complete, concatenate
+from procengine.write.checked_files import check_content
 from procengine.write.merge_duplicates import merge_duplicates
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.series_index import time_values
@@ -30,6 +32,9 @@ from procengine.write.shared_times import TimeRange
 
 FILE_ROWS = 1_000_000
 ROW_GROUP_ROWS = 262_144
+
+WRITE_BYTES = 1024 * 1024
+"""How much is handed to the file at once: pyarrow writes many small pieces, and each would cost a system call."""
 
 _REPETITIVE = (ColumnType.TAG.arrow_type, ColumnType.STRING.arrow_type)
 """The types whose values are worth a dictionary in a file."""
@@ -86,9 +91,11 @@ def write_parquet(
     )
     times = time_values(batch)
     present = [tag for tag in tags if tag in batch.schema.names]
+    written = _write_file(file_system, path, batch, present)
     return ParquetFile(
         path=str(path),
-        size_bytes=_write_file(file_system, path, batch, present),
+        size_bytes=written.size_bytes,
+        checksum=written.checksum,
         row_count=batch.num_rows,
         min_time_ns=int(times.min()),
         max_time_ns=int(times.max()),
@@ -102,13 +109,16 @@ def read_parquet(file_system: FileSystem, file: ParquetFile) -> pa.RecordBatch:
 
     Raises:
         OSError: it cannot be read.
-        pa.ArrowException: it is damaged.
+        CorruptFileError: it is damaged.
     """
-    content = pa.BufferReader(file_system.read(Path(file.path)))
-    return concatenate(pq.ParquetFile(content).read().to_batches())
+    content = file_system.read(Path(file.path))
+    check_content(file, len(content), zlib.crc32(content))
+    return concatenate(pq.ParquetFile(pa.BufferReader(content)).read().to_batches())
 
 
-def _write_file(file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags: Sequence[str]) -> int:
+def _write_file(
+    file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags: Sequence[str]
+) -> _Sink:
     part = path.with_name(path.name + PART_SUFFIX)
     file = create_anew(file_system, part)
     try:
@@ -122,13 +132,14 @@ def _write_file(file_system: FileSystem, path: Path, batch: pa.RecordBatch, tags
         raise
     file.close()
     file_system.replace(part, path)
-    return sink.size_bytes
+    return sink
 
 
 def _write_batch(sink: _Sink, batch: pa.RecordBatch, tags: Sequence[str]) -> None:
     names = batch.schema.names
+    stream = pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), WRITE_BYTES)
     writer = pq.ParquetWriter(
-        pa.PythonFile(sink, mode="w"),
+        stream,
         batch.schema,
         compression="zstd",
         use_dictionary=[field.name for field in batch.schema if field.type in _REPETITIVE],
@@ -139,6 +150,7 @@ def _write_batch(sink: _Sink, batch: pa.RecordBatch, tags: Sequence[str]) -> Non
     )
     with writer:
         writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+    stream.flush()
 
 
 class _Sink(io.RawIOBase):
@@ -148,6 +160,7 @@ class _Sink(io.RawIOBase):
         super().__init__()
         self._file = file
         self.size_bytes = 0
+        self.checksum = 0
 
     def writable(self) -> bool:
         return True
@@ -156,4 +169,5 @@ class _Sink(io.RawIOBase):
         write_all(self._file, data)
         size = memoryview(data).nbytes
         self.size_bytes += size
+        self.checksum = zlib.crc32(data, self.checksum)
         return size

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
+from procengine.errors import CorruptFileError
 from procengine.file_system import FileSystem, make_folder_durably
 from procengine.write.buffered_rows import BufferedRows
 from procengine.write.file_index import FileIndex
@@ -71,6 +70,7 @@ class SnapshotFiles:
         self._file_system = file_system
         self._gen1_duration_ns = gen1_duration_ns
         self.next_number = 1
+        self._durable_folders: set[Path] = set()
 
     def write(self, tables: Sequence[FrozenTable]) -> WrittenFiles:
         """Write the rows of tables to new files, durably; all of them or none.
@@ -99,7 +99,7 @@ class SnapshotFiles:
                 BufferedRows(read_parquet(self._file_system, file), table.rows[-1].tags, settled=True)
                 for file in files
             ]
-        except (OSError, pa.ArrowException):
+        except (OSError, CorruptFileError):
             logger.exception(
                 "cannot read Parquet files of table %d; they are left as they are", table.table_id
             )
@@ -109,7 +109,7 @@ class SnapshotFiles:
         self, table: FrozenTable, rows: tuple[BufferedRows, ...], added: list[ParquetFile]
     ) -> None:
         folder = self._index.table_folder(table.database_id, table.table_id)
-        make_folder_durably(self._file_system, folder)
+        self._make_folder(folder)
         for between in partitions(rows, self._gen1_duration_ns):
             number, self.next_number = self.next_number, self.next_number + 1
             file = write_parquet(
@@ -123,6 +123,13 @@ class SnapshotFiles:
             )
             added.append(file)
         self._file_system.sync_folder(folder)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a table's folder and its database's; durable, those too that another process made."""
+        for one in (folder.parent, folder):
+            if one not in self._durable_folders:
+                make_folder_durably(self._file_system, one, found_too=True)
+                self._durable_folders.add(one)
 
 
 def absorbable(files: Sequence[ParquetFile], row_count: int) -> tuple[ParquetFile, ...]:

@@ -169,7 +169,7 @@ def test_catalog_cut_anywhere_opens_at_a_state_that_existed(tmp_path: Path) -> N
         (cut_folder / "0.log").write_bytes(data[:cut])
         found = state_of(cut_folder)
         assert found == states[sum(1 for end in ends if end <= cut) - 1]
-        assert (cut in ends) is not any(cut_folder.glob("*.torn-*"))
+        assert (cut in ends) is not any(cut_folder.glob("damaged/*"))
 
 
 def test_torn_tail_is_kept_aside_with_a_warning(
@@ -184,8 +184,12 @@ def test_torn_tail_is_kept_aside_with_a_warning(
     with log.open("ab") as file:
         file.write(b"half a record")
     again = opened(tmp_path)
-    assert "cut a torn tail off the catalog log" in caplog.text
-    assert (tmp_path / f"0.log.torn-{size}").read_bytes() == b"half a record"
+    assert (
+        f"cut 13 bytes of an unfinished or damaged record off {str(log)!r} at offset {size}"
+        in caplog.text
+    )
+    (kept,) = tmp_path.glob("damaged/*")
+    assert kept.read_bytes() == b"half a record"
     again.create_database("work")
     again.close()
     assert list(state_of(tmp_path).databases) == ["_internal", "home", "work"]

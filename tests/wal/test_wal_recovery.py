@@ -89,10 +89,11 @@ def test_recovery_keeps_the_cut_bytes(caplog: pytest.LogCaptureFixture) -> None:
     wal.close()
     torn = files.crashed(Crash.TORN, calls=len(files.calls) - 1)
     assert replayed(torn) == [(1, 1)]
-    kept = torn.files()[FOLDER / f"00000001-{1:020}.wal.cut-at-{whole}"]
+    [(path, kept)] = [(path, one) for path, one in torn.files().items() if path.parent.name == "damaged"]
+    assert path.name == f"000001-wal-00000001-{1:020}.wal.at-{whole}"
     assert kept
     assert len(torn.files()[FOLDER / f"00000001-{1:020}.wal"]) == whole
-    assert f"cut {len(kept)} bytes of an unfinished record" in caplog.text
+    assert f"cut {len(kept)} bytes of an unfinished or damaged record" in caplog.text
     assert replayed(torn) == [(1, 1)]
 
 

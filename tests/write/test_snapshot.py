@@ -302,6 +302,7 @@ def file_of(number: int, row_count: int) -> ParquetFile:
         database_id=1,
         table_id=1,
         size_bytes=1,
+        checksum=0,
         row_count=row_count,
         min_time_ns=0,
         max_time_ns=0,

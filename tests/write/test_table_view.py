@@ -61,6 +61,7 @@ def file(first: int, last: int, number: int = 1) -> ParquetFile:
         database_id=1,
         table_id=1,
         size_bytes=1,
+        checksum=0,
         row_count=1,
         min_time_ns=first,
         max_time_ns=last,
