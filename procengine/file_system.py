@@ -185,6 +185,17 @@ def write_durably(file_system: FileSystem, path: Path, data: bytes) -> None:
     file_system.sync_folder(path.parent)
 
 
+def make_folder(file_system: FileSystem, folder: Path) -> None:
+    """Make a folder and those above it, where they are missing; nothing is synced."""
+    try:
+        file_system.make_folder(folder)
+    except FileExistsError:
+        file_system.names(folder)  # something else may have the name
+    except FileNotFoundError:
+        make_folder(file_system, folder.parent)
+        file_system.make_folder(folder)
+
+
 def make_folder_durably(file_system: FileSystem, folder: Path, *, found_too: bool = False) -> None:
     """Make a folder and those above it, where they are missing, and their names durable.
 

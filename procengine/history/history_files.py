@@ -27,7 +27,8 @@ from procengine.file_system import (
     PART_SUFFIX,
     AppendFile,
     FileSystem,
-    make_folder_durably,
+    create_anew,
+    make_folder,
     write_all,
     write_durably,
 )
@@ -118,7 +119,7 @@ class HistoryFiles:
 
         Raises: OSError.
         """
-        make_folder_durably(self._files, self._folder)
+        make_folder(self._files, self._folder)
         segments = self._find()
         self._last_ordinal = max((one.ordinal for one in segments), default=0)
         if segments and not segments[-1].sealed:
@@ -288,7 +289,11 @@ class HistoryFiles:
 
     def _cut(self, path: Path, offset: int, tail: bytes) -> None:
         kept = self._folder / CUT_NAME
-        write_durably(self._files, kept, tail)
+        copy = create_anew(self._files, kept)
+        try:
+            write_all(copy, tail)
+        finally:
+            copy.close()
         file = self._files.reopen(path)
         try:
             file.truncate(offset)

@@ -52,9 +52,9 @@ SITES = (
 
 TELLING = (
     Crash.LOST,
+    Crash.MIXED_1,
     Crash.NAMED,
     Crash.LONGEST,
-    Crash.MIXED_1,
     Crash.MIXED_2,
     Crash.MIXED_3,
     Crash.MIXED_4,

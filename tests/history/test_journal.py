@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_folder_that_cannot_be_read_leaves_the_ring(caplog: pytest.LogCaptureF
     """Where the history cannot be opened the engine runs on, with what is in memory."""
 
     class Unreadable(JournallingFiles):
-        def sync_folder(self, folder: object) -> None:
+        def names(self, folder: object) -> Sequence[str]:
             raise OSError(errno.EIO, "Input/output error")
 
     made = journal(Unreadable())
