@@ -35,6 +35,8 @@ class NoteCode(Enum):
     """A single-file plugin's module-level names start anew with every run."""
     QUERY_PARAMETER = "query-parameter"
     """Query parameters must be text."""
+    TEXT_COMPARISON = "text-comparison"
+    """Numbers are compared with a parameter as text."""
     SELF_FEEDING = "self-feeding"
     """A write plugin writes to a table that it watches."""
     DATE_PART = "date-part"
@@ -67,6 +69,7 @@ _REMEDIES = {
     NoteCode.CRON_WEEKDAY: "write names, such as MON-FRI",
     NoteCode.MODULE_STATE: "keep it in influxdb3_local.cache, or make the plugin a folder",
     NoteCode.QUERY_PARAMETER: "pass text, and CAST($name AS BIGINT) or AS DOUBLE in the SQL",
+    NoteCode.TEXT_COMPARISON: "CAST($name AS BIGINT) or AS DOUBLE in the SQL",
     NoteCode.SELF_FEEDING: "write to another table, or skip rows that the plugin wrote itself",
     NoteCode.DATE_PART: "CAST(... AS BIGINT) in the SQL",
     NoteCode.CALL_TIME_ZONE: "run the server with TZ=UTC, or use call_time.astimezone(timezone.utc)",
@@ -78,6 +81,12 @@ _REMEDIES = {
     NoteCode.RUN_LIMITS: "give the plugin's own calls timeouts, and bound what it reads and keeps",
     NoteCode.VOLATILE_CACHE: "be ready for a missing key, or write what must survive to a table",
 }
+
+
+_COMPARED_PARAMETER = re.compile(
+    r"""(?P<other>[\w."]+|\)) \s* (?: [<>]=? | \bBETWEEN\b ) \s* \$(?P<name>\w+) \b (?! \s* :: )""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +183,19 @@ def _query_parameter(subject: Subject) -> Iterator[Note]:
                         code=NoteCode.QUERY_PARAMETER,
                         reason=f"the parameter {constant_text(key) or '?'!r} is not text and raises a TypeError",
                         line_number=value.lineno,
+                    )
+
+
+def _text_comparison(subject: Subject) -> Iterator[Note]:
+    for call in _calls(subject.module, "query"):
+        for text, line_number in string_constants(call):
+            for match in _COMPARED_PARAMETER.finditer(text):
+                if not match["other"].strip('"').endswith("time"):
+                    yield Note(
+                        code=NoteCode.TEXT_COMPARISON,
+                        reason=f"${match['name']} is text, and a server compares a number with text as text: "
+                        "'9' comes after '10'",
+                        line_number=line_number,
                     )
 
 
@@ -339,6 +361,7 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Note]], ...] = (
     _cron_weekday,
     _module_state,
     _query_parameter,
+    _text_comparison,
     _self_feeding,
     _date_part,
     _call_time_zone,
