@@ -35,11 +35,6 @@ class LiveSchema:
         """Tell whether there is such a table."""
         return name in self._names()
 
-    @property
-    def owner_name(self) -> str | None:
-        """None: schemas have no owner. An attribute, as DataFusion reads it."""
-        return None
-
 
 class LiveCatalog:
     """The catalog ``public`` with its schemas."""

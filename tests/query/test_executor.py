@@ -350,3 +350,21 @@ def test_a_closed_executor_says_so(databases: MemoryDatabases) -> None:
     executor.close()
     with pytest.raises(StoppedError):
         executor.query("SELECT 1", "sensors")
+
+
+def test_schemas_have_no_owner(executor: QueryExecutor) -> None:
+    """information_schema shows NULL, and not the name of a Python value."""
+    rows = executor.query("SELECT schema_name, schema_owner FROM information_schema.schemata", "sensors")
+    assert sorted(rows.to_pylist(), key=str) == [
+        {"schema_name": "iox", "schema_owner": None},
+        {"schema_name": "system", "schema_owner": None},
+    ]
+
+
+def test_a_subquery_of_one_value_becomes_a_join(executor: QueryExecutor) -> None:
+    """As in the original's version: its scans can be read off the plan, and it may even have several rows."""
+    plan = executor.query(
+        "EXPLAIN SELECT room FROM home WHERE temp = (SELECT max(temp) FROM home)", "sensors"
+    )["plan"].to_pylist()[0]
+    assert "Subquery:" not in plan
+    assert plan.count("TableScan: home") == 2
