@@ -80,6 +80,13 @@ class Cause:
     depth: int = 0
 
 
+ACCEPTED_RESULTS = (
+    "text, a dict or list (sent as JSON), an iterable of text, "
+    "or (body, status), (body, headers), (body, status, headers) with a dict of headers"
+)
+"""What the entry point of a request trigger may return."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailure:
     """Why a run failed.
@@ -95,6 +102,15 @@ class RunFailure:
     filename: str | None = None
     line_number: int | None = None
     exception: BaseException | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def hint(self) -> str:
+        """What would have been accepted, where the original's message does not say; else empty."""
+        if self.type_name != "UnsupportedResultError":
+            return ""
+        returned = getattr(self.exception, "returned", None)
+        told = f"process_request returned {returned}; accepted" if returned else "accepted"
+        return f"{told}: {ACCEPTED_RESULTS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,14 @@ _LARGEST_I64: Final = 2**63 - 1
 
 
 class UnsupportedResultError(Exception):
-    """A request trigger returned what is no response; its text is the whole message."""
+    """A request trigger returned what is no response; its text is the whole message.
+
+    ``returned`` is the type of what was returned, in a reader's words.
+    """
+
+    def __init__(self, text: str, returned: str) -> None:
+        super().__init__(text)
+        self.returned = returned
 
 
 def response_of(result: object) -> Response:
@@ -61,7 +68,7 @@ def _parts(result: object) -> tuple[int, Mapping[str, str], str]:
         return 200, {CONTENT_TYPE: JSON}, checked_text(None, json.dumps(result))
     if hasattr(result, "__iter__"):
         return 200, {CONTENT_TYPE: HTML}, _joined(result)
-    raise UnsupportedResultError("Unsupported return type from Python function")
+    raise UnsupportedResultError("Unsupported return type from Python function", _type_text(result))
 
 
 def _is_flask_response(result: Any) -> bool:
@@ -92,7 +99,10 @@ def _tuple_parts(result: tuple[Any, ...]) -> tuple[int, Mapping[str, str], str]:
             headers |= checked_text_mapping(None, result[1])
     if len(result) == 3:
         if not isinstance(result[2], dict):
-            raise UnsupportedResultError("expected a dictionary in header item")
+            raise UnsupportedResultError(
+                "expected a dictionary in header item",
+                f"a tuple with a third item of type {_type_text(result[2])}",
+            )
         headers |= checked_text_mapping(None, result[2])
     return status, headers, body
 
@@ -104,6 +114,10 @@ def _body(value: object) -> tuple[str, str]:
     if isinstance(value, dict | list):
         return checked_text(None, json.dumps(value)), JSON
     return checked_text(None, str(value)), PLAIN
+
+
+def _type_text(value: object) -> str:
+    return "None" if value is None else type(value).__qualname__
 
 
 def _text(value: object) -> str | None:

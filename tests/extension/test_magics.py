@@ -289,6 +289,29 @@ def test_failure_in_a_folder_plugin_shows_the_cells_lines(notebook: Notebook) ->
     assert "ZeroDivisionError" in notebook.shown[-1]
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            "5",
+            "Unsupported return type from Python function\nprocess_request returned int; accepted: text,",
+        ),
+        (
+            "('t', 200, [])",
+            "expected a dictionary in header item\nprocess_request returned a tuple with a third item",
+        ),
+    ],
+)
+def test_a_wrong_answer_is_told_with_what_is_accepted(notebook: Notebook, value: str, told: str) -> None:
+    """Below the original's words stands what the plugin returned and may return; the body has those words alone."""
+    notebook.run(REQUESTED.partition("    return")[0] + f"    return {value}\n")
+    card = notebook.run("%fire lookup")
+    assert "\n".join(line.strip() for line in card.text().splitlines()).count(told) == 1
+    assert told.splitlines()[1] in card.html()
+    body = card.run.response.body.decode()
+    assert body == f'{{"error":"{told.splitlines()[0]}"}}'
+
+
 def test_blank_lines_above_the_magic_are_counted(notebook: Notebook) -> None:
     """The line number is the cell's even where blank lines stand above the magic."""
     notebook.run("\n\n" + HOT_ROOMS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from procengine.errors import LineError, LineProtocolError
 from procengine.model.run import CacheChange, CauseKind, LogLevel, RunOutcome
 from procengine.model.trigger import ErrorBehavior, TriggerKind
 from procengine.processing.dry_run_record import DryRun
+from procengine.processing.responses import error_response
 from tests.processing.plugin_doubles import (
     PluginBench,
     make_trigger,
@@ -164,6 +166,9 @@ def test_unsupported_result_has_no_prefix(plugin_bench: PluginBench) -> None:
     run = plugin_bench.run("def process_request(a, b, c, d, e): pass", request_event())
     assert run.failure is not None
     assert run.failure.message == "Unsupported return type from Python function"
+    assert run.failure.hint.startswith("process_request returned None; accepted: text, a dict or list")
+    assert replace(run.failure, exception=None).hint.startswith("accepted: text, a dict or list")
+    assert run.response == error_response("Unsupported return type from Python function")
 
 
 def test_queued_lines_are_written_before_the_response(plugin_bench: PluginBench) -> None:

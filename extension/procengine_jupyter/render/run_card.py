@@ -267,7 +267,7 @@ def failure_text(run: Run, cell_names: Mapping[str, str]) -> str:
         text = f"{failure.message}\n{text}"
     for filename, name in cell_names.items():
         text = text.replace(f'File "{filename}", line', f"{name}, line")
-    return text
+    return f"{text}\n{failure.hint}" if failure.hint else text
 
 
 def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
