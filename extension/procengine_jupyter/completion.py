@@ -1,14 +1,14 @@
-"""What can follow at the cursor in a magic's line?
+"""What can follow at the cursor in a magic's line, or below it?
 
-Options come from the parsers and the command table, names from the live engine. The matcher speaks IPython's
-matcher API, ahead of the others and in their stead: in a magic's line Python names are no help.
+Options come from the parsers and the command table, names from the live engine; below a magic's line
+`procengine_jupyter.cell_completion` answers. The matcher speaks IPython's matcher API, ahead of the others and in
+their stead: in a magic's line Python names are no help.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -19,6 +19,7 @@ from procengine.errors import InvalidInputError
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.run_limits import LIMIT_NAMES
 from procengine_jupyter import grammar
+from procengine_jupyter.cell_completion import Candidate, complete_body
 from procengine_jupyter.usage import MagicParser, options_of, takes_value
 
 if TYPE_CHECKING:
@@ -57,14 +58,6 @@ _INSPECTED_BY_NAME = {
 _COMMAND_LINES = frozenset({"%influxdb3", "%%influxdb3"})
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One thing that can follow; ``kind`` labels it in the front end's list."""
-
-    text: str
-    kind: str
-
-
 class MagicCompleter:
     """Completes the lines of one session's magics."""
 
@@ -90,13 +83,23 @@ class MagicCompleter:
     def _match(self, context: Any) -> dict[str, Any]:
         text = _magic_line(context)
         if text is None:
-            return {"completions": [], "suppress": False}
+            return self._match_body(context)
         fragment, found = self.candidates(text)
         token = fragment.rpartition(":")[2] if ":" in fragment else fragment
         cut = len(fragment) - len(token)
         return {
             "completions": [SimpleCompletion(text=c.text[cut:], type=c.kind) for c in found],
             "matched_fragment": token,
+            "suppress": bool(found),
+            "ordered": True,
+        }
+
+    def _match_body(self, context: Any) -> dict[str, Any]:
+        head, body = _cell(context)
+        fragment, found = complete_body(head, body, self._session)
+        return {
+            "completions": [SimpleCompletion(text=one.text, type=one.kind) for one in found],
+            "matched_fragment": fragment,
             "suppress": bool(found),
             "ordered": True,
         }
@@ -232,6 +235,14 @@ def _magic_line(context: Any) -> str | None:
     if first.lstrip().startswith("%%influxdb3"):
         return "\n".join([*lines[: context.cursor_line], before]).replace("\\\n", " ").lstrip()
     return None
+
+
+def _cell(context: Any) -> tuple[str, str]:
+    """Return a cell's first line that is not blank, and what stands below it up to the cursor."""
+    lines = context.full_text.split("\n")
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    below = [*lines[first + 1 : context.cursor_line], context.text_until_cursor]
+    return lines[first], "\n".join(below) if context.cursor_line > first else ""
 
 
 def _split(rest: str) -> tuple[list[str], str]:

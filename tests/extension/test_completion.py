@@ -23,6 +23,8 @@ def completions(notebook: Notebook, text: str) -> list[str]:
         return [c.text for c in notebook.shell.Completer.completions(text, len(text))]
 
 
+WRITES = {"write", "write_to_db", "write_sync", "write_sync_to_db"}
+
 CASES = [
     ("%procengine st", {"start", "stop", "status"}),
     ("%procengine restart --object", {"--object-store"}),
@@ -61,6 +63,52 @@ CASES = [
 def test_completion_offers_what_can_follow(filled: Notebook, text: str, expected: set[str]) -> None:
     """Options, choices, databases, tables, triggers, plugins and variables are offered where they fit."""
     assert set(completions(filled, text)) == expected
+
+
+BODIES = [
+    ("%%query house\nSELECT te", {"temp"}),
+    ("%%query house\nSELECT * FROM ho", {"home"}),
+    ("%%query house\nSELECT * FROM ", {"home", '"Odd table"'}),
+    (
+        "%%query house\nSELECT * FROM home\nWHERE ",
+        {"room", "temp", "time", "home", '"Odd table"'},
+    ),
+    ("%%query house\nSELECT Od", {'"Odd table"', '"Odd column"'}),
+    ('%%query house\nSELECT "Od', {'Odd table"', 'Odd column"'}),
+    ('%%query house\nSELECT "x" AS y, te', {"temp"}),
+    ("%%query house --as pandas\n\nSELECT home.te", {"temp"}),
+    ("\n%%query house\nSELECT te", {"temp"}),
+    ("%%query house\nSELECT * FROM home WHERE room = $chos", {"chosen"}),
+    ("%%query nowhere\nSELECT te", set()),
+    ("%%plugin new\ndef process_writes(influxdb3_local, b):\n    influxdb3_local.wri", WRITES),
+    ("%%plugin new\ninfluxdb3_local.cache.g", {"get"}),
+    ("%%plugin new\nLineBuilder('a').ta", {"tag"}),
+    ("%%plugin new\nx = (\n    LineBuilder(name(1)).tag('k', f(g(1)))\n    .int", {"int64_field"}),
+    ("%%plugin new\nLineBuilder('a').tag('a', 'b')\\\n  .bu", {"build"}),
+    ("%%plugin new\nline = LineBuilder('a')\nline.tag('a', 'b').time", {"time_ns"}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BODIES)
+def test_completion_in_the_body_of_a_cell(filled: Notebook, text: str, expected: set[str]) -> None:
+    """SQL knows the database's tables and columns, a plugin the members of what only plugins have."""
+    filled.run("%%write house\nOdd\\ table Odd\\ column=1")
+    filled.run("chosen, _chosen, chosen_list = 'Attic', 'x', []")
+    assert set(completions(filled, text)) == expected
+
+
+def test_python_of_a_plugin_is_left_to_the_shell(filled: Notebook) -> None:
+    """What is no name of plugins is completed as in any cell."""
+    assert "fromkeys" in completions(filled, "%%plugin new\ndict.fromk")
+    assert "append" not in completions(filled, "%%plugin new\ninfluxdb3_local.app")
+
+
+def test_completion_follows_the_cursor_not_the_cells_end(filled: Notebook) -> None:
+    """What stands below the cursor does not change which word is completed."""
+    text = "%%query house\nSELECT te\nFROM home"
+    with provisionalcompleter():
+        found = [c.text for c in filled.shell.Completer.completions(text, text.index("te") + 2)]
+    assert found == ["temp"]
 
 
 def test_after_a_colon_only_the_rest_is_inserted(filled: Notebook) -> None:
