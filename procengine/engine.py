@@ -88,7 +88,7 @@ from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
 from procengine.recovery import Recovery
-from procengine.wal import Wal
+from procengine.wal import ReplayedRows, Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
@@ -224,8 +224,10 @@ class Engine:
         self.distinct_caches = DistinctCaches(self.catalog, self._cache_settings("distinct"))
         self.last_caches.follow()
         self.distinct_caches.follow()
+        self._replayed = ReplayedRows()
         for contents in replayed:
             self._apply(contents)
+            self._replayed.add(contents)
         self._expiry = Expiry(
             self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
         )
@@ -286,10 +288,10 @@ class Engine:
             catalog=self.catalog,
             write=self.writer,
             query=self.query_executor,
-            read_contents=self.wal.contents,
+            wal=self.wal,
+            replayed=self._replayed,
             state_folder=self._folder.state if self._folder is not None else None,
             file_system=self._file_system,
-            most_log_bytes=self.wal.reach_bytes,
         )
         started.callback(self._part.close)
 

@@ -5,7 +5,7 @@ Imported by the engine when a plugin directory is configured, and only then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from procengine.catalog import Catalog
@@ -15,16 +15,18 @@ from procengine.errors import PluginPathError
 from procengine.file_system import FileSystem
 from procengine.model.run import LogEntry, LogLevel
 from procengine.model.run_limits import RunLimits
-from procengine.model.table_rows import WalContents
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.trigger_options import TriggerOptions
+from procengine.processing.trigger_places import TriggerPlaces
 from procengine.processing.triggers import Triggers
 from procengine.query.processing_tables import PluginFile
+from procengine.wal import ReplayedRows, Wal
 
 KINDS = {"wal": TriggerKind.WRITE, "schedule": TriggerKind.SCHEDULE, "request": TriggerKind.REQUEST}
 NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -41,14 +43,14 @@ class PluginPart:
         catalog: Catalog,
         write: WriteEndpoint,
         query: QueryEndpoint,
-        read_contents: Callable[[int], WalContents],
+        wal: Wal,
+        replayed: ReplayedRows,
         state_folder: Path | None,
         file_system: FileSystem,
-        most_log_bytes: int | None,
     ) -> None:
         """``state_folder`` is for what outlives the engine; None with object store ``memory``.
 
-        ``most_log_bytes`` is how far back the log reaches, None for as far as it is needed.
+        ``replayed`` are the rows that the log has brought back.
         """
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
@@ -66,21 +68,31 @@ class PluginPart:
             clock,
             first_run_id=self._history.last_run_id + 1,
         )
+        self._places = TriggerPlaces(state_folder, file_system=file_system)
+        if self._history.writer is not None:
+            self._places.open(self._history.writer.call_soon)
+        log = LogView(
+            read=wal.contents,
+            end=lambda: wal.last_sequence_number,
+            reach_bytes=wal.reach_bytes,
+            replayed=replayed,
+            places=self._places,
+        )
         self.triggers = Triggers(
             catalog,
             self.runner,
-            read_contents,
+            log,
             clock,
             check_plugin=self.registry.check,
             log=self._log,
             drop_cache=self._drop_cache,
-            options=_options(config, most_log_bytes),
+            options=_options(config, log.reach_bytes),
             runs=self._history.runs,
         )
 
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
-        self._history.start()
+        self._history.start(self._places)
         self.runner.start()
         self.triggers.start()
 
@@ -93,6 +105,7 @@ class PluginPart:
         """Let go of the loaded plugins, and write what the history has not written yet."""
         self.registry.close()
         self._history.stop()
+        self._places.close()
 
     def files(self) -> Iterator[PluginFile]:
         """Yield the files of each trigger's plugin; a plugin that is missing has none."""

@@ -90,6 +90,9 @@ def trigger_list(engine: Engine) -> TriggerList:
                 p50_ns=one.p50_ns,
                 in_flight=one.in_flight,
                 queue_depth=one.queue_depth,
+                warning=one.warning or "",
+                lag_rows=one.lag.rows,
+                lag_seconds=one.lag.seconds,
                 next_fire_ns=one.next_fire_ns,
             )
             for one in engine.triggers.statistics()

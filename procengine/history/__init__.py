@@ -1,7 +1,15 @@
 """What has happened, as far as it is kept? Rows as they came: the newest in memory, more on disk."""
 
 from procengine.history.history_files import HistoryFiles
-from procengine.history.history_writer import HistoryWriter
+from procengine.history.history_writer import HistoryWriter, Writable, Written
 from procengine.history.journal import Journal, JournalFormat, JournalStatistics
 
-__all__ = ["HistoryFiles", "HistoryWriter", "Journal", "JournalFormat", "JournalStatistics"]
+__all__ = [
+    "HistoryFiles",
+    "HistoryWriter",
+    "Journal",
+    "JournalFormat",
+    "JournalStatistics",
+    "Writable",
+    "Written",
+]

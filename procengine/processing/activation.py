@@ -22,12 +22,13 @@ from procengine.model.trigger_spec import (
     parse_trigger_spec,
 )
 from procengine.processing.event_source import EventSource, RequestSource, TickSource, WriteSource
+from procengine.processing.log_view import LogView
 from procengine.processing.request_routes import RequestRoutes
 from procengine.processing.running_trigger import RunningTrigger, RunParts
 from procengine.processing.schedules import Schedules
 from procengine.processing.trigger_statistics import RunTally, TriggerState
 from procengine.processing.watchers import Watcher, Watchers
-from procengine.processing.write_cursor import ReadContents, Watch, WriteCursor
+from procengine.processing.write_cursor import Watch, WriteCursor
 
 CheckPlugin = Callable[[str, TriggerKind], object]
 """Loads a plugin by its file name and looks for the entry point of a kind; raises `PluginError`."""
@@ -39,10 +40,10 @@ class Activation:
 
     catalog: Catalog
     check_plugin: CheckPlugin
-    read_contents: ReadContents
     schedules: Schedules
     watchers: Watchers
     routes: RequestRoutes[RunningTrigger]
+    log: LogView
     parts: RunParts
 
     def check(self, trigger: Trigger) -> TriggerSpec:
@@ -85,7 +86,27 @@ class Activation:
                 f"trigger still paused: {trigger.pause_reason}; enable it to go on",
             )
             return self.idle(trigger, tally, TriggerState.PAUSED, trigger.pause_reason)
+        self._say_passed_over(trigger)
         return self.start_or_fail(trigger, tally)
+
+    def _say_passed_over(self, trigger: Trigger) -> None:
+        """Log how many rows a write trigger had still to handle when the engine before ended."""
+        spec = parse_trigger_spec(trigger.spec)
+        if not isinstance(spec, TableSpec | AllTablesSpec):
+            return
+        watch = Watch.of(self.catalog.database(trigger.database).id, spec)
+        rows = self.log.passed_over(trigger.trigger_id, watch)
+        if not rows:
+            return
+        clean = self.log.places.ended_clean
+        number = f"{rows:,}" if clean else f"about {rows:,}"
+        how = "was stopped" if clean else "ended without being stopped (the number is of 50 ms before)"
+        self.parts.log(
+            trigger,
+            LogLevel.WARN,
+            f"rows passed over: {number} were written before the engine {how} and not handled by then; "
+            "nothing is delivered again",
+        )
 
     def start_or_fail(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
         """Return an enabled trigger, or one in state FAILED, logged, when it cannot be started."""
@@ -129,14 +150,27 @@ class Activation:
     def _write_source(self, running: RunningTrigger, spec: WriteSpec) -> WriteSource:
         limit = format_bytes(self.parts.options.lag_limit_bytes)
         database_id = self.catalog.database(running.trigger.database).id
-        cursor = WriteCursor(Watch.of(database_id, spec), self.read_contents, self.parts.clock.now_ns)
+        trigger_id = running.trigger.trigger_id
+        places = self.log.places
+        cursor = WriteCursor(
+            Watch.of(database_id, spec),
+            self.log.read,
+            self.parts.clock.now_ns,
+            on_move=lambda: places.moved(trigger_id),
+        )
         reason = f"it was so far behind that more than {limit} of the write-ahead log were kept for it"
         watcher = Watcher(
             cursor=cursor,
             wake=running.wake,
             overrun=lambda: running.pause_soon(reason),
         )
-        return WriteSource(self.watchers, watcher)
+        return WriteSource(
+            self.watchers,
+            watcher,
+            log_end=self.log.end,
+            follow=lambda: places.follow(trigger_id, cursor.place),
+            leave=lambda: places.leave(trigger_id),
+        )
 
 
 def owner_of(trigger: Trigger) -> str:

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
+from procengine.model.byte_size import format_bytes
 from procengine.model.run import Cause, CauseKind
 from procengine.model.trigger_spec import ScheduleSpec
 from procengine.processing.event import Event, ScheduleEvent
 from procengine.processing.schedules import Schedule, Schedules
 from procengine.processing.trigger_statistics import Lag
 from procengine.processing.watchers import Watcher, Watchers
+
+LATE_SECONDS: Final = 10.0
+"""From when on rows that wait are a warning."""
+
+MANY_TICKS: Final = 5
+"""From how many on ticks that wait are a warning."""
 
 
 class EventSource:
@@ -59,22 +67,42 @@ class EventSource:
         """The first sequence number of the log that is not handled; None when there is nothing to do."""
         return None
 
+    @property
+    def pressure(self) -> str | None:
+        """What the trigger cannot keep up with, in words; None while it can."""
+        return None
+
 
 class WriteSource(EventSource):
     """Events of a write trigger, from the write-ahead log."""
 
-    def __init__(self, watchers: Watchers, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        watchers: Watchers,
+        watcher: Watcher,
+        *,
+        log_end: Callable[[], int],
+        follow: Callable[[], None],
+        leave: Callable[[], None],
+    ) -> None:
+        """``log_end`` tells the last flush; ``follow`` begins to keep the cursor's place, ``leave`` leaves it."""
         self._watchers = watchers
         self._watcher = watcher
         self._cursor = watcher.cursor
+        self._log_end = log_end
+        self._follow = follow
+        self._leave = leave
 
     def attach(self) -> None:
         """Begin behind what the log holds now."""
+        self._cursor.begin(self._log_end())
+        self._follow()
         self._watchers.add(self._watcher)
 
     def detach(self) -> None:
         """End, and forget the contents that wait."""
         self._watchers.remove(self._watcher)
+        self._leave()
         self._cursor.clear()
 
     def take(self) -> Event | None:
@@ -96,12 +124,24 @@ class WriteSource(EventSource):
     @property
     def lag(self) -> Lag:
         """How far the trigger is behind the log."""
-        return self._cursor.lag()
+        return self._watchers.lag(self._watcher)
 
     @property
     def position(self) -> int | None:
         """The first sequence number that is not handled."""
         return self._cursor.position
+
+    @property
+    def pressure(self) -> str | None:
+        """Rows that wait behind the ones being handled, when they do so for long or for much of the log."""
+        lag = self.lag
+        is_late = lag.seconds >= LATE_SECONDS or lag.held_bytes > self._watchers.lag_limit_bytes // 2
+        if lag.contents < 2 or not is_late:
+            return None
+        return (
+            f"it is behind: {lag.rows:,} rows of {lag.contents:,} flushes wait, the oldest for "
+            f"{lag.seconds:,.0f} s, and {format_bytes(lag.held_bytes)} of the log are kept for it"
+        )
 
 
 class TickSource(EventSource):
@@ -148,6 +188,15 @@ class TickSource(EventSource):
     def waiting(self) -> int:
         """How many ticks wait."""
         return self._schedule.waiting
+
+    @property
+    def pressure(self) -> str | None:
+        """Ticks that wait, when they are many."""
+        waiting, since_ns = self._schedule.backlog
+        if waiting < MANY_TICKS or since_ns is None:
+            return None
+        seconds = max(0, self._now_ns() - since_ns) / 1e9
+        return f"it cannot keep up: {waiting:,} ticks wait, the first for {seconds:,.0f} s"
 
     @property
     def next_fire_ns(self) -> int | None:

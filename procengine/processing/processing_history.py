@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from procengine.file_system import FileSystem
-from procengine.history import HistoryFiles, HistoryWriter
+from procengine.history import HistoryFiles, HistoryWriter, Writable
 from procengine.model.log_columns import LOG_COLUMNS
 from procengine.model.run_columns import RUN_COLUMNS
 from procengine.processing.plugin_logs import ProcessingEngineLogs
@@ -68,10 +68,10 @@ class ProcessingHistory:
         logged = max((line.run_id or 0 for line in self.logs.entries()), default=0)
         return max(ended, logged)
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, *others: Writable) -> None:
+        """Begin to write, and to have others written that have something to write."""
         if self.writer is not None:
-            self.writer.start((self.runs.journal, self.logs.journal))
+            self.writer.start((self.runs.journal, self.logs.journal, *others))
 
     def stop(self) -> None:
         """Write what waits, and let the files go."""

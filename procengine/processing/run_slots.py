@@ -30,6 +30,11 @@ class RunSlots:
         self._closed = False
 
     @property
+    def taken(self) -> int:
+        """How many slots are taken."""
+        return self._taken
+
+    @property
     def waiting_callers(self) -> int:
         """How many callers stand in line."""
         return len(self._callers)

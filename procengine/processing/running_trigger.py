@@ -115,6 +115,8 @@ class RunningTrigger:
         self._reason = reason
         self._stopped = False
         self._pausing = False
+        # The turn's holder's.
+        self._warned = False
 
     @property
     def state(self) -> TriggerState:
@@ -239,8 +241,21 @@ class RunningTrigger:
             in_flight=len(self._flights),
             queue_depth=source.waiting + self._strand.waiting_callers + self._slots.waiting_callers,
             lag=source.lag,
+            warning=self._warning if self._takes_events else None,
             last_outcome=reading.last_outcome,
         )
+
+    @property
+    def _warning(self) -> str | None:
+        callers = self._strand.waiting_callers + self._slots.waiting_callers
+        if (warning := self.source.pressure) is not None:
+            return warning
+        if 2 * callers >= self._parts.options.request_queue_limit:
+            return f"{callers} requests wait; at most {self._parts.options.request_queue_limit} may"
+        pool = self._parts.pool
+        if pool.is_exhausted and self.source.waiting:
+            return f"all {pool.worker_count} workers are inside runs, and {pool.line_length:,} more wait for one"
+        return None
 
     @property
     def _takes_events(self) -> bool:
@@ -314,7 +329,7 @@ class RunningTrigger:
 
     def _take_beside_retries(self) -> Event | None:
         """Return the next event, unless so many wait to be retried that more would pile up beside them."""
-        if len(self._retries) >= self._slots.limit:
+        if len(self._retries) + self._slots.taken > self._slots.limit:
             return None
         try:
             return self._take()
@@ -327,6 +342,8 @@ class RunningTrigger:
         if not self._takes_events:
             return None
         event = self.source.take()
+        if self._warned or self.source.waiting > 1:
+            self._say_pressure()
         limit = self._parts.options.depth_limit
         if event is not None and event.cause.depth > limit:
             self.pause(
@@ -335,6 +352,16 @@ class RunningTrigger:
             )
             return None
         return event
+
+    def _say_pressure(self) -> None:
+        """Log once when the trigger falls behind, and once when it has caught up."""
+        warning = self.source.pressure
+        if warning is not None and not self._warned:
+            self._warned = True
+            self._log(LogLevel.WARN, warning)
+        elif self._warned and self.source.waiting <= 1:
+            self._warned = False
+            self._log(LogLevel.INFO, "it has caught up")
 
     def _handled(self) -> None:
         self.source.done()

@@ -46,6 +46,12 @@ class Schedule:
         """How many ticks came and were not taken."""
         return self._waiting
 
+    @property
+    def backlog(self) -> tuple[int, int | None]:
+        """How many ticks wait, and the time of the first; both at one moment."""
+        with self._lock:
+            return self._waiting, self._first_waiting_ns
+
     def start_after(self, instant_ns: int) -> int | None:
         """Begin behind an instant; return the first tick, or None when there is none."""
         self._next_ns = self._spec.next_after(instant_ns)

@@ -39,25 +39,27 @@ class TriggerState(Enum):
 class Lag:
     """How far a write trigger is behind the write-ahead log: contents and rows it has yet to handle.
 
-    ``seconds`` is the age of the oldest of them.
+    ``seconds`` is the age of the oldest of them, ``held_bytes`` how much of the log is kept for it.
     """
 
     contents: int = 0
     rows: int = 0
     seconds: float = 0.0
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerStatistics:
     """One trigger at one instant. Times are nanoseconds UTC, durations nanoseconds.
 
-    ``reason`` says why it is paused, failed or ended. ``runs`` and ``errors`` count since the trigger was made,
-    over restarts (with object store ``memory``: since the engine started), dry runs left out; an error is a run
-    whose plugin raised, or that went past a limit. ``failing`` tells whether the last run was one; ``last_failure``
-    is the last one's, even if runs have succeeded since. ``last_outcome`` is how the last run ended, None before
-    the first. ``attempt`` is the number of the attempt to come while retrying, else 0. The percentiles are those of
-    the last 256 runs; after a restart, of those of them that are among the newest runs of all triggers.
-    ``in_flight`` are runs going on; ``queue_depth`` are events that wait: ticks, contents, or requests.
+    ``reason`` says why it is paused, failed or ended, ``warning`` what it cannot keep up with. ``runs`` and
+    ``errors`` count since the trigger was made, over restarts (with object store ``memory``: since the engine
+    started), dry runs left out; an error is a run whose plugin raised, or that went past a limit. ``failing`` tells
+    whether the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since.
+    ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the number of the attempt to
+    come while retrying, else 0. The percentiles are those of the last 256 runs; after a restart, of those of them
+    that are among the newest runs of all triggers. ``in_flight`` are runs going on; ``queue_depth`` are events that
+    wait: ticks, contents, or requests.
     """
 
     trigger: Trigger
@@ -77,6 +79,7 @@ class TriggerStatistics:
     in_flight: int
     queue_depth: int
     lag: Lag
+    warning: str | None = None
     last_outcome: RunOutcome | None = None
 
 

@@ -27,6 +27,7 @@ from procengine.model.trigger_spec import parse_trigger_spec
 from procengine.processing.activation import Activation, CheckPlugin
 from procengine.processing.event import Event, RequestEvent
 from procengine.processing.limited_runs import LimitedRuns
+from procengine.processing.log_view import LogView
 from procengine.processing.progress import Progress
 from procengine.processing.request_routes import RequestRoutes
 from procengine.processing.run_history import OnRunFinished, RunHistory
@@ -38,7 +39,6 @@ from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import TriggerStatistics
 from procengine.processing.watchers import Watchers
 from procengine.processing.worker_pool import WorkerPool
-from procengine.processing.write_cursor import ReadContents
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Triggers(TriggerChanges):
         self,
         catalog: Catalog,
         runner: Runner,
-        read_contents: ReadContents,
+        write_ahead_log: LogView,
         clock: Clock,
         *,
         check_plugin: CheckPlugin,
@@ -88,7 +88,7 @@ class Triggers(TriggerChanges):
         activation = Activation(
             catalog=catalog,
             check_plugin=check_plugin,
-            read_contents=read_contents,
+            log=write_ahead_log,
             schedules=Schedules(clock),
             watchers=self._watchers,
             routes=self._routes,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from procengine.model.table_rows import WalContents
+from procengine.processing.trigger_statistics import Lag
 from procengine.processing.write_cursor import WriteCursor
 
 _Key = tuple[int, str | None]
@@ -37,7 +38,7 @@ class Watchers:
     """The running write triggers, by database and table."""
 
     def __init__(self, lag_limit_bytes: int) -> None:
-        self._lag_limit_bytes = lag_limit_bytes
+        self.lag_limit_bytes = lag_limit_bytes
         # The flush thread's: the bytes of all contents offered, and from where on all cursors are looked at again.
         self._log_bytes = 0
         self._look_at_bytes = lag_limit_bytes
@@ -82,20 +83,20 @@ class Watchers:
         if self._log_bytes >= self._look_at_bytes:
             self._look_at_all(index)
 
-    def held_bytes(self, watcher: Watcher) -> int:
-        """Return how many bytes of the log are kept for a trigger."""
-        return watcher.cursor.held_bytes(self._log_bytes)
+    def lag(self, watcher: Watcher) -> Lag:
+        """Return how far a trigger is behind."""
+        return watcher.cursor.lag(self._log_bytes)
 
     def _look_at_all(self, index: Mapping[_Key, tuple[Watcher, ...]]) -> None:
         """Find the triggers for which the log is kept though nothing that they want is written any more."""
-        self._look_at_bytes = self._log_bytes + self._lag_limit_bytes // LOOKS_A_LIMIT
+        self._look_at_bytes = self._log_bytes + self.lag_limit_bytes // LOOKS_A_LIMIT
         for watchers in index.values():
             for watcher in watchers:
                 if self._is_too_far(watcher):
                     watcher.overrun()
 
     def _is_too_far(self, watcher: Watcher) -> bool:
-        return self.held_bytes(watcher) > self._lag_limit_bytes
+        return watcher.cursor.held_bytes(self._log_bytes) > self.lag_limit_bytes
 
 
 def _key(watcher: Watcher) -> _Key:

@@ -78,6 +78,11 @@ class WorkerPool:
         return len(self._workers)
 
     @property
+    def is_exhausted(self) -> bool:
+        """Whether tasks wait and no worker may be added."""
+        return bool(self._line) and len(self._workers) >= self._limit
+
+    @property
     def line_length(self) -> int:
         """The number of tasks that no worker has taken yet."""
         return len(self._line)

@@ -25,6 +25,14 @@ ReadContents = Callable[[int], WalContents]
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """How far a write trigger is: of the wanted rows up to flush ``noted`` it has yet to handle ``rows``."""
+
+    noted: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """The rows that a write trigger wants: of one database, and of one table or of all."""
 
@@ -52,11 +60,19 @@ class Watch:
 class WriteCursor:
     """One write trigger's place in the log.
 
-    `note` is called on the flush thread, `take` and `done` by whoever holds the trigger's turn.
+    `note` is called on the flush thread, `take` and `done` by whoever holds the trigger's turn. ``on_move`` is
+    called after each change of the place; it must return at once.
     """
 
-    def __init__(self, watch: Watch, read_contents: ReadContents, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        read_contents: ReadContents,
+        now_ns: Callable[[], int],
+        on_move: Callable[[], None] = lambda: None,
+    ) -> None:
         self.watch = watch
+        self._on_move = on_move
         self._read = read_contents
         self._now_ns = now_ns
         # Guards the fields below; never held while contents are read.
@@ -74,6 +90,16 @@ class WriteCursor:
     def position(self) -> int | None:
         """The first sequence number not handled yet, or None when there is nothing to do."""
         return self._position
+
+    def begin(self, sequence_number: int) -> None:
+        """Begin behind a flush."""
+        with self._lock:
+            self._last = max(self._last, sequence_number)
+
+    def place(self) -> Place:
+        """Return how far the cursor is."""
+        with self._lock:
+            return Place(self._last, self._rows)
 
     @property
     def pending(self) -> int:
@@ -93,6 +119,7 @@ class WriteCursor:
             self._last = contents.sequence_number
             self._contents += 1
             self._rows += row_count
+        self._on_move()
 
     def held_bytes(self, log_bytes: int) -> int:
         """Return how much of a log of a length is kept for this cursor: from its position to the end."""
@@ -127,15 +154,17 @@ class WriteCursor:
             self._contents -= 1
             self._rows -= self._taken_rows
         self._step(taken)
+        self._on_move()
 
-    def lag(self) -> Lag:
-        """Return how far the cursor is behind."""
+    def lag(self, log_bytes: int = 0) -> Lag:
+        """Return how far the cursor is behind the end of a log of a length."""
         now_ns = self._now_ns()
         with self._lock:
             if self._position is None:
                 return Lag()
             seconds = max(0, now_ns - self._since_ns) / 1e9
-            return Lag(contents=self._contents, rows=self._rows, seconds=seconds)
+            held_bytes = max(0, log_bytes - self._handled_bytes)
+            return Lag(contents=self._contents, rows=self._rows, seconds=seconds, held_bytes=held_bytes)
 
     def clear(self) -> None:
         """Forget what waits."""

@@ -1,6 +1,7 @@
 """What was acknowledged? The write-ahead log."""
 
 from procengine.wal.pending_flush import PendingFlush
+from procengine.wal.replayed_rows import ReplayedRows
 from procengine.wal.wal import Wal, WalStatistics
 
-__all__ = ["PendingFlush", "Wal", "WalStatistics"]
+__all__ = ["PendingFlush", "ReplayedRows", "Wal", "WalStatistics"]

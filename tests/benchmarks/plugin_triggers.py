@@ -13,6 +13,7 @@ from procengine.catalog import Catalog
 from procengine.clock import SystemClock
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.write_result import WriteResult
+from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import PluginRegistry
@@ -54,7 +55,7 @@ class PluginTriggers:
         self.triggers = Triggers(
             self.catalog,
             self.runner,
-            self.contents.__getitem__,
+            LogView(read=self.contents.__getitem__),
             self.clock,
             check_plugin=self.registry.check,
             log=lambda trigger, level, text: None,

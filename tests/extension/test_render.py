@@ -18,6 +18,7 @@ from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
 
 from procengine.model.portability import Note, NoteCode
 from procengine.model.run import Cause, CauseKind, LogLevel, RunOutcome
+from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import Trigger, TriggerKind
 from tests.extension.records import (
     CHANGES,
@@ -359,6 +360,7 @@ def test_trigger_list_shows_state_and_last_run() -> None:
         (RunOutcome.ERROR, "failed", "bad"),
         (RunOutcome.WRITE_ERROR, "lines rejected", "bad"),
         (RunOutcome.CANCELLED, "cancelled", "warn"),
+        (RunOutcome.LIMIT_EXCEEDED, "past a limit", "bad"),
     ],
 )
 def test_trigger_list_says_how_the_last_run_ended(outcome: RunOutcome, text: str, tone: str) -> None:
@@ -384,6 +386,26 @@ def test_trigger_list_says_what_is_going_on() -> None:
         assert "running, 3 waiting, 0 runs" in text
         assert "2 running, 0 runs" in text
         assert "no run" not in text
+
+
+def test_trigger_list_says_what_a_trigger_cannot_keep_up_with() -> None:
+    """The warning stands with the state, how far it is behind with the runs, its limits with both."""
+    trigger = Trigger(
+        database="home", name="t", plugin_filename="p.py", spec="all_tables", limits=RunLimits(runs=4)
+    )
+    line = TriggerLine(
+        trigger=trigger,
+        state="enabled",
+        queue_depth=20,
+        warning="it is behind",
+        lag_rows=1200,
+        lag_seconds=12.34,
+    )
+
+    for text in (Reader(TriggerList((line,))).text, TriggerList((line,)).text()):
+        assert "enabled, warning: it is behind, limits runs=4" in text
+        assert "20 waiting (1,200 rows, 12.3 s behind), 0 runs" in text
+    assert "pe-warn" in str(TriggerList((line,)).html())
 
 
 def test_what_is_left_out_is_counted() -> None:

@@ -17,6 +17,7 @@ from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event, RequestEvent, WriteEvent
+from procengine.processing.log_view import LogView
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.triggers import Triggers
 
@@ -163,7 +164,7 @@ class Bench:
         return Triggers(
             self.catalog,
             self.runner,
-            self.log.read,
+            LogView(read=self.log.read),
             self.clock,
             check_plugin=self.runner.check,
             log=lambda trigger, level, text: self.rows_logged.append((trigger.name, level, text)),

@@ -15,6 +15,7 @@ from procengine.model.run import Cause, CauseKind, LogEntry, LogLevel, RunOutcom
 from procengine.model.trigger import Trigger
 from procengine.model.write_result import WriteResult
 from procengine.processing.event import RequestEvent, ScheduleEvent, WriteEvent
+from procengine.processing.log_view import LogView
 from procengine.processing.trigger_statistics import TriggerState
 from procengine.processing.triggers import Triggers
 from tests.processing.doubles import TIMEOUT, MemoryLog, some_rows
@@ -33,7 +34,7 @@ class PluginTriggers(PluginBench):
         self.triggers = Triggers(
             self.catalog,
             self.runner,
-            self.log.read,
+            LogView(read=self.log.read),
             self.clock,
             check_plugin=self.registry.check,
             log=self._log_row,

@@ -28,7 +28,8 @@ LAST_RUNS: Mapping[RunOutcome, tuple[str, str]] = {
 class TriggerLine:
     """One trigger and how it is doing; times are nanoseconds UTC.
 
-    ``in_flight`` are runs going on, ``queue_depth`` are events that wait for one.
+    ``in_flight`` are runs going on, ``queue_depth`` are events that wait for one; of a write trigger
+    ``lag_rows`` wait, the first since ``lag_seconds``. ``warning`` is what it cannot keep up with.
     """
 
     trigger: Trigger
@@ -42,6 +43,9 @@ class TriggerLine:
     next_fire_ns: int | None = None
     in_flight: int = 0
     queue_depth: int = 0
+    warning: str = ""
+    lag_rows: int = 0
+    lag_seconds: float = 0.0
 
     @property
     def state_text(self) -> str:
@@ -51,6 +55,8 @@ class TriggerLine:
             facts.append("asynchronous")
         if self.trigger.error_behavior is not ErrorBehavior.LOG:
             facts.append(f"on error {self.trigger.error_behavior.value}")
+        if self.warning:
+            facts.append(f"warning: {self.warning}")
         if str(self.trigger.limits):
             facts.append(f"limits {self.trigger.limits}")
         return ", ".join(facts)
@@ -62,13 +68,19 @@ class TriggerLine:
         if self.in_flight:
             facts.append("running" if self.in_flight == 1 else f"{self.in_flight:,} running")
         if self.queue_depth:
-            facts.append(f"{self.queue_depth:,} waiting")
+            facts.append(f"{self.queue_depth:,} waiting{self._lag_text}")
         facts.append(count(self.runs, "run"))
         if self.errors:
             facts.append(f"{self.errors:,} failed")
         if self.p50_ns is not None:
             facts.append(duration(self.p50_ns))
         return ", ".join(facts)
+
+    @property
+    def _lag_text(self) -> str:
+        if not self.lag_rows:
+            return ""
+        return f" ({count(self.lag_rows, 'row')}, {self.lag_seconds:,.1f} s behind)"
 
     @property
     def last_text(self) -> str:
@@ -101,7 +113,7 @@ class TriggerList(View):
         return card(
             count(len(self.lines), "trigger"),
             rows([_cells(line) for line in self.lines], heads=HEADS),
-            tone="warn" if any(line.last_tone == "bad" for line in self.lines) else "",
+            tone="warn" if any(line.last_tone == "bad" or line.warning for line in self.lines) else "",
         )
 
     def plain(self) -> str:
