@@ -53,6 +53,11 @@ class Totals(Protocol):
         """The ordinal of the last file whose rows are counted."""
         ...
 
+    @property
+    def saved(self) -> int:
+        """The same for what is written down; files up to there may go."""
+        ...
+
     def load(self) -> None:
         """Read what an engine before has counted."""
         ...
@@ -62,7 +67,7 @@ class Totals(Protocol):
         ...
 
     def save(self) -> None:
-        """Write down what was counted; files may go after that."""
+        """Write down what was counted."""
         ...
 
 
@@ -371,7 +376,7 @@ class HistoryFiles:
             total -= segments[kept].size_bytes
             self._forgotten.append(segments[kept].path)
             kept += 1
-        if kept and self._totals is not None:
+        if kept and self._totals is not None and segments[kept - 1].ordinal > self._totals.saved:
             self._totals.save()
         return segments[kept:]
 

@@ -7,10 +7,11 @@ line protocol that a fired run wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from procengine.model.arrow_text import text_column
@@ -106,13 +107,13 @@ def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
         pa.array([run.cpu_ns for run in runs], _DURATION),
         pa.array([run.peak_memory_bytes for run in runs], _COUNT),
         pa.array([run.rows_in for run in runs], _COUNT),
-        _lists([_written(run) for run in runs], _WRITTEN),
+        _written(runs),
         pa.array([run.query_count for run in runs], _COUNT),
         pa.array([len(run.logs) for run in runs], _COUNT),
         text_column([run.outcome._value_ for run in runs]),
         *encode_failures([run.failure for run in runs]),
         _lists([run.write_errors for run in runs], pa.utf8()),
-        _lists([_changes(run) for run in runs], _CACHE_CHANGE),
+        _changes(runs),
         pa.array([run.attempt for run in runs], _COUNT),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RUN_COLUMNS)
@@ -170,6 +171,8 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
 
 def encode_failures(failures: Sequence[RunFailure | None]) -> list[pa.Array]:
     """Return the `FAILURE_COLUMNS`, NULL where nothing failed."""
+    if not any(failures):  # as most do not
+        return [pa.nulls(len(failures), field.type) for field in FAILURE_COLUMNS]
     return [
         text_column([None if one is None else one.type_name for one in failures]),
         text_column([None if one is None else one.message for one in failures]),
@@ -194,22 +197,32 @@ def decode_failure(
     )
 
 
-def _written(run: Run) -> Sequence[tuple[Any, ...]]:
-    if not run.writes:
-        return ()
-    return [(database, table, rows) for (database, table), rows in run.writes.items()]
+def _written(runs: Sequence[Run]) -> pa.Array:
+    return _lists(
+        [run.writes for run in runs],
+        _WRITTEN,
+        lambda writes: [(database, table, rows) for (database, table), rows in writes.items()],
+    )
 
 
-def _changes(run: Run) -> Sequence[tuple[Any, ...]]:
-    if not run.cache_changes:
-        return ()
-    return [(one.key, one.use_global, one.before, one.after) for one in run.cache_changes]
+def _changes(runs: Sequence[Run]) -> pa.Array:
+    return _lists(
+        [run.cache_changes for run in runs],
+        _CACHE_CHANGE,
+        lambda changes: [(one.key, one.use_global, one.before, one.after) for one in changes],
+    )
 
 
-def _lists(rows: Sequence[Sequence[Any]], kind: pa.DataType) -> pa.Array:
-    """Return a list column; values of structs are given as tuples."""
-    offsets = pa.array([0, *accumulate(map(len, rows))], pa.int32())
-    flat = [value for row in rows for value in row]
+def _lists(
+    rows: Sequence[Any], kind: pa.DataType, values_of: Callable[[Any], Sequence[Any]] = list
+) -> pa.Array:
+    """Return a list column of what ``values_of`` makes of each row; values of structs are tuples."""
+    if not any(rows):  # as most are
+        offsets = pa.array(np.zeros(len(rows) + 1, np.int32))
+        return pa.ListArray.from_arrays(offsets, _flat([], kind), type=_list_of(kind))
+    values = [values_of(row) for row in rows]
+    offsets = pa.array([0, *accumulate(map(len, values))], pa.int32())
+    flat = [value for each in values for value in each]
     return pa.ListArray.from_arrays(offsets, _flat(flat, kind), type=_list_of(kind))
 
 

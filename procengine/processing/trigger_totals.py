@@ -11,11 +11,14 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from procengine.errors import DataFormatError
 from procengine.file_system import FileSystem, write_durably
-from procengine.history.history_files import encode_stream
+from procengine.history.history_files import decode_stream, encode_stream
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 from procengine.model.run import RunFailure, RunOutcome
 from procengine.model.run_columns import FAILURE_COLUMNS, decode_failure, encode_failures
@@ -25,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 TOTALS_NAME = "totals"
 FILE_FORMAT = FileFormat(kind="file of totals", magic=b"procetot")
-ADDED_FILES = 8
+ADDED_FILES = 16
 """After how many files of rows the totals are written."""
 
 MOST_TRIGGERS = 100_000
@@ -42,6 +45,25 @@ _COLUMNS = pa.schema(
         "outcome": pa.utf8(),
     }
 )
+_OUTCOMES = tuple(RunOutcome)
+_OUTCOME_NAMES = pa.array([outcome.value for outcome in _OUTCOMES])
+_FAILED = np.array([outcome.is_failure for outcome in _OUTCOMES])
+
+_NUMBERS = ("trigger_id", "runs", "errors", "start_ns", "duration_ns")
+_COUNTS = np.dtype(
+    [
+        ("trigger_id", np.uint64),
+        ("runs", np.uint64),
+        ("errors", np.uint64),
+        ("start_ns", np.int64),
+        ("duration_ns", np.int64),
+        ("outcome", np.uint8),
+    ]
+)
+"""One trigger's totals but for its last failure; ``outcome`` is a place in `_OUTCOMES`."""
+
+_Counts = npt.NDArray[np.void]
+_Failures = dict[int, RunFailure]
 
 
 class TriggerTotals:
@@ -50,7 +72,9 @@ class TriggerTotals:
     def __init__(self, folder: Path, *, file_system: FileSystem) -> None:
         self._path = folder / TOTALS_NAME
         self._files = file_system
-        self._by_trigger: dict[int, _Total] = {}
+        # By trigger id, ascending: with thousands of triggers a record for each would cost as much as their runs.
+        self._counts: _Counts = np.empty(0, _COUNTS)
+        self._failures: _Failures = {}
         self._covered = 0
         self._saved = 0
 
@@ -58,6 +82,11 @@ class TriggerTotals:
     def covered(self) -> int:
         """The ordinal of the last file whose rows are counted."""
         return self._covered
+
+    @property
+    def saved(self) -> int:
+        """The ordinal of the last file whose rows are counted in what is written."""
+        return self._saved
 
     def load(self) -> None:
         """Read what was written; where it cannot be read, what the rows say is all there is."""
@@ -72,16 +101,19 @@ class TriggerTotals:
         if not isinstance(record, Record):
             logger.warning("totals of triggers passed over: path=%s is damaged", self._path)
             return
-        rows = pa.ipc.open_stream(record.payload).read_all()
+        rows = decode_stream(record.payload)
         self._covered = self._saved = int(rows.schema.metadata[_COVERED])
-        self._by_trigger = _decode(rows)
+        self._counts, self._failures = _decode(rows)
 
     def add(self, ordinal: int, rows: pa.Table) -> None:
         """Count the rows of a file that grows no more; write the totals if that is long ago."""
-        self._by_trigger = self._counted(rows)
+        self._counts, self._failures = self._with(rows)
         self._covered = ordinal
-        if len(self._by_trigger) > MOST_TRIGGERS:
-            self._drop_oldest()
+        if len(self._counts) > MOST_TRIGGERS:
+            newest = np.argsort(self._counts["start_ns"], kind="stable")[-MOST_TRIGGERS:]
+            self._counts = self._counts[np.sort(newest)]
+            kept = set(self._counts["trigger_id"].tolist())
+            self._failures = {one: failure for one, failure in self._failures.items() if one in kept}
         if self._covered >= self._saved + ADDED_FILES:
             self.save()
 
@@ -90,7 +122,7 @@ class TriggerTotals:
         if self._saved == self._covered:
             return
         try:
-            payload = _encode(self._by_trigger, self._covered)
+            payload = encode_stream(_encode(self._counts, self._failures, self._covered))
             write_durably(self._files, self._path, FILE_FORMAT.header + encode_record(payload))
         except OSError as error:
             logger.warning("totals of triggers not written: path=%s, error=%s", self._path, error)
@@ -99,74 +131,71 @@ class TriggerTotals:
 
     def with_rows(self, rows: pa.Table) -> Mapping[int, TriggerTotal]:
         """Return what the totals are once some rows are counted, too; they stay as they are."""
-        return {trigger_id: _total(one) for trigger_id, one in self._counted(rows).items()}
+        counts, failures = self._with(rows)
+        return {
+            trigger_id: TriggerTotal(
+                runs=runs,
+                errors=errors,
+                last_start_ns=start_ns,
+                last_duration_ns=duration_ns,
+                last_outcome=_OUTCOMES[outcome],
+                last_failure=failures.get(trigger_id),
+            )
+            for trigger_id, runs, errors, start_ns, duration_ns, outcome in counts.tolist()
+        }
 
-    def _counted(self, rows: pa.Table) -> dict[int, _Total]:
-        totals = dict(self._by_trigger)
-        failures = _failures(rows)
-        columns = (
-            rows["trigger_id"].to_numpy().tolist(),
-            rows["start_time"].cast(pa.int64()).to_numpy().tolist(),
-            rows["duration"].cast(pa.int64()).to_numpy().tolist(),
-            rows["outcome"].to_pylist(),
-        )
-        for place, (trigger_id, start_ns, duration_ns, outcome) in enumerate(zip(*columns, strict=True)):
-            runs, errors, _, _, _, failure = totals.get(trigger_id, _NONE)
-            if RunOutcome(outcome).is_failure:
-                errors, failure = errors + 1, failures.get(place)
-            totals[trigger_id] = (runs + 1, errors, start_ns, duration_ns, outcome, failure)
-        return totals
-
-    def _drop_oldest(self) -> None:
-        by_start = sorted(self._by_trigger.items(), key=lambda item: item[1][2])
-        self._by_trigger = dict(by_start[-MOST_TRIGGERS:])
-
-
-_Total = tuple[int, int, int, int, str, RunFailure | None]
-"""The fields of a `TriggerTotal`; a tuple, because one is made for each run."""
-
-_NONE: _Total = (0, 0, 0, 0, "", None)
+    def _with(self, rows: pa.Table) -> tuple[_Counts, _Failures]:
+        found = _count(rows)
+        ids = np.union1d(self._counts["trigger_id"], found["trigger_id"])
+        counts = np.zeros(len(ids), _COUNTS)
+        counts[np.searchsorted(ids, self._counts["trigger_id"])] = self._counts
+        places = np.searchsorted(ids, found["trigger_id"])
+        found["runs"] += counts["runs"][places]
+        found["errors"] += counts["errors"][places]
+        counts[places] = found
+        return counts, {**self._failures, **_last_failures(rows)}
 
 
-def _total(values: _Total) -> TriggerTotal:
-    runs, errors, start_ns, duration_ns, outcome, failure = values
-    return TriggerTotal(
-        runs=runs,
-        errors=errors,
-        last_start_ns=start_ns,
-        last_duration_ns=duration_ns,
-        last_outcome=RunOutcome(outcome),
-        last_failure=failure,
+def _count(rows: pa.Table) -> _Counts:
+    """Return what some rows add up to, by trigger id, ascending."""
+    newest_first = rows["trigger_id"].to_numpy()[::-1]
+    ids, places, of_row, runs = np.unique(
+        newest_first, return_index=True, return_inverse=True, return_counts=True
     )
+    last = len(newest_first) - 1 - places
+    outcomes = pc.index_in(rows["outcome"], value_set=_OUTCOME_NAMES).to_numpy()
+    counts = np.empty(len(ids), _COUNTS)
+    counts["trigger_id"], counts["runs"] = ids, runs
+    counts["errors"] = np.bincount(of_row, weights=_FAILED[outcomes[::-1]], minlength=len(ids))
+    counts["start_ns"] = rows["start_time"].cast(pa.int64()).to_numpy()[last]
+    counts["duration_ns"] = rows["duration"].cast(pa.int64()).to_numpy()[last]
+    counts["outcome"] = outcomes[last]
+    return counts
 
 
-def _failures(rows: pa.Table) -> dict[int, RunFailure]:
-    """Return the failures in some rows by the rows' places."""
-    if rows["error_type"].null_count == rows.num_rows:
-        return {}
-    columns = [rows[name].to_pylist() for name in FAILURE_COLUMNS.names]
-    found = ((place, decode_failure(*values)) for place, values in enumerate(zip(*columns, strict=True)))
-    return {place: failure for place, failure in found if failure is not None}
+def _last_failures(rows: pa.Table) -> _Failures:
+    """Return the last failure of each trigger that some rows tell of."""
+    failed = rows.filter(pc.is_valid(rows["error_type"]))
+    columns = [failed[name].to_pylist() for name in ("trigger_id", *FAILURE_COLUMNS.names)]
+    found = {trigger_id: decode_failure(*values) for trigger_id, *values in zip(*columns, strict=True)}
+    return {trigger_id: failure for trigger_id, failure in found.items() if failure is not None}
 
 
-def _encode(totals: Mapping[int, _Total], covered: int) -> bytes:
-    columns = zip(*totals.values(), strict=True) if totals else ([],) * len(_NONE)
-    *values, failures = ([*totals], *columns)
-    arrays = [pa.array(column, field.type) for column, field in zip(values, _COLUMNS, strict=True)]
-    schema = pa.schema([*_COLUMNS, *FAILURE_COLUMNS], metadata={_COVERED: str(covered)})
-    rows = pa.Table.from_arrays([*arrays, *encode_failures(failures)], schema=schema)
-    return encode_stream(rows)
-
-
-def _decode(rows: pa.Table) -> dict[int, _Total]:
-    failures = _failures(rows)
-    columns = [
-        rows.column(place).cast(pa.int64()).to_pylist()
-        if pa.types.is_temporal(field.type)
-        else rows.column(place).to_pylist()
-        for place, field in enumerate(_COLUMNS)
+def _encode(counts: _Counts, failures: _Failures, covered: int) -> pa.Table:
+    numbers = [
+        pa.array(counts[name]).cast(column.type)
+        for name, column in zip(_NUMBERS, _COLUMNS, strict=False)
     ]
-    return {
-        trigger_id: (*values, failures.get(place))
-        for place, (trigger_id, *values) in enumerate(zip(*columns, strict=True))
-    }
+    outcomes = _OUTCOME_NAMES.take(pa.array(counts["outcome"]))
+    told = [failures.get(trigger_id) for trigger_id in counts["trigger_id"].tolist()]
+    schema = pa.schema([*_COLUMNS, *FAILURE_COLUMNS], metadata={_COVERED: str(covered)})
+    return pa.Table.from_arrays([*numbers, outcomes, *encode_failures(told)], schema=schema)
+
+
+def _decode(rows: pa.Table) -> tuple[_Counts, _Failures]:
+    counts = np.empty(rows.num_rows, _COUNTS)
+    for name, column in zip(_NUMBERS, _COLUMNS, strict=False):
+        kind = pa.int64() if pa.types.is_temporal(column.type) else column.type
+        counts[name] = rows[column.name].cast(kind).to_numpy()
+    counts["outcome"] = pc.index_in(rows["outcome"], value_set=_OUTCOME_NAMES).to_numpy()
+    return counts, _last_failures(rows)

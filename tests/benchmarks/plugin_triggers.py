@@ -1,4 +1,4 @@
-"""Triggers over real plugins, without a log on disk or SQL: what benchmarks of the processing engine run on."""
+"""Triggers over real plugins, their history on disk, without a write-ahead log or SQL: what benchmarks run on."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import pyarrow as pa
 
 from procengine.catalog import Catalog
 from procengine.clock import SystemClock
+from procengine.file_system import LOCAL
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.write_result import WriteResult
 from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
-from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.triggers import Triggers
+
+HISTORY_BYTES = 16 << 20
 
 
 class NoWrites:
@@ -42,15 +45,27 @@ class NoAnswers:
 class PluginTriggers:
     """A context: triggers over a folder of plugins, on the system clock, with the database ``db``."""
 
-    def __init__(self, history_runs: int = 1_000) -> None:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.clock = SystemClock()
         self.catalog = Catalog(None, clock=self.clock)
         self.catalog.start()
         self.database_id = self.catalog.create_database("db").id
         self.registry = PluginRegistry(Path(self._folder.name))
-        caches, logs = PluginCache(self.clock), ProcessingEngineLogs()
-        self.runner = PluginRunner(self.registry, caches, logs, NoWrites(), NoAnswers(), self.clock)
+        self.history = ProcessingHistory.on_disk(
+            Path(self._folder.name) / "state",
+            run_bytes=HISTORY_BYTES,
+            log_bytes=HISTORY_BYTES,
+            file_system=LOCAL,
+        )
+        self.runner = PluginRunner(
+            self.registry,
+            PluginCache(self.clock),
+            self.history.logs,
+            NoWrites(),
+            NoAnswers(),
+            self.clock,
+        )
         self.contents: dict[int, WalContents] = {}
         self.triggers = Triggers(
             self.catalog,
@@ -60,10 +75,12 @@ class PluginTriggers:
             check_plugin=self.registry.check,
             log=lambda trigger, level, text: None,
             drop_cache=lambda trigger: None,
-            options=TriggerOptions(history_runs=history_runs),
+            options=TriggerOptions(),
+            runs=self.history.runs,
         )
 
     def __enter__(self) -> PluginTriggers:
+        self.history.start()
         self.runner.start()
         self.triggers.start()
         return self
@@ -76,6 +93,7 @@ class PluginTriggers:
     ) -> None:
         self.triggers.stop()
         self.runner.close()
+        self.history.stop()
         self.registry.close()
         self.catalog.close()
         self.clock.close()
