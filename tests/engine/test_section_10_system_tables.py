@@ -276,7 +276,7 @@ def test_caches_are_those_of_the_queried_database(house: Engine) -> None:
 
 
 def test_deleted_caches_are_not_listed(house: Engine) -> None:
-    """Deleting a cache takes it from the list and the count; deleting its table from the list, until it is restored."""
+    """Deleting a cache takes it from the list and the count; deleting its table from the list, until that is back."""
     house.catalog.delete_last_cache("house", "home", "some")
     assert len(rows(house, "SELECT * FROM system.last_caches")) == 1
     counts = "SELECT sum(last_cache_count) AS n FROM system.tables"
