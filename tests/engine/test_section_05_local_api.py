@@ -194,9 +194,10 @@ influxdb3_local.write(LineBuilder('made').int64_field('n', 2))
 @pytest.mark.parametrize("database", ["\N{GREEK SMALL LETTER ALPHA}/_-", "_internal", "-x", "9"])
 def test_plugins_reach_databases_of_looser_names(engine: Engine, fire: Fire, database: str) -> None:
     """Section 5: letters of any script, slash, underscore, hyphen; ``_internal`` is not blocked, as in 3.10."""
+    now_ns = engine.clock.now_ns()  # ``_internal`` shows no rows past its retention
     run = fire(f"""
-influxdb3_local.write_to_db({database!r}, LineBuilder('made').int64_field('n', 1).time_ns(1))
-influxdb3_local.write_sync_to_db({database!r}, LineBuilder('made').int64_field('n', 2).time_ns(2), False)
+influxdb3_local.write_to_db({database!r}, LineBuilder('made').int64_field('n', 1).time_ns({now_ns}))
+influxdb3_local.write_sync_to_db({database!r}, LineBuilder('made').int64_field('n', 2).time_ns({now_ns + 1}), False)
 influxdb3_local.info(influxdb3_local.query('SELECT n FROM made', database={database!r}))
 """)
     assert said(run) == ["[{'n': 2}]"]
