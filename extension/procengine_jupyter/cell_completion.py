@@ -74,13 +74,12 @@ def _complete_sql(
             Candidate(one, "variable") for one in names if _follows(one, word) and one[0] != "_"
         ]
     is_open = before == '"' and body[: len(body) - len(word)].count('"') % 2 == 1
-    names = _tables(database) if _TABLE_EXPECTED.search(body) else _all_names(body, database)
-    candidates = [
+    known = _tables(database) if _TABLE_EXPECTED.search(body) else _all_names(body, database)
+    return word, [
         Candidate(_completed(one.text, is_open=is_open), one.kind)
-        for one in names
-        if one.text.startswith(word) and one.text != word
+        for one in known
+        if _follows(one.text, word)
     ]
-    return word, candidates
 
 
 def _follows(name: str, word: str) -> bool:

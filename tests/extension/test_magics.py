@@ -71,6 +71,22 @@ def test_a_trigger_that_does_not_run_is_named_on_the_writes_card(notebook: Noteb
     assert "hot_rooms did not run" not in notebook.shown[-1]
 
 
+def test_a_paused_trigger_is_named_with_its_reason(notebook: Notebook) -> None:
+    """A trigger that the engine stopped to protect itself is passed over, and the card says why."""
+    notebook.run(
+        "%%plugin loop --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    influxdb3_local.write(LineBuilder('home').int64_field('n', 1))"
+    )
+    notebook.run("%%write house\nhome n=1i")
+    assert notebook.engine.wait_idle(30)
+    reason = notebook.engine.triggers.statistics("house", "loop").reason
+    notebook.run("%%write house\nhome n=2i")
+
+    assert reason is not None
+    assert f"loop did not run: it is paused ({reason})" in notebook.shown[-1]
+
+
 def test_a_trigger_that_the_write_disables_is_shown_by_its_run(notebook: Notebook) -> None:
     """A trigger that ran, and is disabled for its error, was not passed over; at the next write it is."""
     notebook.run(
