@@ -14,13 +14,15 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         them); answers the writers
 ``procengine-snapshot`` Parquet files and their index; forgets   enough flushes, a due time   ``Snapshots.stop``
                         what is kept no longer
+``procengine-state``    the plugin cache's file                  changes; its sync            ``PluginPart.close``:
+                                                                                              writes what waits
 ``procengine-clock``    wakes what is due; evicts from the       the next due time            ``Clock.close``
                         caches
 ``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
                                                                                               writes what is pending
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
-                                                                 flush of what it writes      are cancelled, then
-                                                                                              waited for
+                                                                 flush of what it writes;     are cancelled, then
+                                                                 the sync of its cache        waited for
 ``procengine-api``      the API's connections                    the network                  ``Server.stop``
 ``procengine-http-N``   one request at a time; like a caller's   what a caller's waits for;   ``Server.stop``
                         thread                                   a request trigger's run
@@ -30,8 +32,8 @@ The catalog is changed under its own lock by whichever thread asks, and read wit
 A new cache is filled by the thread that creates it; what is flushed meanwhile waits for it, not the flush thread.
 Order of the flush thread: fsync, last-value caches, distinct-value caches, write buffer, triggers, writers: a plugin
 can query the rows it is called with, in tables and caches, and a writer is answered when its rows can be queried.
-Stop order is the reverse of start: the API's door, triggers, caches, snapshots, log, catalog, clock, folder; then the
-API's threads, whose requests have ended with the parts that they asked.
+Stop order is the reverse of start: the API's door, triggers, caches, snapshots, log, plugin cache, catalog, clock,
+folder; then the API's threads, whose requests have ended with the parts that they asked.
 
 Differs: the original's flush waits for room in a trigger's queue; here a trigger reads the log by a cursor.
 """
@@ -51,7 +53,7 @@ from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
 from procengine.errors import PluginsDisabledError, StoppedError
-from procengine.file_system import LOCAL, FileSystem
+from procengine.file_system import LOCAL, FileSystem, make_folder_durably
 from procengine.model.catalog_event import (
     CatalogEvent,
     DatabaseDeleted,
@@ -88,6 +90,7 @@ from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
 from procengine.recovery import Recovery
+from procengine.state import Connect, PluginState, connect
 from procengine.wal import ReplayedRows, Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
@@ -145,8 +148,8 @@ class Engine:
 
     Options are those of `procengine.config.EngineConfig`, by name; what is not given is looked for in
     ``settings``, in ``environ`` (the process's by default) and in ``config_file``.
-    With object store ``memory`` nothing outlives the engine. ``file_system`` is where all durable files lie; tests
-    give one that fails, or that remembers.
+    With object store ``memory`` nothing outlives the engine. ``file_system`` is where all durable files lie, but for
+    the SQLite file of the plugin cache, which ``connect_state`` opens; tests give ones that fail, or that remember.
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
@@ -166,6 +169,7 @@ class Engine:
         config_file: str | Path | None = None,
         clock: Clock | None = None,
         file_system: FileSystem = LOCAL,
+        connect_state: Connect = connect,
         **options: object,
     ) -> None:
         self.loaded_config = load_config(
@@ -178,6 +182,7 @@ class Engine:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._file_system = file_system
         self.recovery: Recovery | None = None
+        self._connect_state = connect_state
         self._stopped = False
         self._services: tuple[Service, ...] = ()
         self._part: PluginPart | None = None
@@ -292,8 +297,16 @@ class Engine:
             replayed=self._replayed,
             state_folder=self._folder.state if self._folder is not None else None,
             file_system=self._file_system,
+            state=self._plugin_state(),
         )
         started.callback(self._part.close)
+
+    def _plugin_state(self) -> PluginState | None:
+        """Return where the plugin cache is stored, or None with object store ``memory``."""
+        if self._folder is None:
+            return None
+        make_folder_durably(self._file_system, self._folder.state)
+        return PluginState(self._folder.state, connect=self._connect_state)
 
     def _start_log(self, started: ExitStack) -> None:
         """Start the threads: from here on writes are taken and triggers run."""

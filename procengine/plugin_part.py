@@ -19,6 +19,8 @@ from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
+from procengine.processing.plugin_classes import PluginClasses
+from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
@@ -26,6 +28,7 @@ from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_places import TriggerPlaces
 from procengine.processing.triggers import Triggers
 from procengine.query.processing_tables import PluginFile
+from procengine.state import Place, PluginState
 from procengine.wal import ReplayedRows, Wal
 
 KINDS = {"wal": TriggerKind.WRITE, "schedule": TriggerKind.SCHEDULE, "request": TriggerKind.REQUEST}
@@ -47,16 +50,26 @@ class PluginPart:
         replayed: ReplayedRows,
         state_folder: Path | None,
         file_system: FileSystem,
+        state: PluginState | None,
     ) -> None:
         """``state_folder`` is for what outlives the engine; None with object store ``memory``.
 
         ``replayed`` are the rows that the log has brought back.
+        ``state`` is where the plugin cache is stored; None: nowhere.
+
+        Raises:
+            DataFormatError, CorruptFileError, StorageError: it cannot be used.
         """
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self.registry = PluginRegistry(config.plugin_dir)
-        self.cache = PluginCache(clock)
+        self.cache = PluginCache(
+            clock,
+            store=state,
+            pickles=ValuePickles(PluginClasses(self.registry)),
+            trigger_names=lambda: {one.trigger_id: one.name for one in self.triggers.list()},
+        )
         self._history = _open_history(config, state_folder, file_system)
         self.logs = self._history.logs
         self.runner = PluginRunner(
@@ -89,6 +102,7 @@ class PluginPart:
             options=_options(config, log.reach_bytes),
             runs=self._history.runs,
         )
+        self.cache.open({Place(one.database, one.trigger_id) for one in self.triggers.list()})
 
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
@@ -97,12 +111,14 @@ class PluginPart:
         self.triggers.start()
 
     def stop(self) -> None:
-        """Stop the triggers and give the interpreter back."""
+        """Stop the triggers, keep what they cached, and give the interpreter back."""
         self.triggers.stop()
+        self.cache.commit_rest()
         self.runner.close()
 
     def close(self) -> None:
-        """Let go of the loaded plugins, and write what the history has not written yet."""
+        """Let go of the plugin cache's file and of the loaded plugins, and write what the history has not yet."""
+        self.cache.close()
         self.registry.close()
         self._history.stop()
         self._places.close()

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "procengine.history",
         "procengine.wal",
         "procengine.cache",
+        "procengine.state",
         "procengine.config",
     ),
     ("procengine.write",),

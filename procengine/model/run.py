@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from procengine.model.trigger import TriggerKind
 
@@ -123,6 +124,14 @@ class CacheChange:
     after: str | None
 
 
+class CacheKey(NamedTuple):
+    """A key of the plugin cache that a run changed: put, changed in place, or deleted."""
+
+    key: str
+    use_global: bool
+    deleted: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """What a request trigger answers: status, headers in order, body."""
@@ -142,6 +151,9 @@ class Run:
     and fired runs only. ``queue_wait_ns`` is the time from the event to the entry. ``trigger_id`` tells the
     trigger from another of the same name, made after it was deleted. ``peak_memory_bytes`` is by how much
     memory grew at most during the run; it is measured under a memory limit only, and else None.
+    ``cache_keys`` are the keys of the plugin cache that the run changed; what it changed in place is among them
+    where the plugin cache is stored, so not with object store ``memory``. ``cache_changes`` say more, for dry runs
+    and fired runs only.
     """
 
     run_id: int
@@ -168,3 +180,4 @@ class Run:
     attempt: int = 1
     trigger_id: int = 0
     peak_memory_bytes: int | None = None
+    cache_keys: tuple[CacheKey, ...] = ()

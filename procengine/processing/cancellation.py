@@ -124,12 +124,36 @@ class CancelToken:
         """
         if self._on_entry is not None:
             self._on_entry()
+
+        def checked(thread: PluginThread) -> T:
+            self.check()
+            return call(thread)
+
+        return self._guarded(checked)
+
+    def guard_rest(self, call: Callable[[], T]) -> T:
+        """Call what is left to do of plugin code after a run, cancelled or not; return what it returns.
+
+        A cancellation interrupts it, one from before when it takes longer than `RESEND_SECONDS`.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; and whatever the call raises.
+        """
+
+        def begun(_: PluginThread) -> T:
+            if self._cancelled.is_set():
+                # The thread that insisted may have ended with the run itself.
+                threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
+            return call()
+
+        return self._guarded(begun)
+
+    def _guarded(self, call: Callable[[PluginThread], T]) -> T:
         thread = PluginThread(self, self._lock)
         with self._lock:
             self._threads.add(thread)
         try:
             thread.interruptible = True
-            self.check()
             return call(thread)
         finally:
             # The loop stands here, not in a function: an interrupt can arrive at the entry of any call

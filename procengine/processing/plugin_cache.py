@@ -1,22 +1,46 @@
-"""What do plugins remember from run to run?
+"""What do plugins remember from run to run, and from one engine to the next?
 
 Live objects by key, in namespaces: one for each trigger, one that all triggers share, and two for each name of a
 dry run. Values are held by reference, never copied; only time-to-live removes one that nobody deletes.
 
-Any thread reads and writes. Reading takes no lock: a namespace is a dictionary, and one lookup is atomic.
+Any thread reads and writes. Reading takes no lock and never touches the disk: a namespace is a dictionary, and one
+lookup is atomic. When a run ends, what it changed is committed (`procengine.processing.cache_commits`). What was
+stored is read at start as bytes, and unpickled where a plugin first asks for it: a value whose class is gone hurts
+its own key only. Two keys that held one object hold a copy each after a restart.
 
 Source: influxdb3_py_api/src/cache.rs.
+Differs: the original's cache is lost at restart; here it persists. It is kept after an error disabled the trigger,
+    until that is enabled again.
 """
 
 from __future__ import annotations
 
-import heapq
+import logging
 import threading
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
 
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
+from procengine.errors import StorageError
+from procengine.processing.cache_commits import (
+    NO_CHANGES,
+    CacheChanges,
+    CacheCommits,
+    Guard,
+    Touched,
+)
+from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
+from procengine.processing.cached_value import CachedValue, cached_values
+from procengine.processing.cancellation import CancelToken
+from procengine.processing.failure import failure_message
+from procengine.processing.first_looks import FirstLooks
+from procengine.processing.plugin_classes import Home
+from procengine.processing.plugin_pickle import ValuePickles, fingerprint
 from procengine.processing.plugin_values import checked_bool, checked_text
+from procengine.state import Place, PluginState, StoredValue
+
+logger = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_NS: Final = 10 * NANOSECONDS_PER_SECOND
 """Expired values go when a plugin reads ``cache`` and the last sweep is this long ago."""
@@ -27,104 +51,168 @@ TEST_TTL_NS: Final = 30 * 60 * NANOSECONDS_PER_SECOND
 SHARED_TEST_NAME: Final = "_shared_test"
 """The cache name of dry runs that give none."""
 
+LAST_PICKLING_SECONDS: Final = 1.0
+"""How long pickling may take at the engine's stop, for what no run committed."""
+
 _LARGEST_TTL_NS: Final = 2**63 - 1
 
 
-class Entry(NamedTuple):
-    """A cached value; ``expires_ns`` is None when it never expires."""
-
-    value: Any
-    expires_ns: int | None
-
-
-class Namespace:
-    """Keys and values that belong together."""
-
-    __slots__ = ("_expirations", "_lock", "default_ttl_ns", "entries", "name")
-
-    def __init__(self, name: str, default_ttl_ns: int | None = None) -> None:
-        self.name = name
-        self.default_ttl_ns = default_ttl_ns
-        self.entries: dict[str, Entry] = {}
-        self._expirations: list[tuple[int, str]] = []
-        # Guards the heap of expirations; plugin code (a value's ``__del__``) never runs under it.
-        self._lock = threading.Lock()
-
-    def put(self, key: str, value: object, expires_ns: int | None) -> None:
-        """Hold a value under a key, in place of what was there."""
-        self.entries[key] = Entry(value, expires_ns)
-        if expires_ns is not None:
-            with self._lock:
-                heapq.heappush(self._expirations, (expires_ns, key))
-
-    def expired_keys(self, now_ns: int) -> list[str]:
-        """Return the keys that were to expire by now, and forget that they were."""
-        if not self._expirations or self._expirations[0][0] > now_ns:
-            return []
-        due = []
-        with self._lock:
-            while self._expirations and self._expirations[0][0] <= now_ns:
-                due.append(heapq.heappop(self._expirations)[1])
-        return due
-
-    def sweep(self, now_ns: int) -> None:
-        """Remove what has expired."""
-        for key in self.expired_keys(now_ns):
-            entry = self.entries.get(key)
-            if entry is not None and entry.expires_ns is not None and entry.expires_ns <= now_ns:
-                self.entries.pop(key, None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachedValue:
-    """One value of the plugin cache, for inspectors; ``seconds_left`` is None when it never expires."""
-
-    namespace: str
-    key: str
-    value: object
-    seconds_left: float | None
+class DamagedValueError(Exception):
+    """The bytes of a stored value are not those that were stored."""
 
 
 class PluginCache:
-    """All namespaces of one engine."""
+    """All namespaces of one engine. Without a ``store`` nothing outlives it.
 
-    def __init__(self, clock: Clock) -> None:
+    ``trigger_names`` returns the names of the triggers by id, for `values`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        store: PluginState | None = None,
+        pickles: ValuePickles | None = None,
+        trigger_names: Callable[[], Mapping[int, str]] = dict,
+    ) -> None:
         self._clock = clock
+        self._store = store
+        self._pickles = pickles
+        self._trigger_names = trigger_names
+        self._commits = CacheCommits(clock, store, pickles)
         self._namespaces: dict[tuple[object, ...], Namespace] = {}
         # Guards the mapping of namespaces, not what is in them.
         self._lock = threading.Lock()
         self._swept_ns = clock.now_ns()
 
+    def open(self, triggers: Collection[Place]) -> None:
+        """Read what is stored; what belongs to none of the triggers is forgotten. Before any plugin runs.
+
+        Raises:
+            DataFormatError, CorruptFileError, StorageError: the file cannot be used.
+        """
+        if self._store is None:
+            return
+
+        def restore(stored: StoredValue) -> None:
+            self._at(Place(stored.database, stored.trigger_id)).restore(stored)
+
+        self._store.open(self._clock.now_ns(), restore)
+        # A trigger's deletion is committed before its cache goes.
+        orphans = [
+            key
+            for key, namespace in self._namespaces.items()
+            if namespace.place not in triggers and namespace.place != GLOBAL_PLACE
+        ]
+        self._drop(orphans)
+
+    def commit_rest(self) -> None:
+        """Commit what was touched outside runs, by threads that outlived theirs. When all runs have ended.
+
+        A value that takes too long to pickle is interrupted.
+        """
+        token = CancelToken()
+        limit = threading.Timer(LAST_PICKLING_SECONDS, token.cancel)
+        limit.name, limit.daemon = "procengine-pickling", True
+        touched = [
+            Touched(namespace, key, own=False)
+            for namespace in self._snapshot()
+            if namespace.place is not None
+            for key in namespace.take_late()
+        ]
+        if not touched:
+            return
+        limit.start()
+        try:
+            changes = self._commits.commit(touched, run_id=None, home=None, guard=token.guard_rest)
+        finally:
+            limit.cancel()
+            limit.join()
+        for text in (*changes.warnings, *filter(None, [changes.fault])):
+            logger.warning("plugin cache at stop: %s", text)
+
+    def close(self) -> None:
+        """Let the file go. Closing twice is allowed."""
+        if self._store is not None:
+            self._store.close()
+
     def for_trigger(self, database: str, trigger_id: int) -> PyCache:
-        """Return the view that a trigger's runs receive."""
-        return PyCache(
-            self,
-            self._namespace(("trigger", database, trigger_id), f"{database}/{trigger_id}"),
-            self._namespace(("global",), "global"),
-        )
+        """Return the view that one run of a trigger receives."""
+        return PyCache(self, self._at(Place(database, trigger_id)), self._at(GLOBAL_PLACE))
 
     def for_test(self, name: str | None = None) -> PyCache:
-        """Return the view that dry runs of one cache name share, apart from all real values."""
+        """Return the view that dry runs of one cache name share, apart from all real values; never stored."""
         label = SHARED_TEST_NAME if name is None else name
         return PyCache(
             self,
-            self._namespace(("test", label), f"test/{label}", TEST_TTL_NS),
-            self._namespace(("global test", label), f"test/{label}/global", TEST_TTL_NS),
+            self._namespace(("test", label), f"test/{label}", default_ttl_ns=TEST_TTL_NS),
+            self._namespace(("global test", label), f"test/{label}/global", default_ttl_ns=TEST_TTL_NS),
         )
 
+    def end_run(self, view: PyCache, *, run_id: int, guard: Guard) -> CacheChanges:
+        """Commit what a run touched and return what it changed. On the run's thread, when its plugin has returned.
+
+        A failed or cancelled run's changes are committed as well: the live objects did change.
+
+        Raises: see `CacheCommits.commit`.
+        """
+        touched = [*view.__local__.end(), *view.__global__.end()]
+        home, view.__home__ = view.__home__, None
+        warnings, view.__warnings__ = view.__warnings__, []
+        if not touched:
+            return CacheChanges(warnings=tuple(warnings)) if warnings else NO_CHANGES
+        changes = self._commits.commit(touched, run_id=run_id, home=home, guard=guard)
+        if not warnings:
+            return changes
+        return CacheChanges(
+            keys=changes.keys, warnings=(*warnings, *changes.warnings), fault=changes.fault
+        )
+
+    def put(
+        self,
+        key: str,
+        value: object,
+        *,
+        database: str | None = None,
+        trigger_id: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> None:
+        """Hold a value from outside of runs, in a trigger's namespace or in the global one, durably.
+
+        Raises:
+            ValueError: the time-to-live is negative, not a number, or too big.
+            StorageError: the value is held, but cannot be pickled, or is not durable yet.
+        """
+        namespace = self._at(_place(database, trigger_id))
+        ttl_ns = None if ttl_seconds is None else ttl_nanoseconds(ttl_seconds)
+        namespace.put(
+            checked_text("key", key), value, None if ttl_ns is None else self.now_ns() + ttl_ns
+        )
+        self._commit_by_hand(namespace, key)
+
+    def delete(self, key: str, *, database: str | None = None, trigger_id: int | None = None) -> bool:
+        """Forget a value from outside of runs, durably; tell whether there was one.
+
+        Raises:
+            StorageError: it is forgotten, but that is not durable yet.
+        """
+        namespace = self._at(_place(database, trigger_id))
+        found = namespace.entries.pop(key, None) is not None
+        self._commit_by_hand(namespace, key)
+        return found
+
     def drop_trigger(self, database: str, trigger_id: int) -> bool:
-        """Forget what a trigger cached; tell whether there was a namespace.
+        """Forget what a trigger cached, in memory and on disk; tell whether there was a namespace.
 
         A run that is still going on keeps its view and writes into the void.
         """
-        with self._lock:
-            return self._namespaces.pop(("trigger", database, trigger_id), None) is not None
+        return bool(self._drop([("trigger", database, trigger_id)]))
 
     def drop_database(self, database: str) -> None:
-        """Forget what the triggers of a database cached."""
+        """Forget what the triggers of a database cached, in memory and on disk."""
         with self._lock:
-            for key in [key for key in self._namespaces if key[:2] == ("trigger", database)]:
-                del self._namespaces[key]
+            keys = [key for key in self._namespaces if key[:2] == ("trigger", database)]
+        self._drop(keys)
 
     def sweep(self) -> None:
         """Remove expired values of all namespaces, if the last sweep was ten seconds ago or more."""
@@ -136,50 +224,148 @@ class PluginCache:
             namespace.sweep(now_ns)
 
     def values(self) -> tuple[CachedValue, ...]:
-        """Return everything that is held and has not expired, by namespace and key, in order of insertion."""
-        now_ns = self._clock.now_ns()
+        """Return everything that is held and has not expired, by namespace, keys in the order of their first put."""
+        now_ns, names = self._clock.now_ns(), self._trigger_names()
         return tuple(
-            CachedValue(
-                namespace=namespace.name,
-                key=key,
-                value=entry.value,
-                seconds_left=None
-                if entry.expires_ns is None
-                else (entry.expires_ns - now_ns) / NANOSECONDS_PER_SECOND,
-            )
+            value
             for namespace in self._snapshot()
-            for key, entry in tuple(namespace.entries.items())
-            if entry.expires_ns is None or entry.expires_ns > now_ns
+            for value in cached_values(namespace, _shown_name(namespace, names), now_ns, self.load)
         )
+
+    def load(self, entry: Entry) -> Any:
+        """Return an entry's value; a stored one as an object of its own, for which its plugins are executed.
+
+        Raises:
+            DamagedValueError: its bytes are damaged.
+            Exception: a class is gone, or whatever unpickling raises.
+        """
+        if entry.stored is None:
+            return entry.value
+        assert self._pickles is not None
+        assert entry.saved is not None
+        if zlib.crc32(entry.stored) != entry.saved.crc:
+            raise DamagedValueError("its stored bytes are damaged: they do not match their checksum")
+        return self._pickles.load(entry.stored)
+
+    def unpickled(
+        self, namespace: Namespace, key: str, entry: Entry, warnings: list[str]
+    ) -> Entry | None:
+        """Return a stored entry with its value, which is now held; None when it cannot be restored.
+
+        The bytes stay stored then, the reason is added to ``warnings`` once, and the next call tries again.
+
+        Raises:
+            KeyboardInterrupt: the run was cancelled meanwhile; the bytes stay what they are.
+        """
+        try:
+            value = self.load(entry)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's own text and methods
+            text = _unreadable_text(namespace, key, entry, failure_message(error))
+            if namespace.warn_once(key, text):
+                warnings.append(text)
+            return None
+        self._take_fingerprint(entry, value)
+        return namespace.install(key, entry, Entry(value, entry.expires_ns, entry.saved))
 
     def now_ns(self) -> int:
         """Return the time by which values expire."""
         return self._clock.now_ns()
 
+    def _take_fingerprint(self, entry: Entry, value: Any) -> None:
+        """Note how an object pickles that was just unpickled: by other bytes, if it shares more or less inside."""
+        assert self._pickles is not None
+        assert entry.saved is not None
+        try:
+            data = self._pickles.dumper(None)(value)
+        except Exception:  # noqa: BLE001 - a plugin's own methods; the value then counts as changed
+            return
+        entry.saved.fingerprint, entry.saved.size_bytes = fingerprint(data), len(data)
+
+    def _commit_by_hand(self, namespace: Namespace, key: str) -> None:
+        changes = self._commits.commit(
+            [Touched(namespace, key, own=True)], run_id=None, home=None, guard=lambda work: work()
+        )
+        faults = [*changes.warnings, *filter(None, [changes.fault])]
+        if faults:
+            raise StorageError(faults[0])
+
+    def _drop(self, keys: Iterable[tuple[object, ...]]) -> list[Namespace]:
+        with self._lock:
+            dropped = [self._namespaces.pop(key) for key in keys if key in self._namespaces]
+        fault = self._commits.drop(dropped) if dropped else None
+        if fault is not None:
+            logger.warning("dropped plugin cache is still on the disk: %s", fault)
+        return dropped
+
     def _snapshot(self) -> tuple[Namespace, ...]:
         with self._lock:
             return tuple(self._namespaces.values())
 
+    def _at(self, place: Place) -> Namespace:
+        if place == GLOBAL_PLACE:
+            return self._namespace(("global",), "global", place)
+        return self._namespace(("trigger", *place), f"{place.database}/{place.trigger_id}", place)
+
     def _namespace(
-        self, key: tuple[object, ...], name: str, default_ttl_ns: int | None = None
+        self,
+        key: tuple[object, ...],
+        name: str,
+        place: Place | None = None,
+        default_ttl_ns: int | None = None,
     ) -> Namespace:
         found = self._namespaces.get(key)
         if found is not None:
             return found
         with self._lock:
-            return self._namespaces.setdefault(key, Namespace(name, default_ttl_ns))
+            return self._namespaces.setdefault(key, Namespace(name, place, default_ttl_ns))
+
+
+class Side:
+    """One of the two namespaces that a run sees, and which keys the run touched in it.
+
+    ``touched`` is added to in one statement, which no other thread can part, after the value was put: a thread of the
+    plugin that outlives the run adds to the namespace's late keys.
+    """
+
+    __slots__ = ("entries", "namespace", "touched")
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.namespace = namespace
+        self.entries = namespace.entries
+        self.touched: dict[str, None] = {}
+
+    def end(self) -> list[Touched]:
+        """Return what the run touched, and what is late; what its threads touch from now on is late."""
+        namespace = self.namespace
+        touched, self.touched = self.touched, namespace.late
+        if not touched and not namespace.late:
+            return []
+        found = [Touched(namespace, key, own=True) for key in touched]
+        late = [
+            Touched(namespace, key, own=False) for key in namespace.take_late() if key not in touched
+        ]
+        return found + late
 
 
 class PyCache:
     """What a plugin receives as ``influxdb3_local.cache``. Its class has the original's name."""
 
-    __slots__ = ("__changes__", "__global__", "__local__", "__store__")
+    __slots__ = (
+        "__changes__",
+        "__global__",
+        "__home__",
+        "__local__",
+        "__store__",
+        "__warnings__",
+    )
 
     def __init__(self, store: PluginCache, local: Namespace, shared: Namespace) -> None:
         self.__store__ = store
-        self.__local__ = local
-        self.__global__ = shared
+        self.__local__ = Side(local)
+        self.__global__ = Side(shared)
         self.__changes__: FirstLooks | None = None
+        self.__home__: Home | None = None
+        self.__warnings__: list[str] = []
 
     def put(
         self,
@@ -194,69 +380,43 @@ class PyCache:
             ValueError: ``ttl`` is negative, not a number, or too big.
         """
         key = checked_text("key", key)
-        namespace = self.__global__ if _is_global(use_global) else self.__local__
+        side = self.__global__ if _is_global(use_global) else self.__local__
+        namespace = side.namespace
         ttl_ns = namespace.default_ttl_ns if ttl is None else ttl_nanoseconds(ttl)
         if self.__changes__ is not None:
             self.__changes__.look(namespace, key)
         namespace.put(key, value, None if ttl_ns is None else self.__store__.now_ns() + ttl_ns)
+        side.touched[key] = None
 
     def get(self, key: str, default: object = None, use_global: bool | None = None) -> Any:
         """Return the value itself, or ``default`` when there is none or it has expired."""
         key = checked_text("key", key)
-        namespace = self.__global__ if _is_global(use_global) else self.__local__
+        side = self.__global__ if _is_global(use_global) else self.__local__
         if self.__changes__ is not None:
-            self.__changes__.look(namespace, key)
-        entry = namespace.entries.get(key)
+            self.__changes__.look(side.namespace, key)
+        entry: Entry | None = side.entries.get(key)
         if entry is None:
             return default
         if entry.expires_ns is not None and entry.expires_ns <= self.__store__.now_ns():
-            namespace.entries.pop(key, None)
+            side.entries.pop(key, None)
+            side.namespace.let_expire(key)
             return default
+        if entry.stored is not None:
+            entry = self.__store__.unpickled(side.namespace, key, entry, self.__warnings__)
+            if entry is None:
+                return default
+        side.touched[key] = None
         return entry.value
 
     def delete(self, key: str, use_global: bool | None = None) -> bool:
         """Forget a value; tell whether there was one."""
         key = checked_text("key", key)
-        namespace = self.__global__ if _is_global(use_global) else self.__local__
+        side = self.__global__ if _is_global(use_global) else self.__local__
         if self.__changes__ is not None:
-            self.__changes__.look(namespace, key)
-        return namespace.entries.pop(key, None) is not None
-
-
-class FirstLooks:
-    """How each key looked when a run first touched it.
-
-    Kept as text, since a plugin may change a value in place without putting it again.
-    """
-
-    def __init__(self, cache: PyCache) -> None:
-        self._local = cache.__local__
-        self._now_ns = cache.__store__.now_ns
-        self._before: dict[tuple[str, bool], tuple[Namespace, str | None]] = {}
-
-    def look(self, namespace: Namespace, key: str) -> None:
-        """Remember how a key looks, unless it was looked at before."""
-        where = (key, namespace is not self._local)
-        if where not in self._before:
-            self._before[where] = (namespace, self._text(namespace, key))
-
-    def changes(self) -> list[tuple[str, bool, str | None, str | None]]:
-        """Return key, whether global, text before and text now, of each key that looks different."""
-        found = []
-        for (key, use_global), (namespace, before) in self._before.items():
-            after = self._text(namespace, key)
-            if after != before:
-                found.append((key, use_global, before, after))
+            self.__changes__.look(side.namespace, key)
+        found = side.entries.pop(key, None) is not None
+        side.touched[key] = None
         return found
-
-    def _text(self, namespace: Namespace, key: str) -> str | None:
-        entry = namespace.entries.get(key)
-        if entry is None or (entry.expires_ns is not None and entry.expires_ns <= self._now_ns()):
-            return None
-        try:
-            return repr(entry.value)
-        except Exception as error:  # noqa: BLE001 - a plugin's own __repr__
-            return f"<{type(entry.value).__name__}: repr failed: {type(error).__name__}>"
 
 
 def ttl_nanoseconds(ttl: float) -> int:
@@ -285,3 +445,25 @@ def _refuse(ttl: object) -> float:
 
 def _is_global(use_global: bool | None) -> bool:
     return use_global is not None and use_global is not False and checked_bool("use_global", use_global)
+
+
+def _place(database: str | None, trigger_id: int | None) -> Place:
+    if database is None or trigger_id is None:
+        return GLOBAL_PLACE
+    return Place(database, trigger_id)
+
+
+def _shown_name(namespace: Namespace, names: Mapping[int, str]) -> str:
+    place = namespace.place
+    if place is None or place == GLOBAL_PLACE:
+        return namespace.name
+    return f"{place.database}/{names.get(place.trigger_id, place.trigger_id)}"
+
+
+def _unreadable_text(namespace: Namespace, key: str, entry: Entry, reason: str) -> str:
+    kind = "global plugin cache" if namespace.place == GLOBAL_PLACE else "plugin cache"
+    type_name = "" if entry.saved is None else f" ({entry.saved.type_name})"
+    return (
+        f"{kind}: the stored value of key {key!r}{type_name} cannot be restored and counts as "
+        f"missing; it stays stored until the key is put or deleted: {reason}"
+    )

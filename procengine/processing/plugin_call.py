@@ -7,7 +7,7 @@ between the engine's steps before and after. Nothing that the plugin raises gets
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,9 @@ from procengine.processing.cancellation import CancelToken, PluginThread
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.failure import CALL_FAILED, run_failure
 from procengine.processing.local_api import PyPluginCallApi
+from procengine.processing.plugin_builtins import Namespace
 from procengine.processing.plugin_cache import PyCache
+from procengine.processing.plugin_classes import Home
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
 from procengine.processing.responses import error_response, response_of
 from procengine.processing.table_batches import table_batches
@@ -87,7 +89,7 @@ class PluginCall:
     def _enter(self, plugin: LoadedPlugin) -> Any:
         def enter(thread: PluginThread) -> Response | None:
             self.run.thread = thread
-            function = plugin.entry_point(self.event.kind)
+            function = plugin.entry_point(self.event.kind, self._opened(plugin))
             arguments = self._arguments()
             self._entered = True
             result = function(*arguments)
@@ -95,6 +97,14 @@ class PluginCall:
             return response_of(result) if self.event.kind is TriggerKind.REQUEST else None
 
         return enter
+
+    def _opened(self, plugin: LoadedPlugin) -> Callable[[Namespace], None]:
+        """Return what notes the globals of a single file: where classes of cached objects are looked for."""
+
+        def opened(names: Namespace) -> None:
+            self.cache.__home__ = Home(plugin.filename, names)
+
+        return opened
 
     def _arguments(self) -> tuple[Any, ...]:
         local = PyPluginCallApi(self.run, self.cache)

@@ -23,7 +23,7 @@ import itertools
 import sys
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
@@ -176,7 +176,11 @@ class PluginPackage:
         self._stamps = now
         return True
 
-    def entry_point(self, kind: TriggerKind) -> Any:
+    def entry_point(
+        self,
+        kind: TriggerKind,
+        opened: Callable[[Namespace], None] | None = None,  # noqa: ARG002 - its modules have names
+    ) -> Any:
         """Import the package if that was not done before; return its entry point.
 
         Raises:
@@ -187,6 +191,25 @@ class PluginPackage:
         if self._mentions_line_builder:
             self._names[LineBuilder.__name__] = fresh_line_builder()
         return find_entry_point(vars(module), kind)
+
+    def has_name(self, top_name: str) -> bool:
+        """Tell whether the package, as it is or as it was before, was imported by a name."""
+        if self._module is not None and self._name == top_name:
+            return True
+        return self._replaces is not None and self._replaces.has_name(top_name)
+
+    def module(self, inside: str) -> ModuleType:
+        """Return a module of the package by its name in there, empty for the top; imports what is missing.
+
+        Raises:
+            PluginSourceError: the package cannot be imported.
+            Exception: whatever the import of the module raises.
+        """
+        top = self._module or self._imported()
+        if not inside:
+            return top
+        with _importing:
+            return importlib.import_module(f"{self._name}.{inside}")
 
     def check(self, kind: TriggerKind) -> None:
         """Accept files that can be compiled, and an entry point that can be called as far as it shows.

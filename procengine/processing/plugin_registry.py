@@ -13,13 +13,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from procengine.errors import PluginError
 from procengine.model.trigger import TriggerKind
+from procengine.processing.plugin_builtins import Namespace
 from procengine.processing.plugin_origins import PluginOrigins, show_in_tracebacks
 from procengine.processing.plugin_package import PYCACHE, PluginPackage, python_files
 from procengine.processing.plugin_path import INIT, is_inside, plugin_path
@@ -37,8 +38,11 @@ class LoadedPlugin(Protocol):
         """The name by which triggers know the plugin."""
         ...
 
-    def entry_point(self, kind: TriggerKind) -> Any:
-        """Return what is to be called; runs code of the plugin, and raises what it raises."""
+    def entry_point(self, kind: TriggerKind, opened: Callable[[Namespace], None] | None = None) -> Any:
+        """Return what is to be called; runs code of the plugin, and raises what it raises.
+
+        ``opened`` is told the globals that a single file's text was executed in.
+        """
         ...
 
     def check(self, kind: TriggerKind) -> None:
@@ -140,6 +144,13 @@ class PluginRegistry:
         plugin = self.load(filename)
         plugin.check(kind)
         return plugin
+
+    def package_filename(self, top_name: str) -> str | None:
+        """Return the file name of the directory plugin whose package has a name in ``sys.modules``, or None."""
+        for filename, package in tuple(self._packages.items()):
+            if package.has_name(top_name):
+                return filename
+        return None
 
     def load_private(self, filename: str) -> LoadedPlugin:
         """Return a plugin's code apart from what triggers use, module state included; close it after use.

@@ -22,11 +22,13 @@ from procengine.model.duration import format_duration
 from procengine.model.run import LogLevel, Run, RunFailure, RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
 from procengine.processing.active_run import ActiveRun, current_run
+from procengine.processing.cache_commits import NO_CHANGES, CacheChanges
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.event import Event, WriteEvent
+from procengine.processing.first_looks import FirstLooks
 from procengine.processing.interpreter_hooks import InterpreterHooks
-from procengine.processing.plugin_cache import FirstLooks, PluginCache, PyCache
+from procengine.processing.plugin_cache import PluginCache, PyCache
 from procengine.processing.plugin_call import PluginCall, Returned
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
@@ -39,6 +41,12 @@ PLUGIN_NAMES = {
     TriggerKind.REQUEST: "request plugin",
 }
 """What the original calls the kinds in its log."""
+
+
+NOT_DURABLE = (
+    "plugin cache: what this run changed is not durable yet, and is tried again with the next commit: {}"
+)
+"""Logged for a run whose cache changes a crash would lose."""
 
 
 class PluginRunner:
@@ -134,6 +142,7 @@ class PluginRunner:
         else:
             write_errors = ()
             _log_failure(call, returned.failure)
+        cached = self._keep_cache(call)
         trigger = run.trigger
         return Run(
             run_id=run.run_id,
@@ -159,10 +168,27 @@ class PluginRunner:
             dry_run=run.is_dry,
             attempt=attempt,
             trigger_id=trigger.trigger_id,
+            cache_keys=cached.keys,
         )
 
     def _trigger_cache(self, trigger: Trigger) -> PyCache:
         return self._caches.for_trigger(trigger.database, trigger.trigger_id)
+
+    def _keep_cache(self, call: PluginCall) -> CacheChanges:
+        """Make durable what the run changed in its plugin cache, and log what cannot be kept.
+
+        After what it queued was written: a plugin that notes in its cache how far it has come may do its work
+        twice after a crash in between, but never loses any.
+        """
+        run = call.run
+        if run.is_dry:
+            return NO_CHANGES
+        changes = self._caches.end_run(call.cache, run_id=run.run_id, guard=call.cancel.guard_rest)
+        for text in changes.warnings:
+            run.log_as_engine(LogLevel.WARN, text)
+        if changes.fault is not None:
+            run.log_as_engine(LogLevel.ERROR, NOT_DURABLE.format(changes.fault))
+        return changes
 
     def _write_back(self, call: PluginCall, queued: dict[str, list[str]]) -> tuple[str, ...]:
         """Write what was queued, or check it in a dry run; return the faults, which a real run also logs."""

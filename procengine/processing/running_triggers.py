@@ -72,10 +72,16 @@ class RunningTriggers:
             self._drop_cache(running.trigger)
 
     def disable_now(self, before: RunningTrigger, after: RunningTrigger) -> None:
-        """Stop an activation from within its own run, and put another in its place; waits for nothing."""
+        """Stop an activation from within its own run, and put another in its place; waits for nothing.
+
+        The trigger's local plugin cache stays for inspection, until the trigger is enabled again.
+        """
         self.replace(before, after)
         before.stop()
-        self._drop_cache(before.trigger)
+
+    def begin_anew(self, trigger: Trigger) -> None:
+        """Drop the local plugin cache of a disabled trigger that is about to be enabled."""
+        self._drop_cache(trigger)
 
     def stop_all(self, deadline: float) -> list[str]:
         """Stop every activation and wait until a deadline (``time.monotonic``); return the threads still inside."""

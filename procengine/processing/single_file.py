@@ -9,13 +9,15 @@ Source: influxdb3_py_api/src/system_py.rs, load_plugin_function.
 from __future__ import annotations
 
 import ast
+import threading
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 from procengine.errors import PluginSourceError
 from procengine.model.trigger import TriggerKind
 from procengine.processing.entry_point import check_entry_point, find_entry_point
-from procengine.processing.plugin_builtins import Mentions, plugin_builtins
+from procengine.processing.plugin_builtins import Mentions, Namespace, plugin_builtins
 from procengine.processing.plugin_source import PluginSource
 
 CompileError = SyntaxError | PluginSourceError | RecursionError | MemoryError
@@ -23,7 +25,10 @@ CompileError = SyntaxError | PluginSourceError | RecursionError | MemoryError
 
 
 class SingleFilePlugin:
-    """A compiled text. Never changes; a changed file makes another one."""
+    """A compiled text. Never changes; a changed file makes another one.
+
+    `lasting_names` are the globals of an execution beside those of runs, for classes of stored objects.
+    """
 
     def __init__(self, filename: str, source: PluginSource) -> None:
         self.filename = filename
@@ -31,23 +36,46 @@ class SingleFilePlugin:
         self._mentions = Mentions.of((source.text,))
         self._code: CodeType | None = None
         self._error: CompileError | None = None
+        self._lasting: Namespace | None = None
+        # Guards the choice between two executions at the same time; the text is executed outside it.
+        self._lock = threading.Lock()
         try:
             self._code = source.compiled()
         except (SyntaxError, PluginSourceError, RecursionError, MemoryError) as error:
             self._error = error
 
-    def entry_point(self, kind: TriggerKind) -> Any:
-        """Execute the text in new globals; return its entry point.
+    def entry_point(self, kind: TriggerKind, opened: Callable[[Namespace], None] | None = None) -> Any:
+        """Execute the text in new globals, which ``opened`` is told of; return its entry point.
 
         Raises:
             PluginSourceError, SyntaxError: the text cannot be compiled, or has no entry point.
             BaseException: whatever the text itself raises.
         """
+        namespace = self._executed()
+        if opened is not None:
+            opened(namespace)
+        return find_entry_point(namespace, kind)
+
+    def lasting_names(self) -> Namespace:
+        """Return the globals of one execution of the text that belongs to no run: the same ones each time.
+
+        Raises:
+            PluginSourceError, SyntaxError: the text cannot be compiled.
+            BaseException: whatever the text itself raises; the next call tries again.
+        """
+        if self._lasting is None:
+            namespace = self._executed()
+            with self._lock:
+                if self._lasting is None:
+                    self._lasting = namespace
+        return self._lasting
+
+    def _executed(self) -> Namespace:
         if self._code is None:
             raise self._compile_error()
-        namespace: dict[str, Any] = {"__builtins__": plugin_builtins(self._mentions)}
+        namespace: Namespace = {"__builtins__": plugin_builtins(self._mentions)}
         exec(self._code, namespace)
-        return find_entry_point(namespace, kind)
+        return namespace
 
     def check(self, kind: TriggerKind) -> None:
         """Accept a text that can be compiled and called as far as it shows; run nothing.

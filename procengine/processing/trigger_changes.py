@@ -110,7 +110,8 @@ class TriggerChanges:
     ) -> Trigger:
         """Create a trigger, or change the one of this name in place; return it. ``settings`` as for `create`.
 
-        A changed trigger keeps its id, and so its plugin cache, and its history. While only the plugin's text or
+        A changed trigger keeps its id, and so its history, and its plugin cache unless that disables or enables it.
+        While only the plugin's text or
         the arguments changed, events that wait are kept; the run in flight ends as it began. A trigger that was
         paused or failed starts again; one that waits to retry does so at once.
 
@@ -136,7 +137,8 @@ class TriggerChanges:
     def enable(self, database: str, name: str) -> Trigger:
         """Enable a trigger and return it; one that is enabled and running is left alone.
 
-        One that is paused or failed starts again. Nothing from before is delivered.
+        One that is paused or failed starts again. Nothing from before is delivered; one that was disabled begins with
+        an empty plugin cache.
 
         Raises:
             DatabaseNotFoundError, TriggerNotFoundError: there is none of this name.
@@ -147,6 +149,8 @@ class TriggerChanges:
             running = self._activation_of(trigger)
             if running.state in (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED):
                 self._check(trigger)
+                if running.state is TriggerState.DISABLED:
+                    self._running.begin_anew(trigger)
                 trigger = self._catalog.set_trigger_disabled(database, name, False)
                 self._run_from_now(trigger, running)
             return trigger
@@ -230,12 +234,15 @@ class TriggerChanges:
         """Put a definition in the place of the one of its name, and run it. ``_changes`` is held."""
         self._check(trigger)
         running = self._activation_of(trigger)
+        was_disabled = running.trigger.disabled
+        if was_disabled and not trigger.disabled:
+            self._running.begin_anew(trigger)
         trigger = self._catalog.replace_trigger(trigger)
         if running.can_become(trigger):
             running.become(trigger)
             return trigger
         self._running.put(self._activation.idle(trigger, running.tally))
-        self._running.stop(running)
+        self._running.stop(running, for_good=trigger.disabled and not was_disabled)
         return self._run_from_now(trigger, running)
 
     def _run_from_now(self, trigger: Trigger, before: RunningTrigger | None = None) -> Trigger:

@@ -21,9 +21,12 @@ from procengine.model.write_result import WriteResult
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.plugin_cache import PluginCache
+from procengine.processing.plugin_classes import PluginClasses
 from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.runner import PluginRunner
+from procengine.state import Connect, Place, PluginState, connect
 
 
 @dataclass
@@ -78,13 +81,28 @@ class FixedAnswers:
 
 
 class PluginBench:
-    """A folder of plugins with everything that runs them; the clock stands at one second."""
+    """A folder of plugins with everything that runs them; the clock stands at one second.
 
-    def __init__(self, folder: Path) -> None:
+    With ``state`` the plugin cache of triggers 1 to 3 of ``db`` is stored in that folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: Path | None = None,
+        connect_state: Connect = connect,
+        clock: VirtualClock | None = None,
+    ) -> None:
         self.folder = folder
-        self.clock = VirtualClock(1_000_000_000)
+        self.clock = clock or VirtualClock(1_000_000_000)
         self.registry = PluginRegistry(folder)
-        self.caches = PluginCache(self.clock)
+        self.caches = PluginCache(
+            self.clock,
+            store=None if state is None else PluginState(state, connect=connect_state),
+            pickles=ValuePickles(PluginClasses(self.registry)),
+        )
+        self.caches.open({Place("db", number) for number in (1, 2, 3)})
         self.logs = ProcessingEngineLogs()
         self.writes = AccumulatingWrites()
         self.queries = FixedAnswers()
@@ -126,7 +144,9 @@ class PluginBench:
         return self.run(scheduled(body), **options)  # type: ignore[arg-type]
 
     def close(self) -> None:
+        self.caches.commit_rest()
         self.runner.close()
+        self.caches.close()
         self.registry.close()
 
 

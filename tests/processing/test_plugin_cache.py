@@ -7,7 +7,8 @@ import math
 import pytest
 
 from procengine.clock import VirtualClock
-from procengine.processing.plugin_cache import FirstLooks, PluginCache, PyCache
+from procengine.processing.first_looks import FirstLooks
+from procengine.processing.plugin_cache import PluginCache, PyCache
 
 SECOND = 1_000_000_000
 

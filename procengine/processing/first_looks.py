@@ -1,0 +1,49 @@
+"""How did the values that a run touches look before, and how do they look now?
+
+For dry runs and fired runs, whose record shows it. Kept as text, since a plugin may change a value in place without
+putting it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from procengine.processing.cache_namespace import Namespace
+
+if TYPE_CHECKING:
+    from procengine.processing.plugin_cache import PyCache
+
+
+class FirstLooks:
+    """How each key looked when a run first touched it."""
+
+    def __init__(self, cache: PyCache) -> None:
+        self._local = cache.__local__.namespace
+        self._store = cache.__store__
+        self._before: dict[tuple[str, bool], tuple[Namespace, str | None]] = {}
+
+    def look(self, namespace: Namespace, key: str) -> None:
+        """Remember how a key looks, unless it was looked at before."""
+        where = (key, namespace is not self._local)
+        if where not in self._before:
+            self._before[where] = (namespace, self._text(namespace, key))
+
+    def changes(self) -> list[tuple[str, bool, str | None, str | None]]:
+        """Return key, whether global, text before and text now, of each key that looks different."""
+        found = []
+        for (key, use_global), (namespace, before) in self._before.items():
+            after = self._text(namespace, key)
+            if after != before:
+                found.append((key, use_global, before, after))
+        return found
+
+    def _text(self, namespace: Namespace, key: str) -> str | None:
+        entry = namespace.live(key, self._store.now_ns())
+        if entry is not None and entry.stored is not None:
+            entry = self._store.unpickled(namespace, key, entry, [])
+        if entry is None:
+            return None
+        try:
+            return repr(entry.value)
+        except Exception as error:  # noqa: BLE001 - a plugin's own __repr__
+            return f"<{type(entry.value).__name__}: repr failed: {type(error).__name__}>"

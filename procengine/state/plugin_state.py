@@ -1,0 +1,303 @@
+"""What does the plugin cache look like on disk, and when is a change of it durable?
+
+One table: a row for each key of each namespace, with the pickled value, which only the cache itself reads. Changes
+come as groups; a group is durable whole or not at all. One thread writes: what came while it was busy with the group
+before shares one transaction and one sync. Changes that the disk refused are kept, the last one of each key, and go
+into the next transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple
+
+from procengine.state.sqlite_file import Connect, Connection, connect, open_file, storage_error
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME: Final = "plugin_cache.sqlite3"
+WHAT: Final = "the plugin cache"
+VERSION: Final = 1
+
+LARGEST_VALUE_BYTES: Final = 900_000_000
+"""SQLite's rows have room for a thousand million."""
+
+# The rows' own numbers keep the order in which keys were first put, as a dictionary does.
+SCHEMA: Final = (
+    """
+    CREATE TABLE plugin_cache (
+        number INTEGER PRIMARY KEY,
+        database TEXT NOT NULL,      -- '' for the global namespace
+        trigger_id INTEGER NOT NULL, -- 0 for the global namespace
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,         -- a pickle
+        crc INTEGER NOT NULL,        -- CRC-32 of the value's bytes
+        type_name TEXT NOT NULL,
+        expires_ns INTEGER,          -- NULL: never
+        run_id INTEGER,              -- the run that changed it; NULL: changed by hand
+        changed_ns INTEGER NOT NULL,
+        UNIQUE (database, trigger_id, key)
+    ) STRICT
+    """,
+)
+
+_LOAD = """
+    SELECT database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns
+    FROM plugin_cache ORDER BY number
+"""
+_PUT = """
+    INSERT INTO plugin_cache
+        (database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (database, trigger_id, key) DO UPDATE SET
+        value = excluded.value, crc = excluded.crc, type_name = excluded.type_name,
+        expires_ns = excluded.expires_ns, run_id = excluded.run_id, changed_ns = excluded.changed_ns
+"""
+_DELETE = "DELETE FROM plugin_cache WHERE database = ? AND trigger_id = ? AND key = ?"
+_DROP = "DELETE FROM plugin_cache WHERE database = ? AND trigger_id = ?"
+_EXPIRE = "DELETE FROM plugin_cache WHERE expires_ns <= ?"
+
+
+class Place(NamedTuple):
+    """A namespace: a trigger's, or with ``""`` and 0 the global one."""
+
+    database: str
+    trigger_id: int
+
+
+class Put(NamedTuple):
+    """A key has a value; ``data`` is its pickle, ``expires_ns`` None when it never expires."""
+
+    place: Place
+    key: str
+    data: bytes
+    type_name: str
+    expires_ns: int | None
+    run_id: int | None
+    changed_ns: int
+
+
+class Delete(NamedTuple):
+    """A key has no value."""
+
+    place: Place
+    key: str
+
+
+class Drop(NamedTuple):
+    """A namespace has no keys."""
+
+    place: Place
+
+
+Op = Put | Delete | Drop
+
+
+class StoredValue(NamedTuple):
+    """A key as it was found. ``data`` is not to be unpickled unless its CRC-32 is ``crc``."""
+
+    database: str
+    trigger_id: int
+    key: str
+    data: bytes
+    crc: int
+    type_name: str
+    expires_ns: int | None
+    run_id: int | None
+    changed_ns: int
+
+
+class Commit:
+    """The answer to one group of changes, to be waited for on any thread."""
+
+    __slots__ = ("_answered", "_fault", "_number", "_progress")
+
+    def __init__(self) -> None:
+        self._fault: str | None = None
+        self._number = 0
+        self._progress: Progress | None = None
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def answer(self, fault: str | None, number: int, progress: Progress) -> None:
+        """Say how it went, once, and when it will be durable if it is not yet."""
+        self._fault, self._number, self._progress = fault, number, progress
+        self._answered.release()
+
+    def wait(self) -> str | None:
+        """Wait for the answer; return None when the changes are durable, or why they are not yet."""
+        with self._answered:
+            return self._fault
+
+    @property
+    def durable(self) -> bool:
+        """Whether the changes are durable by now, be it by a later attempt."""
+        return self._progress is not None and self._progress.durable >= self._number
+
+
+class Progress:
+    """Up to which transaction all is durable. The writing thread changes it."""
+
+    __slots__ = ("durable",)
+
+    def __init__(self) -> None:
+        self.durable = 0
+
+
+class Pending:
+    """Changes that are not durable yet: the last one of each key. One thread's."""
+
+    def __init__(self) -> None:
+        self._drops: dict[Place, None] = {}
+        self._keys: dict[tuple[Place, str], Put | Delete] = {}
+
+    def __len__(self) -> int:
+        return len(self._drops) + len(self._keys)
+
+    def add(self, ops: Sequence[Op]) -> None:
+        """Let changes follow those before; a dropped namespace takes its earlier changes along."""
+        for op in ops:
+            if isinstance(op, Drop):
+                self._keys = {where: one for where, one in self._keys.items() if where[0] != op.place}
+                self._drops[op.place] = None
+            else:
+                self._keys[op.place, op.key] = op
+
+    def write(self, connection: Connection) -> None:
+        """Make the changes in one transaction. What the connection raises is raised, and nothing was changed."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # What was changed after a drop comes after it; of different keys the order does not matter.
+            if self._drops:
+                connection.executemany(_DROP, list(self._drops))
+            deleted = [(*op.place, op.key) for op in self._keys.values() if isinstance(op, Delete)]
+            if deleted:
+                connection.executemany(_DELETE, deleted)
+            puts = [_row(op) for op in self._keys.values() if isinstance(op, Put)]
+            if puts:
+                connection.executemany(_PUT, puts)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(Exception):  # SQLite may have rolled back by itself
+                connection.execute("ROLLBACK")
+            raise
+
+    def clear(self) -> None:
+        """Forget the changes: they are durable."""
+        self._drops.clear()
+        self._keys.clear()
+
+
+class PluginState:
+    """The plugin cache's file, in a folder that exists. Any thread may `submit`; `open` and `close` are its owner's.
+
+    The values are pickles, and unpickling can call whatever they name: the folder is as much the user's own as the
+    plugins are, and who can write to either can run code as the user.
+    """
+
+    def __init__(self, folder: Path, *, connect: Connect = connect) -> None:
+        self.path = folder / FILE_NAME
+        self._connect = connect
+        self._connection: Connection | None = None
+        self._queue: SimpleQueue[tuple[Sequence[Op], Commit] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="procengine-state", daemon=True)
+        # Guards against a group that is queued behind the last.
+        self._lock = threading.Lock()
+        self._closed = False
+        self._progress = Progress()
+
+    def open(self, now_ns: int, restore: Callable[[StoredValue], None]) -> None:
+        """Hand out what is stored and has not expired, in the order in which keys were first put; start the thread.
+
+        What has expired is removed from the file.
+
+        Raises:
+            DataFormatError: the file has an unknown version.
+            CorruptFileError: it is damaged.
+            StorageError: it cannot be opened or written to.
+        """
+        connection = open_file(self.path, self._connect, what=WHAT, schema=SCHEMA, version=VERSION)
+        try:
+            connection.execute(_EXPIRE, (now_ns,))
+            for row in connection.execute(_LOAD):
+                restore(StoredValue._make(row))
+        except Exception as error:
+            connection.close()
+            raise storage_error(error, self.path, WHAT) from error
+        self._connection = connection
+        self._thread.start()
+
+    def submit(self, ops: Sequence[Op], commit: Commit) -> None:
+        """Take a group of changes and what is to be answered when they are durable; never waits.
+
+        The answer comes after those of all groups that were taken before; an empty group is answered as well.
+        """
+        with self._lock:
+            if not self._closed:
+                self._queue.put((ops, commit))
+                return
+        commit.answer("the engine is stopped", sys.maxsize, self._progress)
+
+    def close(self) -> None:
+        """Write what was taken, end the thread and let the file go. Closing twice is allowed."""
+        with self._lock:
+            already, self._closed = self._closed, True
+        if not already and self._connection is not None:
+            self._queue.put(None)
+            self._thread.join()
+
+    def _write(self) -> None:
+        """Answer groups until the file is closed. On the thread ``procengine-state``."""
+        connection = self._connection
+        assert connection is not None
+        pending = Pending()
+        for number, commits in enumerate(self._groups(pending), 1):
+            fault = self._try(connection, pending)
+            if fault is None:
+                self._progress.durable = number
+            for commit in commits:
+                commit.answer(fault, number, self._progress)
+        fault = self._try(connection, pending)
+        if fault is not None:
+            logger.error("changes of the plugin cache are lost: count=%d %s", len(pending), fault)
+        with contextlib.suppress(Exception):
+            connection.close()
+
+    def _groups(self, pending: Pending) -> Iterator[list[Commit]]:
+        """Wait for groups, add all that are there to the changes to be made, and yield whom to answer."""
+        ended = False
+        while not ended:
+            group = self._queue.get()
+            commits: list[Commit] = []
+            with contextlib.suppress(Empty):
+                while group is not None:
+                    pending.add(group[0])
+                    commits.append(group[1])
+                    group = self._queue.get_nowait()
+                ended = True
+            if commits:
+                yield commits
+
+    def _try(self, connection: Connection, pending: Pending) -> str | None:
+        """Write the changes, if there are any; return why that cannot be. They are kept then."""
+        if not len(pending):
+            return None
+        try:
+            pending.write(connection)
+        except Exception as error:
+            logger.warning("plugin cache not written: path=%s", self.path, exc_info=True)
+            return str(storage_error(error, self.path, WHAT))
+        pending.clear()
+        return None
+
+
+def _row(put: Put) -> tuple[object, ...]:
+    place, key, data, type_name, expires_ns, run_id, changed_ns = put
+    return (*place, key, data, zlib.crc32(data), type_name, expires_ns, run_id, changed_ns)
