@@ -297,16 +297,18 @@ class Engine:
             replayed=self._replayed,
             state_folder=self._folder.state if self._folder is not None else None,
             file_system=self._file_system,
-            state=self._plugin_state(),
+            state=self._plugin_state(started),
         )
         started.callback(self._part.close)
 
-    def _plugin_state(self) -> PluginState | None:
+    def _plugin_state(self, started: ExitStack) -> PluginState | None:
         """Return where the plugin cache is stored, or None with object store ``memory``."""
         if self._folder is None:
             return None
         make_folder_durably(self._file_system, self._folder.state)
-        return PluginState(self._folder.state, connect=self._connect_state)
+        state = PluginState(self._folder.state, connect=self._connect_state)
+        started.callback(state.close)
+        return state
 
     def _start_log(self, started: ExitStack) -> None:
         """Start the threads: from here on writes are taken and triggers run."""

@@ -70,6 +70,7 @@ class PluginPart:
             pickles=ValuePickles(PluginClasses(self.registry)),
             trigger_names=lambda: {one.trigger_id: one.name for one in self.triggers.list()},
         )
+        self.cache.open(_places_of(catalog))
         self._history = _open_history(config, state_folder, file_system)
         self.logs = self._history.logs
         self.runner = PluginRunner(
@@ -102,7 +103,6 @@ class PluginPart:
             options=_options(config, log.reach_bytes),
             runs=self._history.runs,
         )
-        self.cache.open({Place(one.database, one.trigger_id) for one in self.triggers.list()})
 
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
@@ -166,6 +166,12 @@ def _open_history(
         log_bytes=config.processing_engine_log_bytes,
         file_system=file_system,
     )
+
+
+def _places_of(catalog: Catalog) -> set[Place]:
+    """Return the plugin cache's namespaces of the triggers that there are."""
+    triggers = (one for database in catalog.databases for one in database.triggers.values())
+    return {Place(one.database, one.trigger_id) for one in triggers}
 
 
 def _options(config: EngineConfig, most_log_bytes: int | None) -> TriggerOptions:

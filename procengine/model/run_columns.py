@@ -15,7 +15,16 @@ import numpy as np
 import pyarrow as pa
 
 from procengine.model.arrow_text import text_column
-from procengine.model.run import CacheChange, Cause, CauseKind, LogEntry, Run, RunFailure, RunOutcome
+from procengine.model.run import (
+    CacheChange,
+    CacheKey,
+    Cause,
+    CauseKind,
+    LogEntry,
+    Run,
+    RunFailure,
+    RunOutcome,
+)
 from procengine.model.trigger import TriggerKind
 
 _COUNT = pa.uint64()
@@ -29,6 +38,9 @@ def _required(name: str, kind: pa.DataType) -> pa.Field:
 
 _WRITTEN = pa.struct(
     [_required("database", pa.utf8()), _required("table", pa.utf8()), _required("rows", _COUNT)]
+)
+_CACHE_KEY = pa.struct(
+    [_required("key", pa.utf8()), _required("use_global", pa.bool_()), _required("deleted", pa.bool_())]
 )
 _CACHE_CHANGE = pa.struct(
     [
@@ -78,6 +90,7 @@ RUN_COLUMNS = pa.schema(
         _required("outcome", pa.utf8()),
         *FAILURE_COLUMNS,
         _required("write_errors", _list_of(pa.utf8())),
+        _required("cache_keys", _list_of(_CACHE_KEY)),
         _required("cache_changes", _list_of(_CACHE_CHANGE)),
         _required("attempt", _COUNT),
     ]
@@ -113,6 +126,7 @@ def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
         text_column([run.outcome._value_ for run in runs]),
         *encode_failures([run.failure for run in runs]),
         _lists([run.write_errors for run in runs], pa.utf8()),
+        _lists([run.cache_keys for run in runs], _CACHE_KEY),
         _changes(runs),
         pa.array([run.attempt for run in runs], _COUNT),
     ]
@@ -164,6 +178,7 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
         outcome=RunOutcome(row["outcome"]),
         failure=decode_failure(*(row[name] for name in FAILURE_COLUMNS.names)),
         write_errors=tuple(row["write_errors"]),
+        cache_keys=tuple(CacheKey(**one) for one in row["cache_keys"]),
         cache_changes=tuple(CacheChange(**one) for one in row["cache_changes"]),
         attempt=row["attempt"],
     )

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from procengine.model.run_columns import RUN_COLUMNS
 
-_NOT_SHOWN = ("database", "cache_changes")
+_NOT_SHOWN = ("database", "cache_keys", "cache_changes")
 _KEYS = pa.field("cache_keys_changed", pa.list_(pa.field("item", pa.utf8())), nullable=False)
 _ROWS_WRITTEN = pa.field("rows_written", pa.uint64(), nullable=False)
 
@@ -52,7 +52,7 @@ class ProcessingEngineRuns:
         if field.name == "rows_written":
             return _rows_written(rows["written"].combine_chunks())
         if field.name == "cache_keys_changed":
-            return _keys(rows["cache_changes"].combine_chunks())
+            return _keys(rows["cache_keys"].combine_chunks())
         return rows[field.name]
 
 
@@ -67,7 +67,7 @@ def _rows_written(written: pa.ListArray) -> pa.Array:
 
 
 def _keys(changes: pa.ListArray) -> pa.Array:
-    """Return the keys of each list of changes."""
+    """Return the keys of each list of changed ones."""
     offsets = pc.subtract(changes.offsets, changes.offsets[0])
     keys = changes.flatten().field("key")
     return pa.ListArray.from_arrays(offsets, keys, type=_KEYS.type)

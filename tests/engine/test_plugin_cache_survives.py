@@ -18,7 +18,7 @@ from procengine.clock import VirtualClock
 from procengine.errors import CorruptFileError, StorageError
 from procengine.model.run import LogLevel, Run
 from procengine.processing.trigger_statistics import TriggerState
-from tests.engine.looks import WAIT_SECONDS, ask, gate_for, settle, texts
+from tests.engine.looks import WAIT_SECONDS, ask, gate_for, rows, settle, texts
 
 Plugin = Callable[[str, str], str]
 
@@ -180,6 +180,15 @@ def test_a_run_is_durable_before_it_is_known(restarts: Restarts) -> None:
     assert copied == [["counter", "calls"]] == [stored_keys(restarts.folder)]
 
 
+def test_the_runs_table_names_the_keys(restarts: Restarts) -> None:
+    """``cache_keys_changed`` has the keys that a run put, deleted or changed in place, also after a restart."""
+    restarts.count()
+    sql = "SELECT cache_keys_changed AS keys FROM system.processing_engine_runs ORDER BY run_id"
+    expected = [{"keys": ["counter", "calls"]}]
+    assert rows(restarts.engine, sql) == expected
+    assert rows(restarts.again(), sql) == expected
+
+
 def test_memory_writes_nothing(engine: Engine, plugin: Plugin, tmp_path: Path) -> None:
     """With object store ``memory`` there is no file and no thread for the plugin cache."""
     engine.catalog.create_database("house")
@@ -195,7 +204,8 @@ def test_the_thread_ends_with_the_engine(restarts: Restarts) -> None:
     assert "procengine-state" in {thread.name for thread in threading.enumerate()}
     restarts.engine.stop()
     assert "procengine-state" not in {thread.name for thread in threading.enumerate()}
-    assert [path.name for path in (restarts.folder / "state").iterdir()] == ["plugin_cache.sqlite3"]
+    files = (restarts.folder / "state").glob("plugin_cache*")
+    assert [path.name for path in files] == ["plugin_cache.sqlite3"]
 
 
 def test_a_damaged_file_is_named_and_can_be_moved_away(restarts: Restarts) -> None:
@@ -370,7 +380,7 @@ def stored_keys(folder: Path) -> list[str]:
     look.mkdir(exist_ok=True)
     for path in look.iterdir():
         path.unlink()
-    for path in (folder / "state").iterdir():
+    for path in (folder / "state").glob("plugin_cache*"):
         (look / path.name).write_bytes(path.read_bytes())
     connection = sqlite3.connect(look / "plugin_cache.sqlite3")
     try:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from procengine.model.log_columns import LOG_COLUMNS, decode_entries, encode_entries
 from procengine.model.run import (
     CacheChange,
+    CacheKey,
     Cause,
     CauseKind,
     LogEntry,
@@ -73,6 +74,9 @@ RUNS = st.builds(
         line_number=st.none() | COUNT,
     ),
     write_errors=st.lists(TEXT, max_size=3).map(tuple),
+    cache_keys=st.lists(
+        st.builds(CacheKey, key=TEXT, use_global=st.booleans(), deleted=st.booleans()), max_size=3
+    ).map(tuple),
     cache_changes=st.lists(
         st.builds(
             CacheChange,

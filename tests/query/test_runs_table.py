@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from procengine.model.run import CacheChange, Cause, CauseKind, Run, RunOutcome
+from procengine.model.run import CacheKey, Cause, CauseKind, Run, RunOutcome
 from procengine.model.run_columns import RUN_COLUMNS, encode_runs
 from procengine.model.trigger import TriggerKind
 from procengine.query.runs_table import ProcessingEngineRuns
@@ -24,9 +24,7 @@ def a_run(run_id: int, writes: dict[tuple[str, str], int], *keys: str) -> Run:
         cpu_ns=0,
         outcome=RunOutcome.SUCCESS,
         writes=writes,
-        cache_changes=tuple(
-            CacheChange(key=key, use_global=False, before=None, after="1") for key in keys
-        ),
+        cache_keys=tuple(CacheKey(key, use_global=False, deleted=False) for key in keys),
     )
 
 
