@@ -19,6 +19,11 @@ def example(name: str) -> str:
     return _marked("example", name, "python")
 
 
+def query(name: str) -> str:
+    """Return the SQL under the mark ``<!-- query: NAME -->``."""
+    return _marked("query", name, "sql")
+
+
 def table_keys(heading: str) -> list[str]:
     """Return the first cells of the table under a heading, without their code marks."""
     return [cell.strip("`") for cell in table_cells(heading)]

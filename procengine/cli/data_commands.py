@@ -31,6 +31,7 @@ SELECT table_name, array_agg(column_name) AS column_names FROM cols GROUP BY tab
 _ORDER_OF_TABLE = {
     "last_caches": "count",
     "parquet_files": "size_bytes",
+    "processing_engine_runs": "start_time DESC",
     "queries": "end2end_duration",
     "distinct_caches": "max_cardinality",
 }

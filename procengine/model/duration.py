@@ -83,7 +83,8 @@ def format_duration(duration_ns: int) -> str:
         raise ValueError(f"cannot format a negative duration: {duration_ns} ns")
     parts = []
     rest = duration_ns
-    for unit, name, plural in _FORMAT_UNITS:
+    # Each run is logged with its duration, and few take a second.
+    for unit, name, plural in _FORMAT_UNITS if rest >= SECOND else _FORMAT_UNITS[-3:]:
         count, rest = divmod(rest, unit)
         if count:
             parts.append(f"{count}{name}{plural if count > 1 else ''}")

@@ -16,11 +16,15 @@ import pyarrow as pa
 import pytest
 
 from procengine import Engine
+from procengine.cli.execution import run_line
+from procengine.cli.outcome import Surroundings
 from procengine.clock import VirtualClock
 from procengine.file_system import AppendFile, LocalFileSystem
+from procengine.model.result_format import ResultFormat
 from procengine.model.run import Cause, CauseKind, Run, RunOutcome
 from procengine.processing.event import ScheduleEvent
 from procengine.query.runs_table import ProcessingEngineRuns
+from tests import readme
 from tests.engine.conftest import START_NS
 from tests.engine.looks import ask, rows, settle
 
@@ -162,6 +166,32 @@ def test_what_runs_wrote_can_be_queried_by_table(start: Start, plugin: Plugin) -
             "(SELECT unnest(written) AS w FROM system.processing_engine_runs) GROUP BY 1"
         )
         assert rows(engine, sql) == [{"name": "out", "written": 2}]
+
+
+def test_the_readmes_query_of_runs(start: Start, plugin: Plugin) -> None:
+    """The README's query finds the failed runs of the last hour, by trigger; its table names every column."""
+    with start() as engine:
+        house(engine, plugin("w", WRITES))
+        write(engine, 1, -1)
+        [row] = rows(engine, readme.query("runs"))
+        assert (row["trigger_name"], row["runs"], row["rows_written"]) == ("w", 1, 0)
+    section = readme.TEXT.split("## Runs and logs\n")[1].split("\n## ")[0]
+    assert [name for name in ProcessingEngineRuns.schema.names if f"`{name}`" not in section] == []
+
+
+@pytest.mark.parametrize("form", [one.value for one in ResultFormat if one is not ResultFormat.PARQUET])
+def test_the_command_line_shows_runs(start: Start, plugin: Plugin, form: str) -> None:
+    """``show system`` lists the table, and shows its rows, lists of structs included, in each format."""
+    with start() as engine:
+        house(engine, plugin("w", WRITES))
+        write(engine, 1)
+        surroundings = Surroundings(folder=Path(), ask=str)
+        listed = run_line(engine, "show system table-list --database house", surroundings).text
+        assert "processing_engine_runs" in listed
+        line = f"show system table --database house --format {form} processing_engine_runs"
+        shown = run_line(engine, line, surroundings).text
+    assert "success" in shown
+    assert "out" in shown
 
 
 def test_each_cause_is_told(engine: Engine, plugin: Plugin, clock: VirtualClock) -> None:
