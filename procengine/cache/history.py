@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
+
+T = TypeVar("T")
 
 
 class History(Protocol):
@@ -21,13 +23,18 @@ class History(Protocol):
         """Whether there may be rows of equal tags and time, to be made one by `merged`."""
         ...
 
-    def batches(
-        self, columns: Collection[str] | None = None, *, since_ns: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, older writes first, as they were written: duplicates are not merged.
+    def reduced(
+        self,
+        reduce: Callable[[pa.RecordBatch], T],
+        columns: Collection[str] | None = None,
+        *,
+        since_ns: int | None = None,
+    ) -> Iterator[T]:
+        """Yield what a function makes of each batch of the rows, older writes first; duplicates are not merged.
 
-        A batch has the time and, of ``columns`` (None: all of the table's), those that some of its rows have, and
-        whatever `merged` needs. With ``since_ns`` rows of earlier times may be left out.
+        It is called in several threads at once. A batch has the time and, of ``columns`` (None: all of the
+        table's), those that some of its rows have, and whatever `merged` needs. With ``since_ns`` rows of earlier
+        times may be left out.
         """
         ...
 

@@ -31,17 +31,31 @@ class KeyGroups:
 
 
 def group_rows(
-    batch: pa.RecordBatch, keys: Sequence[tuple[str, pa.DataType]], *, with_nulls: bool
+    batch: pa.RecordBatch,
+    keys: Sequence[tuple[str, pa.DataType]],
+    *,
+    with_nulls: bool,
+    exact: bool = True,
 ) -> KeyGroups:
     """Return the groups of a batch's rows by columns, given by name and the type of their values.
 
     ``with_nulls`` makes null, and a column that the batch lacks, a value like others; otherwise such rows do not
-    count.
+    count. Without ``exact`` rows of the same values may be of several groups, which costs less to find.
     """
-    columns = [_encoded(batch, name, kind) for name, kind in keys]
+    columns = [_encoded(batch, name, kind, exact=exact) for name, kind in keys]
     rows = None if with_nulls else _complete_rows(columns)
     length = batch.num_rows if rows is None else len(rows)
     of_row = np.zeros(length, np.int64)
+    if length == 1:
+        return KeyGroups(
+            rows=rows,
+            of_row=of_row,
+            count=1,
+            codes=tuple(
+                (one.codes if rows is None else one.codes[rows]) + np.int64(1) for one in columns
+            ),
+            values=tuple(column.values for column in columns),
+        )
     count = min(length, 1)
     codes: list[Int64s] = []
     for column in columns:
@@ -62,11 +76,11 @@ def group_rows(
     )
 
 
-def _encoded(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> Encoded:
+def _encoded(batch: pa.RecordBatch, name: str, kind: pa.DataType, *, exact: bool) -> Encoded:
     position = batch.schema.get_field_index(name)
     if position < 0:
         return Encoded(np.full(batch.num_rows, -1, np.int32), pa.array([], kind))
-    return encoded(batch.column(position))
+    return encoded(batch.column(position), exact=exact)
 
 
 def _complete_rows(columns: Sequence[Encoded]) -> Int64s | None:

@@ -115,6 +115,8 @@ class SeriesKeys:
 
     def _number_values(self, vocabulary: Vocabulary, codes: Int64s, values: pa.Array) -> Int64s:
         """Turn codes into values into codes into a vocabulary, to which only values in use are added."""
+        if len(values) == 1 == len(codes) and codes[0]:
+            return vocabulary.number(values).astype(np.int64) + 1
         in_use = np.zeros(len(values) + 1, np.bool_)
         in_use[codes] = True
         used = np.flatnonzero(in_use[1:])

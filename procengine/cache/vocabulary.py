@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from procengine.cache.arrow_values import Int32s, python_values
+from procengine.cache.arrow_values import Int32s
 
 _STRING_BYTES = sys.getsizeof("")
 _NUMBER_BYTES = sys.getsizeof(1)
@@ -40,7 +40,7 @@ class Vocabulary:
         numbers = self._numbers
         known = len(numbers)
         found = np.fromiter(
-            [numbers.setdefault(one, len(numbers)) for one in python_values(values)],
+            [numbers.setdefault(one, len(numbers)) for one in values.to_pylist()],
             np.int32,
             len(values),
         )

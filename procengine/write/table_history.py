@@ -1,22 +1,29 @@
 """Which rows has a table had up to a flush, one batch after the other?
 
 For caches that are filled from them: Parquet files first, then what is buffered, older before newer, so that the last
-of several rows of one (tags, time) is the one that counts. Files are read a few row groups at a time.
+of several rows of one (tags, time) is the one that counts. Files are read by row groups, in several threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from procengine.model.column import TIME
-from procengine.write.buffered_rows import complete, concatenate
+from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
-from procengine.write.parquet_file import ParquetFile
 from procengine.write.series_index import time_values
 from procengine.write.table_view import TableView
+
+T = TypeVar("T")
+
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 class TableHistory:
@@ -35,13 +42,18 @@ class TableHistory:
         """Return the history without rows of earlier times."""
         return TableHistory(self._view.since(first_ns), self.sequence_number)
 
-    def batches(
-        self, columns: Collection[str] | None = None, *, since_ns: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, older writes first, as they were written: duplicates are not merged.
+    def reduced(
+        self,
+        reduce: Callable[[pa.RecordBatch], T],
+        columns: Collection[str] | None = None,
+        *,
+        since_ns: int | None = None,
+    ) -> Iterator[T]:
+        """Yield what a function makes of each batch of the rows, older writes first; duplicates are not merged.
 
-        A batch has the time and, of ``columns`` (None: all of the table's), those that some of its rows have; all
-        tags besides, where there may be duplicates. With ``since_ns`` rows of earlier times may be left out.
+        It is called in several threads at once. A batch has the time and, of ``columns`` (None: all of the table's),
+        those that some of its rows have; all tags besides, where there may be duplicates. With ``since_ns`` rows of
+        earlier times may be left out.
 
         Raises:
             OSError: a file cannot be read.
@@ -52,14 +64,11 @@ class TableHistory:
         if columns is not None:
             tags = view.schema.series_key if self.has_duplicates else ()
             wanted = {*columns, *tags, TIME}
-        for file in view.files:
-            for batch in _read(file, wanted):
-                yield batch if view.hidden_before_ns is None else _since(batch, view.hidden_before_ns)
-        for rows in view.rows:
-            batch = rows.settled()
-            if wanted is not None:
-                batch = batch.select([name for name in batch.schema.names if name in wanted])
-            yield batch
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="procengine-fill") as threads:
+            try:
+                yield from threads.map(lambda read: reduce(read()), _parts(view, wanted))
+            finally:
+                threads.shutdown(cancel_futures=True)
 
     def merged(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return rows, older writes first, as one batch with one row for each (tags, time).
@@ -73,13 +82,37 @@ class TableHistory:
         return merge_duplicates([batch], tags)
 
 
-def _read(file: ParquetFile, wanted: Collection[str] | None) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(file.path, memory_map=True) as parquet:
+def _parts(view: TableView, wanted: Collection[str] | None) -> Iterator[Callable[[], pa.RecordBatch]]:
+    """Yield calls that read a view part by part."""
+    for file in view.files:
+        with pq.ParquetFile(file.path) as parquet:
+            groups = parquet.num_row_groups
+        for group in range(groups):
+            yield partial(_read_group, file.path, group, wanted, view.hidden_before_ns)
+    for rows in view.rows:
+        yield partial(_select, rows, wanted)
+
+
+def _read_group(
+    path: str, group: int, wanted: Collection[str] | None, first_ns: int | None
+) -> pa.RecordBatch:
+    with pq.ParquetFile(path, memory_map=True) as parquet:
         names = parquet.schema_arrow.names
         columns = names if wanted is None else [name for name in names if name in wanted]
-        for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns=columns)
-            yield from table.combine_chunks().to_batches()
+        batch = _whole(parquet.read_row_group(group, columns=columns, use_threads=False))
+    return batch if first_ns is None else _since(batch, first_ns)
+
+
+def _whole(table: pa.Table) -> pa.RecordBatch:
+    """Return a table of at least one row as a batch."""
+    return table.combine_chunks().to_batches()[0]
+
+
+def _select(rows: BufferedRows, wanted: Collection[str] | None) -> pa.RecordBatch:
+    batch = rows.settled()
+    if wanted is None:
+        return batch
+    return batch.select([name for name in batch.schema.names if name in wanted])
 
 
 def _since(batch: pa.RecordBatch, first_ns: int) -> pa.RecordBatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pyarrow as pa
 import pytest
@@ -14,6 +15,7 @@ from procengine.cache.history import History
 from procengine.model.cache_definition import LastCacheDefinition
 from tests.cache.rows import batch_of
 
+T = TypeVar("T")
 DEFINITION = LastCacheDefinition(database="d", table="t", table_id=1, name="n", key_columns=())
 
 
@@ -24,12 +26,13 @@ class NoRows:
     sequence_number: int
     has_duplicates: bool = False
 
-    def batches(
+    def reduced(
         self,
+        reduce: Callable[[pa.RecordBatch], T],
         columns: Collection[str] | None = None,
         *,
         since_ns: int | None = None,
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Iterator[T]:
         yield from ()
 
     def merged(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

@@ -160,19 +160,24 @@ class DistinctCache:
     def fill(self, history: History) -> None:
         """Take the combinations that the table had before the cache, each seen at its newest time."""
         since_ns = max(self._clock.now_ns() - self._max_age_ns + 1, NEVER_NS + 1)
-        batches = history.batches(self.definition.columns, since_ns=since_ns)
         if self._has_fields and history.has_duplicates:
             # A value that another write replaced is no value of the table.
-            all_batches = [*batches]
-            batches = iter([history.merged(all_batches)] if all_batches else [])
-        for batch in batches:
-            groups = group_rows(batch, self._keys.columns, with_nulls=True)
-            newest_ns = np.full(groups.count, NEVER_NS, np.int64)
-            np.maximum.at(newest_ns, groups.of_row, raw_values(batch.column(TIME)))
+            batches = [*history.reduced(_itself, self.definition.columns, since_ns=since_ns)]
+            seen = iter([self._seen(history.merged(batches))] if batches else [])
+        else:
+            seen = history.reduced(self._seen, self.definition.columns, since_ns=since_ns)
+        for groups, newest_ns in seen:
             with self._lock:
                 places = self._places(groups)
                 self._last_seen_ns[places] = np.maximum(self._last_seen_ns[places], newest_ns)
                 self._came(newest_ns)
+
+    def _seen(self, batch: pa.RecordBatch) -> tuple[KeyGroups, Int64s]:
+        """Return the combinations of a batch, and the newest time of each."""
+        groups = group_rows(batch, self._keys.columns, with_nulls=True)
+        newest_ns = np.full(groups.count, NEVER_NS, np.int64)
+        np.maximum.at(newest_ns, groups.of_row, raw_values(batch.column(TIME)))
+        return groups, newest_ns
 
     def evict(self) -> int:
         """Prune: let go of combinations that are too old, then of the oldest past the limit; return how many.
@@ -297,6 +302,10 @@ def output_schema(definition: DistinctCacheDefinition) -> pa.Schema:
     Source: influxdb3_cache/src/distinct_cache/cache.rs, DistinctCache::new.
     """
     return pa.schema([pa.field(name, pa.string_view()) for name in definition.columns])
+
+
+def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
 
 
 def _seconds(nanoseconds: int) -> float:

@@ -32,11 +32,19 @@ class Accepted:
     counts: Int64s
 
 
+_FIRST = np.zeros(1, np.int64)
+_ONE = Accepted(rows=_FIRST, groups=_FIRST, counts=np.ones(1, np.int64))
+_NONE = Accepted(rows=_FIRST[:0], groups=_FIRST[:0], counts=_FIRST[:0])
+
+
 def accept(of_row: Int64s, times_ns: Int64s, newest_ns: Int64s, *, count: int) -> Accepted:
     """Return the rows that enter, of each group the newest ``count`` at most.
 
     ``of_row`` is the group of each row, ``newest_ns`` for each group the time that a row must exceed.
     """
+    if len(times_ns) == 1 == len(newest_ns):
+        enters = times_ns > newest_ns
+        return _ONE if enters[0] else _NONE
     if count == 1:
         return _accept_newest(of_row, times_ns, newest_ns)
     candidates = np.flatnonzero(times_ns > newest_ns[of_row])

@@ -8,11 +8,12 @@ every other version of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from procengine.cache.arrow_values import raw_values
+from procengine.cache.arrow_values import raw_values, with_used_values
 from procengine.cache.history import History
 from procengine.cache.key_groups import group_rows
 from procengine.cache.last.acceptance import newest_rows
@@ -37,11 +38,12 @@ def newest_of_history(
         columns = {*definition.key_columns, *definition.value_columns}
     gathered: list[pa.RecordBatch] = []
     held = 0
-    for batch in history.batches(columns, since_ns=since_ns):
-        gathered.append(_newest(batch, keys, definition.count))
+    newest = partial(_newest, keys=keys, count=definition.count)
+    for batch in history.reduced(newest, columns, since_ns=since_ns):
+        gathered.append(batch)
         held += gathered[-1].num_rows
         if held > _GATHERED_ROWS and len(gathered) > 1:
-            gathered = [_newest(history.merged(gathered), keys, definition.count)]
+            gathered = [newest(history.merged(gathered))]
             held = gathered[0].num_rows
     if not held:
         return None
@@ -50,9 +52,10 @@ def newest_of_history(
 
 
 def _newest(batch: pa.RecordBatch, keys: Keys, count: int) -> pa.RecordBatch:
-    groups = group_rows(batch, keys, with_nulls=False)
+    groups = group_rows(batch, keys, with_nulls=False, exact=False)
     times_ns = raw_values(batch.column(TIME))
     if groups.rows is not None:
         times_ns = times_ns[groups.rows]
     rows = newest_rows(groups.of_row, times_ns, groups.count, count=count)
-    return batch.take(pa.array(rows if groups.rows is None else groups.rows[rows]))
+    taken = batch.take(pa.array(rows if groups.rows is None else groups.rows[rows]))
+    return with_used_values(taken)
