@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from procengine.cli import data_commands, definition_commands, dry_run_commands
+from procengine.cli import cache_commands, data_commands, definition_commands, dry_run_commands
 from procengine.cli.help_text import help_text
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation, parse_command
@@ -28,6 +28,10 @@ _COMMANDS: Mapping[tuple[str, ...], Command] = {
     ("create", "database"): definition_commands.create_database,
     ("create", "table"): definition_commands.create_table,
     ("create", "trigger"): definition_commands.create_trigger,
+    ("create", "last_cache"): cache_commands.create_last_cache,
+    ("create", "distinct_cache"): cache_commands.create_distinct_cache,
+    ("delete", "last_cache"): cache_commands.delete_last_cache,
+    ("delete", "distinct_cache"): cache_commands.delete_distinct_cache,
     ("delete", "database"): definition_commands.delete_database,
     ("delete", "table"): definition_commands.delete_table,
     ("delete", "trigger"): definition_commands.delete_trigger,

@@ -18,6 +18,7 @@ from procengine.cli.values import (
     parse_field,
     parse_key_value,
     parse_positive_count,
+    parse_seconds,
 )
 
 
@@ -181,6 +182,67 @@ _CREATE_TABLE = Command(
     positional=Positional(name="TABLE_NAME", about="name of the table"),
 )
 
+_TABLE = Option(name="--table", short="-t", required=True, about="name of the table")
+_NODES = Option(name="--node-spec", short="-n", about="all, or nodes:<NODE>[,<NODE>]", default="all")
+
+_CREATE_LAST_CACHE = Command(
+    words=("create", "last_cache"),
+    about="create a last-value cache of a table",
+    options=(
+        *_SERVER,
+        _TABLE,
+        _NODES,
+        Option(
+            name="--key-columns",
+            arity=Arity.LIST,
+            about="columns that make a series, separated by commas; the table's tags by default",
+        ),
+        Option(
+            name="--value-columns",
+            arity=Arity.LIST,
+            about="columns that are held, separated by commas; all others by default",
+        ),
+        Option(name="--count", parse=parse_count, default="1", about="rows of each series"),
+        Option(
+            name="--ttl",
+            parse=parse_seconds,
+            default="4 hours",
+            about="how long a row is held, as 10s, 1min 30sec, 3 hours",
+        ),
+    ),
+    positional=Positional(name="CACHE_NAME", about="name of the cache", required=False),
+)
+
+_CREATE_DISTINCT_CACHE = Command(
+    words=("create", "distinct_cache"),
+    about="create a distinct-value cache of a table",
+    options=(
+        *_SERVER,
+        _TABLE,
+        _NODES,
+        Option(
+            name="--columns",
+            arity=Arity.LIST,
+            about="columns whose values are held, separated by commas; tags and strings",
+        ),
+        Option(
+            name="--max-cardinality",
+            parse=parse_positive_count,
+            default="100000",
+            about="combinations of values that are held at most",
+        ),
+        Option(
+            name="--max-age",
+            parse=parse_seconds,
+            default="1d",
+            about="how long ago values may have been seen, as 30d, 24h",
+        ),
+    ),
+    positional=Positional(name="CACHE_NAME", about="name of the cache", required=False),
+)
+
+_CACHE_NAME = Positional(name="CACHE_NAME", about="name of the cache")
+
 _WRITE = Command(
     words=("write",),
     about="write line protocol",
@@ -264,6 +326,20 @@ COMMANDS: tuple[Command, ...] = (
     ),
     _CREATE_TABLE,
     _CREATE_TRIGGER,
+    _CREATE_LAST_CACHE,
+    _CREATE_DISTINCT_CACHE,
+    Command(
+        words=("delete", "last_cache"),
+        about="delete a last-value cache",
+        options=(*_SERVER, _TABLE),
+        positional=_CACHE_NAME,
+    ),
+    Command(
+        words=("delete", "distinct_cache"),
+        about="delete a distinct-value cache",
+        options=(*_SERVER, _TABLE),
+        positional=_CACHE_NAME,
+    ),
     Command(
         words=("delete", "database"),
         about="delete a database",

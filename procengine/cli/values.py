@@ -5,7 +5,9 @@ Each function takes the text and returns the value, or raises ValueError with th
 
 from __future__ import annotations
 
+from procengine.errors import InvalidInputError
 from procengine.model.column import Column, ColumnType
+from procengine.model.duration import SECOND, parse_duration
 
 FIELD_TYPES = {
     "int64": ColumnType.INTEGER,
@@ -55,3 +57,11 @@ def parse_positive_count(text: str) -> int:
     if count == 0:
         raise ValueError("value must be at least 1")
     return count
+
+
+def parse_seconds(text: str) -> int:
+    """Return the whole seconds of a span of time such as ``1min 30sec``."""
+    try:
+        return parse_duration(text) // SECOND
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error

@@ -66,6 +66,67 @@ def test_definitions_come_and_go(output: object) -> None:
     assert output("delete database -y house") == 'Database "house" deleted successfully'
 
 
+def test_caches_come_and_go(output: object) -> None:
+    """Caches are created with the original's answer, listed as a system table, and deleted."""
+    output(
+        "write --database house 'home,room=Kitchen,wall=east temp=21.1,hum=36i,note=\"x\" 1641024000'"
+    )
+    last = output(
+        "create last_cache \\\n  --database house \\\n  --token T \\\n  --table home \\\n"
+        "  --key-columns room,wall \\\n  --value-columns temp,hum \\\n  --count 5 \\\n  --ttl 30mins \\\n"
+        "  homeLastCache"
+    )
+    title, _, shown = last.partition(": ")
+    batch = json.loads(shown)["catalog_batch"]["Database"]
+    assert title == "new cache created"
+    assert batch["database_name"] == "house"
+    assert batch["ops"] == [
+        {
+            "CreateLastCache": {
+                "table_id": 1,
+                "table": "home",
+                "id": 1,
+                "node_spec": "all",
+                "name": "homeLastCache",
+                "key_columns": [{"tag": 0}, {"tag": 1}],
+                "value_columns": {"explicit": {"columns": [{"field": [0, 0]}, {"field": [0, 1]}]}},
+                "count": 5,
+                "ttl": 1800,
+            }
+        }
+    ]
+    distinct = output("create distinct_cache -d house -t home --columns note,room --max-age 6h")
+    (operation,) = json.loads(distinct.partition(": ")[2])["catalog_batch"]["Database"]["ops"]
+    assert operation["CreateDistinctCache"] == {
+        "table_id": 1,
+        "table_name": "home",
+        "node_spec": "all",
+        "cache_id": 2,
+        "cache_name": "home_note_room_distinct_cache",
+        "column_ids": [{"field": [0, 2]}, {"tag": 0}],
+        "max_cardinality": 100_000,
+        "max_age_seconds": 21_600,
+        "source": {"type": "User"},
+    }
+    listed = output("show system --database house table last_caches --select name,count,ttl")
+    assert "| homeLastCache | 5" in listed
+    assert (
+        output("delete last_cache -d house -t home homeLastCache") == "last cache deleted successfully"
+    )
+    name = "home_note_room_distinct_cache"
+    deleted = output(f"delete distinct_cache --database house --table home {name}")
+    assert deleted == "distinct cache deleted successfully"
+
+
+def test_caches_have_the_original_s_defaults(output: object) -> None:
+    """Without options: the tags as keys, all other columns, one row for four hours, a name of these."""
+    output("write --database house 'home,room=Kitchen temp=21.1 1641024000'")
+    shown = json.loads(output("create last_cache -d house --table home").partition(": ")[2])
+    made = shown["catalog_batch"]["Database"]["ops"][0]["CreateLastCache"]
+    assert made["name"] == "home_room_last_cache"
+    assert (made["value_columns"], made["count"], made["ttl"]) == ("all_non_key_columns", 1, 14_400)
+
+
 def test_data_goes_in_and_out(output: object) -> None:
     """Rows written by one command are read by the next, in each format."""
     output("write --database house 'home,room=Living\\ Room temp=21.1,co=0i 1641024000'")
@@ -139,6 +200,17 @@ def test_help_is_shown(output: object) -> None:
     [
         ("create database", "requires <DATABASE_NAME>"),
         ("query -d nowhere 'SELECT 1'", "database not found: nowhere"),
+        ("create last_cache -d house", "requires --table"),
+        ("create last_cache -d house -t gone", "table not found: gone"),
+        ("create last_cache -d house -t t --count 0", "last cache size must be greater than 0"),
+        ("create last_cache -d house -t t --ttl 4", "invalid value '4' for --ttl: time unit needed"),
+        ("create last_cache -d house -t t --ttl 500ms", "invalid ttl provided: 0"),
+        ("create last_cache -d house -t t -n nodes:a", "--node-spec cannot be 'nodes:a'"),
+        ("create distinct_cache -d house -t t", "no columns provided when creating distinct cache"),
+        ("create distinct_cache -d house -t t --column a", "unexpected argument '--column'"),
+        ("create distinct_cache -d house -t t --columns a --max-cardinality 0", "must be at least 1"),
+        ("delete last_cache -d house -t t", "requires <CACHE_NAME>"),
+        ("delete distinct_cache -d house -t t x", "the requested resource was not found: x"),
         ("query -d house --language influxql 'SELECT 1'", "InfluxQL is not offered here"),
         ("query -d house", "No input from stdin detected"),
         ("query -d house --format parquet 'SELECT 1'", "cannot write parquet to a terminal"),
@@ -160,6 +232,7 @@ def test_help_is_shown(output: object) -> None:
 def test_failures_are_short(output: object, notebook: Notebook, line: str, text: str) -> None:
     """A command that fails has one line that says why."""
     output("create database house")
+    output("create table -d house t --tags a")
 
     assert text in notebook.fails(f"%influxdb3 {line}")
 
