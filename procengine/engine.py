@@ -20,6 +20,7 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         caches
 ``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
                                                                                               writes what is pending
+``procengine-limits``   nothing: cancels runs past their limits  the next look at a run       ``Triggers.stop``
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes;     are cancelled, then
                                                                  the sync of its cache        waited for
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
     from procengine.processing.runner import PluginRunner
+    from procengine.processing.stuck_run import StuckRun
     from procengine.processing.triggers import Triggers
 
 
@@ -417,13 +419,14 @@ class Engine:
         """Whether the engine takes writes and queries."""
         return not self._stopped
 
-    def stop(self) -> None:
+    def stop(self) -> tuple[StuckRun, ...]:
         """Stop the engine: runs in flight are cancelled, what was written is made durable, threads end.
 
-        Stopping twice is allowed. A stopped engine is not started again; make another.
+        Returns the runs that did not end within ``shutdown_timeout``, because nothing can interrupt them; all else
+        is stopped. Stopping twice is allowed. A stopped engine is not started again; make another.
         """
         if self._stopped:
-            return
+            return ()
         self._stopped = True
         services = self._services
         for service in services:
@@ -431,6 +434,7 @@ class Engine:
         self._started.close()
         for service in services:
             service.stop()
+        return self._part.stuck_runs if self._part is not None else ()
 
     @property
     def services(self) -> tuple[Service, ...]:

@@ -24,6 +24,7 @@ from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
+from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_places import TriggerPlaces
 from procengine.processing.triggers import Triggers
@@ -82,6 +83,7 @@ class PluginPart:
             clock,
             first_run_id=self._history.last_run_id + 1,
         )
+        self.stuck_runs: tuple[StuckRun, ...] = ()
         self._places = TriggerPlaces(state_folder, file_system=file_system)
         if self._history.writer is not None:
             self._places.open(self._history.writer.call_soon)
@@ -112,7 +114,7 @@ class PluginPart:
 
     def stop(self) -> None:
         """Stop the triggers, keep what they cached, and give the interpreter back."""
-        self.triggers.stop()
+        self.stuck_runs = self.triggers.stop()
         self.cache.commit_rest()
         self.runner.close()
 

@@ -134,7 +134,12 @@ class Session:
         self.live_cards.forget()
         if engine is not None:
             self.down_because = reason
-            engine.stop()
+            stuck = engine.stop()
+            if stuck:
+                runs = "; ".join(str(run) for run in stuck)
+                for filename, label in self.cells.labels.items():
+                    runs = runs.replace(filename, label)
+                self.down_because = f"{reason}, but what cannot be interrupted goes on: {runs}"
 
     def _serve(self, engine: Engine) -> None:
         """Serve the API, on the next port where the configured one is taken; without it the engine is as good."""

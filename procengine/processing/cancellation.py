@@ -222,6 +222,11 @@ class PluginThread:
             self._sent = False
             _withdraw_from_thread(self._ident, None)
 
+    @property
+    def is_interruptible_here(self) -> bool:
+        """Whether the calling thread is this one, with plugin code on top."""
+        return self.interruptible and threading.get_ident() == self._ident
+
     def check(self) -> None:
         """Raise KeyboardInterrupt if the run is cancelled; on any thread."""
         self._token.check()

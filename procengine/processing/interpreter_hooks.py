@@ -1,12 +1,13 @@
 """What of the interpreter is changed while plugins can run?
 
-Plugins share the kernel's process with the notebook. Five things are exchanged so that they do not disturb it, and
+Plugins share the kernel's process with the notebook. Some things are exchanged so that they do not disturb it, and
 put back when the last engine stops:
 
 - ``sys.stdout`` and ``sys.stderr``: what a plugin prints goes to its trigger's log (`PluginStream`).
 - ``threading.Thread.start``: a thread that a plugin starts belongs to its run (before Python 3.14 a new thread has
   an empty context).
 - ``time.sleep``: a plugin's sleep ends when its run is cancelled.
+- Waits of the standard library: so does what `procengine.processing.sliced_waits` lists.
 - ``builtins.LineBuilder``: added, for code that plugins import. Single-file plugins have their own.
 
 Outside of plugins each of them does what it did before. Several engines of one process share the changes.
@@ -17,6 +18,10 @@ from __future__ import annotations
 import builtins
 import contextvars
 import functools
+import selectors
+import socket
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +32,23 @@ from procengine.model.line_builder import LineBuilder
 from procengine.model.run import LogLevel
 from procengine.processing.active_run import current_run
 from procengine.processing.output import PluginStream
+from procengine.processing.sliced_waits import (
+    sliced_condition_wait,
+    sliced_join,
+    sliced_process_wait,
+    sliced_receive,
+    sliced_select,
+)
+
+_RECEIVING = ("recv", "recv_into", "recvfrom", "recvfrom_into", "accept")
+
+
+def _selector_kinds() -> list[type]:
+    """Return the selectors that bring a ``select`` of their own."""
+    kinds: list[type] = [selectors.BaseSelector]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return [kind for kind in kinds[1:] if "select" in vars(kind)]
 
 
 class InterpreterHooks:
@@ -40,6 +62,12 @@ class InterpreterHooks:
         self._hooks = (
             _Hook(threading.Thread, "start", _start_in_context),
             _Hook(time, "sleep", _cancellable_sleep),
+            _Hook(threading.Condition, "wait", sliced_condition_wait),
+            _Hook(threading.Thread, "join", sliced_join),
+            *(_Hook(kind, "select", sliced_select) for kind in _selector_kinds()),
+            *(_Hook(socket.socket, name, sliced_receive) for name in _RECEIVING),
+            _Hook(ssl.SSLSocket, "read", sliced_receive),
+            _Hook(subprocess.Popen, "wait", sliced_process_wait),
             _Hook(builtins, LineBuilder.__name__, lambda _: LineBuilder),
         )
 
@@ -99,11 +127,13 @@ class _Hook:
         self._owner = owner
         self._name = name
         self._mark = f"__procengine_{name}__"
+        # What a class inherits is hidden, and not replaced.
+        self._is_inherited = isinstance(owner, type) and name not in vars(owner)
         self._make = make
 
     def install(self) -> None:
         """Exchange the attribute, or count one more user."""
-        mark: _Mark | None = getattr(self._owner, self._mark, None)
+        mark: _Mark | None = vars(self._owner).get(self._mark)  # not a base class's
         if mark is not None:
             mark.users += 1
             return
@@ -114,13 +144,13 @@ class _Hook:
 
     def uninstall(self) -> bool:
         """Count one user less; put the attribute back after the last, and tell whether it was that."""
-        mark: _Mark = getattr(self._owner, self._mark)
+        mark: _Mark = vars(self._owner)[self._mark]
         mark.users -= 1
         if mark.users:
             return False
         delattr(self._owner, self._mark)
-        if getattr(self._owner, self._name, None) is mark.ours:
-            if mark.replaced is None:
+        if vars(self._owner).get(self._name) is mark.ours:
+            if mark.replaced is None or self._is_inherited:
                 delattr(self._owner, self._name)
             else:
                 setattr(self._owner, self._name, mark.replaced)

@@ -30,8 +30,8 @@ from procengine.processing.progress import Progress
 from procengine.processing.retries import Retries
 from procengine.processing.run_history import RunHistory
 from procengine.processing.run_slots import RunSlots
-from procengine.processing.standing import standing
 from procengine.processing.strand import Strand
+from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import RunTally, TriggerState, TriggerStatistics
 from procengine.processing.worker_pool import WorkerPool
@@ -215,9 +215,14 @@ class RunningTrigger:
         self._slots.close()
         self._drop_waiting()
 
-    def wait_stopped(self, timeout_seconds: float) -> tuple[str, ...]:
-        """Wait until no run is in flight but the calling thread's own; return the threads still inside one."""
-        return self._flights.wait_landed(timeout_seconds)
+    @property
+    def is_inside_runs(self) -> bool:
+        """Whether any of its runs is going on."""
+        return len(self._flights) > 0
+
+    def wait_stopped(self, timeout_seconds: float) -> tuple[StuckRun, ...]:
+        """Wait until no run is in flight but the calling thread's own; return those that still are."""
+        return self._flights.wait_landed(timeout_seconds, self.trigger)
 
     def statistics(self) -> TriggerStatistics:
         """Return how the trigger is doing."""
@@ -449,12 +454,11 @@ class RunningTrigger:
         self._parts.log(self.trigger, level, text)
 
     def _name_stuck(self, flight: int) -> None:
-        thread = self._flights.thread(flight)
-        if thread is not None:
+        stuck = self._flights.stuck(flight, self.trigger)
+        if stuck is not None:
             self._log(
                 LogLevel.ERROR,
-                f"a run that exceeded a limit cannot be interrupted and goes on in {thread.name}, "
-                f"which stands at {standing(thread)}",
+                f"a run that exceeded a limit cannot be interrupted and goes on in {stuck.where}",
             )
 
     def _say_not_alone(self) -> None:

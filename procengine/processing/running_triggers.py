@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from procengine.model.run import LogLevel
 from procengine.model.trigger import Trigger
 from procengine.processing.running_trigger import LogRow, RunningTrigger
+from procengine.processing.stuck_run import StuckRun
 
 Key = tuple[str, str]
 """A trigger's database and name."""
@@ -29,6 +30,7 @@ class RunningTriggers:
         # Guards decisions about the map; look-ups and copies of it are atomic by themselves.
         self._lock = threading.Lock()
         self._activations: dict[Key, RunningTrigger] = {}
+        self._left: tuple[RunningTrigger, ...] = ()
 
     def all(self) -> tuple[RunningTrigger, ...]:
         """Return the activations of this moment, in the order in which their triggers were made."""
@@ -65,9 +67,10 @@ class RunningTriggers:
         """
         running.stop()
         stuck = running.wait_stopped(self._stop_timeout_seconds)
+        self._say_stuck(running, stuck)
         if stuck:
-            text = f"its run did not end when it was cancelled and goes on in {', '.join(stuck)}"
-            self._log(running.trigger, LogLevel.WARN, text)
+            with self._lock:
+                self._left = (*(one for one in self._left if one.is_inside_runs), running)
         if for_good:
             self._drop_cache(running.trigger)
 
@@ -83,15 +86,27 @@ class RunningTriggers:
         """Drop the local plugin cache of a disabled trigger that is about to be enabled."""
         self._drop_cache(trigger)
 
-    def stop_all(self, deadline: float) -> list[str]:
-        """Stop every activation and wait until a deadline (``time.monotonic``); return the threads still inside."""
+    def stop_all(self, deadline: float) -> list[StuckRun]:
+        """Stop every activation and wait until a deadline (``time.monotonic``); return the runs that go on."""
         running = self.all()
         for one in running:
             one.stop()
-        stuck: list[str] = []
-        for one in running:
+        stuck: list[StuckRun] = []
+        for one in self._left:  # what is stuck there was said when it was stopped
             stuck += one.wait_stopped(max(0.0, deadline - time.monotonic()))
+        for one in running:
+            still = one.wait_stopped(max(0.0, deadline - time.monotonic()))
+            self._say_stuck(one, still)
+            stuck += still
         return stuck
+
+    def _say_stuck(self, running: RunningTrigger, stuck: Sequence[StuckRun]) -> None:
+        for run in stuck:
+            self._log(
+                running.trigger,
+                LogLevel.WARN,
+                f"its run did not end when it was cancelled and goes on in {run.where}",
+            )
 
 
 def key_of(trigger: Trigger) -> Key:

@@ -10,7 +10,7 @@ from procengine.processing.failure import ENGINE_FOLDER
 
 
 def standing(thread: threading.Thread) -> str:
-    """Return where a thread stands: ``line 3 of process_writes in sum.py``, the innermost line outside the engine.
+    """Return where a thread stands: ``at line 3 of process_writes in sum.py``, the innermost line of no engine code.
 
     Another thread's frames are read while it goes on: what is said was so at one moment.
     """
@@ -21,4 +21,4 @@ def standing(thread: threading.Thread) -> str:
         frame = frame.f_back
     if frame is None or frame.f_code.co_filename == threading.__file__:
         return "inside the engine"
-    return f"line {frame.f_lineno} of {frame.f_code.co_name} in {frame.f_code.co_filename}"
+    return f"at line {frame.f_lineno} of {frame.f_code.co_name} in {frame.f_code.co_filename}"

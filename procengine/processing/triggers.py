@@ -34,6 +34,7 @@ from procengine.processing.run_history import OnRunFinished, RunHistory
 from procengine.processing.running_trigger import LogRow, Runner, RunningTrigger, RunParts
 from procengine.processing.running_triggers import RunningTriggers, key_of
 from procengine.processing.schedules import Schedules
+from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_changes import TriggerChanges
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import TriggerStatistics
@@ -105,19 +106,19 @@ class Triggers(TriggerChanges):
             tallies=self.runs.tallies(),
         )
 
-    def stop(self) -> tuple[str, ...]:
+    def stop(self) -> tuple[StuckRun, ...]:
         """Stop all triggers: cancel what runs and wait for it up to ``stop_timeout_seconds``.
 
-        Returns the names of the threads that could not be stopped. Stopping twice is allowed.
+        Returns the runs that could not be stopped; each is in its trigger's log, too. Stopping twice is allowed.
         """
         deadline = time.monotonic() + self.options.stop_timeout_seconds
         self._close()
         stuck = self._running.stop_all(deadline)
-        stuck += self._pool.stop(max(0.0, deadline - time.monotonic()))
+        self._pool.stop(max(0.0, deadline - time.monotonic()))
         self._limited.close()
-        if stuck:
-            logger.warning("could not be stopped: threads=%s", ", ".join(sorted(set(stuck))))
-        return tuple(sorted(set(stuck)))
+        for run in stuck:
+            logger.warning("could not be stopped: %s", run)
+        return tuple(stuck)
 
     def offer(self, contents: WalContents) -> None:
         """Wake the write triggers that want rows of a flush. On the flush thread; never waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from procengine import Engine
 from procengine.clock import VirtualClock
 from procengine.errors import RequestQueueFullError
-from procengine.model.run import LogLevel
+from procengine.model.run import LogLevel, RunOutcome
 from procengine.processing.trigger_statistics import TriggerState
 from tests.engine.looks import (
     WAIT_SECONDS,
@@ -356,3 +357,193 @@ def test_what_was_handled_is_not_passed_over(on_disk: Callable[..., Engine], plu
     for _ in range(2):
         with on_disk() as engine:
             assert passed_over(engine) == []
+
+
+HELD = """
+    import asyncio, queue, selectors, socket, subprocess, sys, threading, time
+
+    async def wait_in_loop():
+        reached.release()  # no earlier: the interrupt would come while the loop is being made
+        await asyncio.sleep(1000)
+
+    def hold(kind):
+        if kind == "loop":
+            while True:
+                pass
+        elif kind == "sleep":
+            time.sleep(1000)
+        elif kind == "event":
+            threading.Event().wait()
+        elif kind == "queue":
+            queue.Queue().get()
+        elif kind == "future":
+            from concurrent.futures import Future
+            Future().result()
+        elif kind == "semaphore":
+            threading.Semaphore(0).acquire()
+        elif kind == "join":
+            thread = threading.Thread(target=threading.Event().wait, daemon=True)
+            thread.start()
+            thread.join()
+        elif kind == "asyncio":
+            asyncio.run(wait_in_loop())
+        elif kind == "socket":
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                ours.recv(1)
+        elif kind == "file of a socket":
+            ours, theirs = socket.socketpair()
+            with ours, theirs, ours.makefile("rb") as file:
+                file.readline()
+        elif kind == "accept":
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                server.accept()
+        elif kind == "process":
+            with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+                try:
+                    process.wait()
+                finally:
+                    process.kill()
+        elif kind == "swallows":
+            while True:
+                try:
+                    time.sleep(1000)
+                except BaseException:
+                    if entered.is_set():
+                        raise
+                    entered.set()
+
+    def process_writes(influxdb3_local, table_batches, args=None):
+        global entered, reached
+        entered = threading.Event()
+        reached = influxdb3_local.cache.get("gate", use_global=True).reached
+        if args["kind"] != "asyncio":
+            reached.release()
+        hold(args["kind"])
+"""
+KINDS = re.findall(r'kind == "(.*)"', HELD)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_waits_is_stopped(house: Engine, plugin: Plugin, kind: str) -> None:
+    """Disable ends a run wherever the standard library lets it wait; nothing is left behind."""
+    house.triggers.create("house", "t", plugin("t", HELD), "table:home", arguments={"kind": kind})
+    with gate_for(house) as gate:
+        house.write("house", "home n=1i")
+        gate.wait_reached()
+        house.triggers.disable("house", "t")
+    assert [run.outcome for run in house.triggers.runs] == [RunOutcome.CANCELLED]
+    assert not [text for text in texts(house, LogLevel.WARN) if "did not end" in text]
+    assert house.stop() == ()
+
+
+@pytest.mark.parametrize("operation", ["disable", "delete", "stop", "replace", "delete the database"])
+def test_each_way_to_stop_works_with_a_run_in_flight(
+    house: Engine, plugin: Plugin, operation: str
+) -> None:
+    """What is in flight is cancelled, what waits is dropped, and the engine goes on."""
+    arguments = {"kind": "event"}
+    house.triggers.create("house", "t", plugin("t", HELD), "table:home", arguments=arguments)
+    with gate_for(house) as gate:
+        for _ in range(5):
+            house.write("house", "home n=1i")
+        gate.wait_reached()
+        match operation:
+            case "disable":
+                house.triggers.disable("house", "t")
+            case "delete":
+                house.triggers.delete("house", "t", force=True)
+            case "stop":
+                assert house.stop() == ()
+            case "replace":
+                house.triggers.replace("house", "t", "t.py", "table:other", arguments=arguments)
+            case "delete the database":
+                house.catalog.delete_database("house")
+    assert [run.outcome for run in house.triggers.runs] == [RunOutcome.CANCELLED]
+    if operation != "stop":
+        house.write("shed", "home n=1i")
+        settle(house)
+
+
+def test_a_run_that_cannot_be_interrupted_is_named(
+    plugin_dir: Path, plugin: Plugin, clock: VirtualClock
+) -> None:
+    """A bare lock cannot be interrupted: disable and stop say which plugin, thread and line, and go on."""
+    source = """
+        def process_writes(influxdb3_local, table_batches, args=None):
+            influxdb3_local.cache.get("gate", use_global=True).reached.release()
+            influxdb3_local.cache.get("lock", use_global=True).acquire()
+    """
+    lock = threading.Lock()
+    lock.acquire()
+    options = {"plugin_dir": plugin_dir, "environ": {}, "clock": clock, "shutdown_timeout": "50ms"}
+    engine = Engine(object_store="memory", **options)
+    engine.catalog.create_database("house")
+    engine.triggers.create("house", "t", plugin("t", source), "table:home")
+    cache = engine.plugin_cache.for_trigger("house", 0)
+    cache.put("lock", lock, use_global=True)
+    where = r"in (procengine-worker-\d+), for \S+ so far, at line 4 of process_writes in .*t\.py"
+    try:
+        with gate_for(engine) as gate:
+            engine.write("house", "home n=1i")
+            gate.wait_reached()
+            engine.triggers.disable("house", "t")
+        [said] = texts(engine, LogLevel.WARN)
+        assert re.fullmatch(f"its run did not end when it was cancelled and goes on {where}", said)
+        assert engine.write("house", "home n=2i").row_count == 1
+        [stuck] = engine.stop()
+        assert (stuck.trigger, stuck.plugin_filename) == ("t", "t.py")
+        match = re.fullmatch(rf"trigger t of house \(t\.py\) {where}", str(stuck))
+        assert match is not None
+    finally:
+        lock.release()
+    for thread in threading.enumerate():
+        if thread.name == match[1]:
+            thread.join(WAIT_SECONDS)
+            assert not thread.is_alive()
+
+
+def test_waits_are_what_they_were_after_the_engine(house: Engine) -> None:
+    """Outside of plugins, and after the last engine, the standard library is untouched."""
+    house.stop()
+    assert "recv" not in vars(socket.socket)
+    assert threading.Condition.wait.__module__ == "threading"
+    assert not hasattr(threading.Thread.join, "__wrapped__")
+
+
+def test_a_wait_of_a_plugin_ends_as_it_would(house: Engine, plugin: Plugin) -> None:
+    """In slices or not: what is waited for comes, a timeout is kept, and nothing that was said is lost."""
+    source = """
+        import queue, socket, threading
+
+        def process_writes(influxdb3_local, table_batches, args=None):
+            words, answers = queue.Queue(), queue.Queue()
+            def echo():
+                for word in iter(words.get, None):
+                    answers.put(word)
+            thread = threading.Thread(target=echo)
+            thread.start()
+            said = []
+            for number in range(100):
+                words.put(number)
+                said.append(answers.get())
+            words.put(None)
+            thread.join()
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                theirs.sendall(b"here")
+                got = ours.recv(4)
+                ours.settimeout(0.12)
+                try:
+                    ours.recv(1)
+                except TimeoutError as error:
+                    late = str(error)
+            try:
+                answers.get(timeout=0.12)
+            except queue.Empty:
+                influxdb3_local.info(said == list(range(100)), got, late, threading.Event().wait(0.12))
+    """
+    house.triggers.create("house", "t", plugin("t", source), "table:home")
+    house.write("house", "home n=1i")
+    settle(house)
+    assert texts(house) == ["True b'here' timed out False"]

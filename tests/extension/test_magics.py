@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow as pa
@@ -689,3 +690,29 @@ def test_a_limit_that_cannot_be_read_is_refused(notebook: Notebook) -> None:
     """The answer names the value and what is accepted."""
     told = notebook.fails("%%plugin loop --trigger table:home --database house --limit wall=soon\nx = 1")
     assert "cannot read 'wall=soon' as a limit" in told
+
+
+def test_stop_names_what_cannot_be_interrupted(notebook: Notebook) -> None:
+    """The card says which trigger's run goes on, in which thread and at which line; a new engine starts."""
+    notebook.run("%procengine restart --object-store memory --shutdown-timeout 50ms")
+    notebook.run(
+        "%%plugin held --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    influxdb3_local.cache.get('entered', use_global=True).set()\n"
+        "    influxdb3_local.cache.get('lock', use_global=True).acquire()"
+    )
+    entered, lock = threading.Event(), threading.Lock()
+    cache = notebook.engine.plugin_cache.for_trigger("house", 0)
+    cache.put("entered", entered, use_global=True)
+    cache.put("lock", lock, use_global=True)
+    with lock:
+        notebook.engine.write("house", "home temp=21")
+        assert entered.wait(20)
+        card = notebook.run("%procengine stop").text()
+        assert (
+            "down: stopped, but what cannot be interrupted goes on: trigger held of house (held.py) in "
+            in card
+        )
+        assert "at line 4 of process_writes in Cell In[" in card
+        notebook.run("%procengine start --object-store memory")
+        assert notebook.engine.running
