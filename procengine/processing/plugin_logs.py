@@ -96,8 +96,12 @@ class ProcessingEngineLogs:
         *,
         run_id: int | None = None,
         level: LogLevel | None = None,
+        trigger_id: int | None = None,
     ) -> tuple[LogEntry, ...]:
-        """Return the lines in memory that match every given condition, oldest first."""
+        """Return the lines in memory that match every given condition, oldest first.
+
+        ``trigger_id`` leaves out those of a trigger of the same name that was deleted.
+        """
         return tuple(
             line
             for line in self._journal.newest()
@@ -105,6 +109,7 @@ class ProcessingEngineLogs:
             and (trigger is None or line.trigger == trigger)
             and (run_id is None or line.run_id == run_id)
             and (level is None or line.level is level)
+            and (trigger_id is None or line.trigger_id == trigger_id)
         )
 
     def table(self, database: str | None = None) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from procengine.clock import SystemClock
+from procengine.file_system import LOCAL
 from procengine.model.run import Cause, CauseKind, LogEntry, LogLevel
 from procengine.model.table_rows import TableRows
 from procengine.model.trigger import Trigger
@@ -19,6 +20,7 @@ from procengine.processing.event import ScheduleEvent
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.table_batches import table_batches
 from tests.benchmarks.measurement import Measurement, alternate
@@ -28,6 +30,7 @@ RUNS = 2_000
 ROWS = 10_000
 PRINTS = 2_000
 REPEATS = 20_000
+HISTORY_BYTES = 16 << 20
 
 EMPTY = "def process_scheduled_call(influxdb3_local, call_time, args=None):\n    pass\n"
 
@@ -69,11 +72,16 @@ def run() -> list[Measurement]:
         return [*_empty_run(Path(name)), *_inside(Path(name)), _rows(), _logs()]
 
 
-def _runner(folder: Path) -> PluginRunner:
+def _runner(folder: Path, logs: ProcessingEngineLogs | None = None) -> PluginRunner:
     clock = SystemClock()
     nowhere = Nowhere()
     return PluginRunner(
-        PluginRegistry(folder), PluginCache(clock), ProcessingEngineLogs(), nowhere, nowhere, clock
+        PluginRegistry(folder),
+        PluginCache(clock),
+        logs or ProcessingEngineLogs(),
+        nowhere,
+        nowhere,
+        clock,
     )
 
 
@@ -86,8 +94,13 @@ def _event() -> ScheduleEvent:
 
 
 def _empty_run(folder: Path) -> list[Measurement]:
+    """A run and its record; the history is written to disk beside it, as by an engine."""
     (folder / "empty.py").write_text(EMPTY)
-    runner, trigger, event = _runner(folder), _trigger("empty.py"), _event()
+    history = ProcessingHistory.on_disk(
+        folder / "state", run_bytes=HISTORY_BYTES, log_bytes=HISTORY_BYTES, file_system=LOCAL
+    )
+    history.start()
+    runner, trigger, event = _runner(folder, history.logs), _trigger("empty.py"), _event()
     namespace: dict[str, Callable[..., None]] = {}
     exec(EMPTY, namespace)
     function = namespace["process_scheduled_call"]
@@ -98,9 +111,12 @@ def _empty_run(folder: Path) -> list[Measurement]:
 
     def engine() -> None:
         for _ in range(RUNS):
-            runner.run(trigger, event)
+            history.runs.add(runner.run(trigger, event))
 
-    bare_seconds, engine_seconds = alternate(ROUNDS, bare, engine)
+    try:
+        bare_seconds, engine_seconds = alternate(ROUNDS, bare, engine)
+    finally:
+        history.stop()
     per_run = (engine_seconds - bare_seconds) / RUNS * 1e6
     return [
         Measurement(

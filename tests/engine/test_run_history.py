@@ -310,8 +310,29 @@ def test_a_trigger_made_anew_begins_anew(start: Start, plugin: Plugin) -> None:
         assert (statistics.runs, statistics.failing, statistics.p50_ns) == (0, False, None)
         assert len(second.triggers.runs.select(trigger_id=old.trigger_id)) == 2
         assert second.triggers.runs.select(trigger_id=new.trigger_id) == ()
+        assert len(second.logs.entries("house", "w", trigger_id=old.trigger_id)) == 6
+        assert second.logs.entries("house", "w", trigger_id=new.trigger_id) == ()
         ids = rows(second, "SELECT DISTINCT trigger_id FROM system.processing_engine_runs")
         assert ids == [{"trigger_id": old.trigger_id}]
+
+
+def test_a_database_made_anew_tells_its_triggers_apart(start: Start, plugin: Plugin) -> None:
+    """What the triggers of a deleted database did is kept under their ids; another database shows none of it."""
+    name = plugin("w", WRITES)
+    with start() as engine:
+        house(engine, name)
+        write(engine, 1)
+        engine.catalog.create_database("garden")
+        assert rows(engine, RUNS, "garden") == []
+        engine.catalog.delete_database("house")
+        house(engine, name)
+        write(engine, 2)
+        assert engine.triggers.statistics("house", "w").runs == 1
+        ids = rows(engine, "SELECT trigger_id FROM system.processing_engine_runs ORDER BY run_id")
+        assert [row["trigger_id"] == engine.triggers.get("house", "w").trigger_id for row in ids] == [
+            False,
+            True,
+        ]
 
 
 def test_all_triggers_at_once(engine: Engine, plugin: Plugin) -> None:
