@@ -14,6 +14,7 @@ from procengine_jupyter.inspectors.inspector import Inspector
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
+    from procengine_jupyter.inspectors.cache_state import CacheKind
     from procengine_jupyter.session import Session
 
 
@@ -68,7 +69,48 @@ def _tables(engine: Engine, _session: Session, said: Namespace) -> Inspected:
     return TableState(engine, database)
 
 
+def _cache(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.plugin_cache_state import PluginCacheState
+
+    if said.name in (None, "global"):
+        return PluginCacheState(engine, said.name)
+    trigger = find_trigger(engine, said.name, said.database)
+    return PluginCacheState(engine, f"{trigger.database}/{trigger.name}")
+
+
+def _last(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.cache_state import LAST
+
+    return _of_kind(LAST, engine, said)
+
+
+def _distinct(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.cache_state import DISTINCT
+
+    return _of_kind(DISTINCT, engine, said)
+
+
+def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
+    """Return the rows of the cache that was named, by its name or its table's; all caches where none was."""
+    from procengine_jupyter.inspectors.cache_state import CacheListState, CacheRowsState, all_caches
+
+    if said.name is None:
+        return CacheListState(kind, engine, said.database)
+    definitions = [cache.definition for cache in all_caches(kind, engine, said.database)]
+    found = [one for one in definitions if one.name == said.name]
+    found = found or [one for one in definitions if one.table == said.name]
+    if len(found) == 1:
+        return CacheRowsState(kind, engine, (found[0].database, found[0].table, found[0].name))
+    known = ", ".join(f"{one.name} (of {one.database}.{one.table})" for one in found or definitions)
+    if found:
+        raise UsageError(f"{said.name!r} could be several {kind.title}s; expected one of: {known}")
+    raise UsageError(f"no {kind.title} {said.name!r}; there are: {known or 'none'}")
+
+
 _STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
+    "cache": _cache,
+    "last": _last,
+    "distinct": _distinct,
     "runs": _runs,
     "logs": _logs,
     "tables": _tables,

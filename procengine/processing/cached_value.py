@@ -37,6 +37,11 @@ class CachedValue:
     _load: Callable[[Entry], Any] = field(repr=False, compare=False)
 
     @property
+    def is_live(self) -> bool:
+        """Whether the value is there as an object, so that to look at it costs nothing."""
+        return self._entry.stored is None
+
+    @property
     def value(self) -> Any:
         """The value itself; one that no plugin has asked for since the start is unpickled, each time anew.
 

@@ -9,11 +9,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyarrow as pa
 
 from procengine.errors import InvalidInputError
 from procengine_jupyter.render.markup import Html
+
+
+class Keys(Protocol):
+    """What identifies the rows of a table, by their places in it."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, place: int, /) -> object:
+        """Return the key of one row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +39,7 @@ class Contents:
 
     title: str
     table: pa.Table
-    keys: Sequence[object] = ()
+    keys: Keys = ()
     facts: Sequence[str] = field(default=())
     hint: str = ""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from procengine.errors import ProcengineError
@@ -45,6 +46,7 @@ class Inspector(View):
         self._filter = text
         self._order: Order | None = None
         self._chosen: object = None
+        self._place = 0
         self._changed: list[Callable[[], None]] = []
         self._inspected = find()
         self._version: object = None
@@ -91,15 +93,14 @@ class Inspector(View):
     @property
     def chosen(self) -> int | None:
         """The number of the chosen row among those shown; it follows its row through filter and order."""
-        if self._chosen is None:
-            return None
-        keys = self._contents.keys
-        shown = enumerate(self._selection.places)
-        return next((row for row, place in shown if keys[place] == self._chosen), None)
+        place = self._place_of_chosen()
+        rows = [] if place is None else np.flatnonzero(self._selection.places == place)
+        return int(rows[0]) if len(rows) else None
 
     def choose(self, row: int | None) -> None:
         """Choose a shown row, or none."""
-        self._chosen = None if row is None else self._contents.keys[self._selection.places[row]]
+        self._place = 0 if row is None else int(self._selection.places[row])
+        self._chosen = None if row is None else self._contents.keys[self._place]
         self._tell()
 
     @property
@@ -213,6 +214,16 @@ class Inspector(View):
             return f"nothing was deleted: {error}"
         self._chosen = None
         return done
+
+    def _place_of_chosen(self) -> int | None:
+        """Return the chosen row's place in the table: where it was, unless the rows have moved."""
+        keys, chosen = self._contents.keys, self._chosen
+        if chosen is None:
+            return None
+        if self._place >= len(keys) or keys[self._place] != chosen:
+            places = (place for place in range(len(keys)) if keys[place] == chosen)
+            self._place = next(places, len(keys))
+        return self._place if self._place < len(keys) else None
 
     def _tell(self) -> None:
         for callback in tuple(self._changed):

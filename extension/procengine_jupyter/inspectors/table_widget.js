@@ -59,9 +59,10 @@ function render({ model, el }) {
 
   function widths() {
     const columns = model.get("columns");
-    return columns
-      .map((column, place) => (place + 1 < columns.length ? `${column.width}ch` : `minmax(${column.width}ch, 1fr)`))
-      .join(" ");
+    const tracks = columns.map((column) => `${column.width}ch`);
+    const last = columns[columns.length - 1];
+    if (last && !last.number) tracks[columns.length - 1] = `minmax(${last.width}ch, 1fr)`;
+    return tracks.join(" ");
   }
 
   function drawRows() {
