@@ -134,7 +134,9 @@ class DataFolder:
     def _make_folders(self) -> None:
         """Make the parts' folders that are missing, durable all at once."""
         names = self._files.names(self.path)
-        missing = [one for one in (self.catalog, self.wal, self.tables) if one.name not in names]
+        missing = [
+            one for one in (self.catalog, self.wal, self.tables, self.state) if one.name not in names
+        ]
         for folder in missing:
             self._files.make_folder(folder)
         if missing:

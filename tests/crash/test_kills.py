@@ -178,7 +178,21 @@ def check_rows(engine: Engine, known: Known) -> set[tuple[int, int]]:
     assert len(derived) == len(set(derived)), "a derived row is there twice"
     assert set(derived) <= stored, "a derived row was invented"
     assert len(derived) >= known.handled, "a derived row is lost"
+    check_plugin_state(engine, known, len(derived))
     return stored
+
+
+def check_plugin_state(engine: Engine, known: Known, derived: int) -> None:
+    """Compare what the plugin counted with the rows of runs that ended, and with those that it wrote before.
+
+    A run counts as ended when its cache is stored, and that comes after its rows.
+    """
+    trigger = engine.catalog.database("house").triggers.get("derive")
+    if trigger is not None:
+        counted = engine.plugin_cache.for_trigger("house", trigger.trigger_id).get("count", default=0)
+        assert known.handled <= counted <= derived, "the plugin's cache is of another time"
+    else:
+        assert not known.handled
 
 
 def check_catalog(engine: Engine, known: Known) -> None:
