@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -97,8 +97,12 @@ class Journal(Generic[Row]):
             newest = self._newest_on_disk()
             self._found = newest.num_rows
             self._ring.extend(self._format.decode(newest.slice(max(0, self._found - self._capacity))))
-        except OSError as error:
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: a later version has written what this one cannot tell
             logger.warning("history cannot be read or kept: %s", error)
+            self.close()
             self._last_error, self._files, self._segments = str(error), None, ()
 
     def close(self) -> None:
@@ -148,17 +152,10 @@ class Journal(Generic[Row]):
         while True:
             with self._lock:
                 segments, unwritten = self._segments, self._unwritten
-            try:
-                tables = [self._read(segment) for segment in within(segments, since_ns)]
-            except FileNotFoundError:
-                if segments is not self._segments:
-                    continue  # the files were changed meanwhile
-                tables = []
-            except OSError as error:
-                logger.warning("history cannot be read: %s", error)
-                tables = []
-            tail = pa.Table.from_batches([self._format.encode(unwritten)], self._format.schema)
-            return pa.concat_tables([*tables, tail])
+            tables, missing = self._read_all(within(segments, since_ns))
+            if not missing or segments is self._segments:
+                tail = pa.Table.from_batches([self._format.encode(unwritten)], self._format.schema)
+                return pa.concat_tables([*tables, tail])
 
     def rows_after(self, ordinal: int) -> pa.Table:
         """Return the rows in files after one, oldest first. Raises: OSError."""
@@ -240,6 +237,18 @@ class Journal(Generic[Row]):
                 break
             tables.append(self._read(segment))
         return pa.concat_tables([self._format.schema.empty_table(), *reversed(tables)])
+
+    def _read_all(self, segments: Iterable[Segment]) -> tuple[list[pa.Table], bool]:
+        """Return the rows of files that can be read, and whether one is not there any more."""
+        tables, missing = [], False
+        for segment in segments:
+            try:
+                tables.append(self._read(segment))
+            except FileNotFoundError:
+                missing = True
+            except OSError as error:
+                logger.warning("history file passed over: path=%s, error=%s", segment.path, error)
+        return tables, missing
 
     def _read(self, segment: Segment) -> pa.Table:
         assert self._files is not None

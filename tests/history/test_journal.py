@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from procengine.history.history_writer import Written
-from procengine.history.journal import Journal
-from tests.history.numbers import journal, times
+from procengine.history.journal import Journal, JournalFormat
+from tests.history.numbers import SCHEMA, batch, history, journal, times
 from tests.journalling_files import Call, Crash, JournallingFiles
 
 
@@ -98,6 +99,26 @@ def test_a_folder_that_cannot_be_read_leaves_the_ring(caplog: pytest.LogCaptureF
     assert "history cannot be read or kept" in caplog.text
 
 
+def test_rows_that_this_version_cannot_tell_leave_the_ring(caplog: pytest.LogCaptureFixture) -> None:
+    """A history that cannot be decoded is left as it is, and keeps no engine from starting."""
+    files = JournallingFiles()
+    made = journal(files)
+    add(made, 1)
+    made.write_waiting()
+    before = files.files()
+
+    def decode(rows: object) -> list[int]:
+        raise ValueError("'strange' is not a valid RunOutcome")
+
+    rows_format = JournalFormat(schema=SCHEMA, encode=lambda rows: batch(*rows), decode=decode)
+    again = Journal(rows_format, 10, files=history(files))
+    again.open()
+    add(again, 2)
+    assert again.write_waiting() is Written.NOTHING
+    assert (times(again.table()), files.files()) == ([2], before)
+    assert "history cannot be read or kept: 'strange'" in caplog.text
+
+
 def test_rows_that_cannot_be_encoded_are_kept_in_memory(caplog: pytest.LogCaptureFixture) -> None:
     """A row that has no columns is a fault of ours: it is logged, and the next rows are written."""
     made = journal(JournallingFiles())
@@ -132,12 +153,29 @@ def test_a_reader_begins_again_when_files_go_meanwhile() -> None:
     assert times(made.table())[:100] == list(range(100))
 
 
-def test_a_reader_passes_over_what_somebody_else_removed(caplog: pytest.LogCaptureFixture) -> None:
-    """Files that are gone, though nobody here removed them, are passed over."""
+@pytest.mark.parametrize("how", ["removed", "unreadable"])
+def test_a_reader_passes_over_a_file_that_it_cannot_have(how: str) -> None:
+    """A file that is gone, though nobody here removed it, or that the disk refuses, costs its own rows alone."""
     files = JournallingFiles()
-    made = journal(files)
-    add(made, 1)
+    made = journal(files, total_bytes=16)  # each record fills a file
+    for number in range(2):
+        add(made, number)
+        made.write_waiting()
+    made = journal(files, total_bytes=1 << 20)
+    add(made, 9)
+    [kept] = [path for path in files.files() if path.name.startswith("00000002")]
+    add(made, 10)
     made.write_waiting()
-    add(made, 2)
-    files.do(Call("remove", *files.files()))
-    assert times(made.table()) == [2]
+    real = files.read
+
+    def reading(path: Path, offset: int = 0, size_bytes: int = -1) -> bytes:
+        if path == kept:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, offset, size_bytes)
+
+    if how == "removed":
+        files.do(Call("remove", kept))
+    else:
+        files.read = reading  # type: ignore[method-assign]
+    add(made, 11)
+    assert times(made.table()) == [9, 10, 11]
