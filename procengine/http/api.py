@@ -1,7 +1,7 @@
 """How does a request become an answer?
 
-One ASGI callable for all routes: is the request for this machine, does it show a token, which route is it, what is
-its body, what is the answer. Everything that may wait runs on `ApiThreads`.
+Is it for this machine, does it show a token, which route is it, what is its body, what is the answer. Everything that
+may wait runs on `ApiThreads`. A request with a body is answered by a task, as ASGI has it; one without needs none.
 
 Not Starlette's router: the original matches paths undecoded, and answers 404 where Starlette has 405 and redirects.
 
@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from procengine.errors import StoppedError
 from procengine.http.address import is_local_host, is_local_origin
 from procengine.http.authentication import Authentication
 from procengine.http.failures import HttpError, http_error, json_error
-from procengine.http.reading import read_body
+from procengine.http.reading import has_body, read_body
 from procengine.http.request import Request
 from procengine.http.routes import Route, Routes
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from procengine.http.api_threads import ApiThreads
+    from procengine.http.connection import Exchange
     from procengine.http.metrics import HttpMetrics
 
 TOKEN_ROUTES: Final = "/api/v3/configure/token"
@@ -54,8 +55,21 @@ _PATHS_OF_RESOURCE: Final = {
 }
 
 
+class _Asked:
+    """What a request's head says, and when it came."""
+
+    __slots__ = ("began_ns", "headers", "method", "path", "query")
+
+    def __init__(self, scope: Any) -> None:
+        self.began_ns = time.perf_counter_ns()
+        self.method: str = scope["method"]
+        self.path: str = scope["raw_path"].decode("ascii", "replace")
+        self.query: bytes = scope["query_string"]
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+
+
 class Api:
-    """The ASGI application. On the server's loop."""
+    """The application, for ASGI and for `BoundedProtocol`. On the server's loop."""
 
     def __init__(
         self,
@@ -81,58 +95,118 @@ class Api:
         self._local_hosts: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request that has a body."""
         if scope["type"] != "http":
             return
-        began_ns = time.perf_counter_ns()
-        method, path = scope["method"], scope["raw_path"].decode("ascii", "replace")
+        asked = _Asked(scope)
         try:
-            response = await self._answer(method, path, scope, receive)
+            response = await self._answer(asked, receive)
         except ClientDisconnect:
-            self._metrics.aborted(method, self._routes.label(path))
+            self._metrics.aborted(asked.method, self._routes.label(asked.path))
             return
-        response.raw_headers.append(self._cluster_uuid)
         await response(scope, receive, send)
-        duration_ns = time.perf_counter_ns() - began_ns
-        self._metrics.answered(method, self._routes.label(path), response.status_code, duration_ns)
+        self._count(asked, response)
 
-    async def _answer(self, method: str, path: str, scope: Scope, receive: Receive) -> Response:
+    def start(self, exchange: Exchange) -> bool:
+        """Begin to answer a request without a task; tell whether that can be: it has no body to wait for."""
+        asked = _Asked(exchange.scope)
+        if has_body(asked.headers):
+            return False
+        admitted = self._admitted(asked)
+        if isinstance(admitted, Response):
+            self._send(exchange, asked, admitted)
+            return True
+        request = self._request(asked, b"")
+        if admitted.quick:
+            self._send(exchange, asked, self._made(admitted, request))
+            return True
+
+        def done(response: Response | None, error: Exception | None) -> None:
+            self._send(exchange, asked, self._finished(admitted, response, error))
+
         try:
-            response = await self._try(method, path, scope, receive)
-        except ClientDisconnect:
-            raise
+            self._threads.submit(_call(admitted.answer, request), done, lane=admitted.lane(request))
+        except StoppedError as error:
+            done(None, error)
+        return True
+
+    def _send(self, exchange: Exchange, asked: _Asked, response: Response) -> None:
+        if exchange.is_disconnected:
+            self._metrics.aborted(asked.method, self._routes.label(asked.path))
+            return
+        if isinstance(response, StreamingResponse):
+            exchange.run(response)  # type: ignore[arg-type]  # Starlette and uvicorn type ASGI in two ways
+        else:
+            exchange.answer(response.status_code, response.raw_headers, bytes(response.body))
+        self._count(asked, response)
+
+    def _count(self, asked: _Asked, response: Response) -> None:
+        duration_ns = time.perf_counter_ns() - asked.began_ns
+        label = self._routes.label(asked.path)
+        self._metrics.answered(asked.method, label, response.status_code, duration_ns)
+
+    async def _answer(self, asked: _Asked, receive: Receive) -> Response:
+        admitted = self._admitted(asked)
+        if isinstance(admitted, Response):
+            return admitted
+        body = await read_body(asked.headers, receive, self._largest_body_bytes)
+        request = self._request(asked, body)
+        if admitted.quick:
+            return self._made(admitted, request)
+        try:
+            response = await self._threads.call(
+                _call(admitted.answer, request), lane=admitted.lane(request)
+            )
+        except Exception as error:  # noqa: BLE001 - the HTTP handler: each becomes an answer
+            return self._finished(admitted, None, error)
+        return self._finished(admitted, response, None)
+
+    def _admitted(self, asked: _Asked) -> Route | Response:
+        """Return the route of a request that may be answered, or the answer of one that need not be."""
+        try:
+            self._check_local(asked.headers)
+            if asked.method == "OPTIONS":
+                return self._completed(_preflight(_PREFLIGHT if self._is_protected else ()))
+            if not self._is_protected and asked.path.startswith(TOKEN_ROUTES):
+                raise HttpError(405, "endpoint disabled, started without auth")
+            if asked.path not in self._open_paths:
+                self._authentication.check(asked.path, asked.query, asked.headers)
+            route = self._routes.find(asked.method, asked.path)
+            if route is None:
+                raise HttpError(404, "Not found")
         except HttpError as error:
-            return _error_response(error)
-        if self._is_protected and method != "OPTIONS":
+            return self._completed(_error_response(error))
+        return route
+
+    def _made(self, route: Route, request: Request) -> Response:
+        """Return the answer of a route that is quick."""
+        try:
+            return self._finished(route, route.answer(request), None)
+        except Exception as error:  # noqa: BLE001 - the HTTP handler: each becomes an answer
+            return self._finished(route, None, error)
+
+    def _finished(self, route: Route, response: Response | None, error: Exception | None) -> Response:
+        """Return what is sent for what a route answered, or raised."""
+        if response is None:
+            assert error is not None
+            return self._completed(_error_response(_as_http_error(route, error)))
+        if self._is_protected:
             response.raw_headers.append(ALLOW_ALL_ORIGINS)
+        return self._completed(response)
+
+    def _completed(self, response: Response) -> Response:
+        response.raw_headers.append(self._cluster_uuid)
         return response
 
-    async def _try(self, method: str, path: str, scope: Scope, receive: Receive) -> Response:
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self._check_local(headers)
-        if method == "OPTIONS":
-            return _preflight(_PREFLIGHT if self._is_protected else ())
-        if not self._is_protected and path.startswith(TOKEN_ROUTES):
-            raise HttpError(405, "endpoint disabled, started without auth")
-        if path not in self._open_paths:
-            self._authentication.check(path, scope["query_string"], headers)
-        route = self._routes.find(method, path)
-        if route is None:
-            raise HttpError(404, "Not found")
-        request = Request(
-            method=method,
-            path=path,
-            query=scope["query_string"],
-            headers=headers,
-            sent_body=await read_body(headers, receive, self._largest_body_bytes),
+    def _request(self, asked: _Asked, body: bytes | HttpError) -> Request:
+        return Request(
+            method=asked.method,
+            path=asked.path,
+            query=asked.query,
+            headers=asked.headers,
+            sent_body=body,
             largest_body_bytes=self._largest_body_bytes,
         )
-        try:
-            if route.quick:
-                return route.answer(request)
-            return await self._threads.call(_call(route.answer, request))
-        except Exception as error:
-            raise _as_http_error(route, error) from error
 
     def _check_local(self, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"")

@@ -13,11 +13,17 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
+    from uvicorn._types import ASGI3Application, HTTPScope
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -129,6 +135,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self.deadline = None
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Begin to answer a request: at once where that needs no task of its own."""
+        start = getattr(app, "start", None)
+        if start is None or self.flow.write_paused or not start(Exchange(self, cycle)):
+            super()._start_asgi_task(cycle, app)
+
+    def run(self, cycle: RequestResponseCycle, answer: ASGI3Application) -> None:
+        """Let a task answer a request."""
+        super()._start_asgi_task(cycle, answer)
+
     def pause_writing(self) -> None:
         """Give a client that does not read its time."""
         super().pause_writing()
@@ -167,3 +183,52 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(head)
         self.transport.write_eof()
         self.deadline = time.monotonic() + LINGER_SECONDS
+
+
+class Exchange:
+    """A request without a body, and its answer, which may come later. On the server's loop.
+
+    It does what uvicorn's cycle does for an application, in one write and without a task.
+    """
+
+    __slots__ = ("_connection", "_cycle")
+
+    def __init__(self, connection: BoundedProtocol, cycle: RequestResponseCycle) -> None:
+        self._connection = connection
+        self._cycle = cycle
+
+    @property
+    def scope(self) -> HTTPScope:
+        """The request, as ASGI has it."""
+        return self._cycle.scope
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the client has gone."""
+        return self._cycle.disconnected
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole answer; the headers say how long it is."""
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection" and value == b"close":
+                cycle.keep_alive = False
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        if cycle.scope["method"] != "HEAD":
+            parts.append(body)
+        cycle.transport.write(b"".join(parts))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+    def run(self, answer: ASGI3Application) -> None:
+        """Let a task send the answer, piece by piece."""
+        self._connection.run(self._cycle, answer)

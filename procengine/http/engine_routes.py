@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ENGINE: Final = "/api/v3/engine/"
 
+_OUTSIDE: Final = Cause(kind=CauseKind.REQUEST)
+
 NOT_FOUND: Final = '{error: "not found"}'
 """What the original answers; it is no JSON there either."""
 
@@ -36,8 +38,18 @@ _FRAMING: Final = frozenset(
 
 def engine_routes(engine: Engine) -> RouteTable:
     """Return the routes of request triggers."""
-    route = Route(answer=lambda request: _request(engine, request))
+    route = Route(
+        answer=lambda request: _request(engine, request),
+        lane_of=lambda request: _lane(engine, request),
+    )
     return {("GET", f"{ENGINE}*"): route, ("POST", f"{ENGINE}*"): route}
+
+
+def _lane(engine: Engine, request: Request) -> str | None:
+    """Return the path of a trigger that takes one request at a time."""
+    path = request.path.removeprefix(ENGINE)
+    runs_in_turn = engine.config.plugins_enabled and engine.triggers.takes_requests_in_turn(path)
+    return path if runs_in_turn else None
 
 
 def _request(engine: Engine, request: Request) -> Response:
@@ -45,7 +57,7 @@ def _request(engine: Engine, request: Request) -> Response:
         query_params=dict(request.query_pairs),
         headers=_headers(request.headers),
         body=request.body(),
-        cause=Cause(kind=CauseKind.REQUEST),
+        cause=_OUTSIDE,
         method=request.method,
     )
     try:

@@ -22,14 +22,19 @@ _DROPPED_BODIES: Final = 4
 """How many times the largest body is read and dropped, before the connection is closed on the client."""
 
 
+def has_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a request's headers announce a body."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes | HttpError:
     """Return a request's body as it was sent, or the error for one of more than ``limit`` bytes.
 
     Raises: ClientDisconnect.
     """
-    length = headers.get(b"content-length")
-    if length is None and b"transfer-encoding" not in headers:
+    if not has_body(headers):
         return b""
+    length = headers.get(b"content-length")
     announced = int(length) if length is not None and length.isdigit() else 0
     if announced > limit * _DROPPED_BODIES:
         return too_large(limit)

@@ -24,12 +24,18 @@ class Route:
     """How a method of a path is answered.
 
     ``answer`` runs on a thread of its own and may wait; one that is ``quick`` runs on the server's loop, and
-    must not. ``on_error`` turns what was raised into the answer, where that is other than usual.
+    must not. ``lane_of`` names what a request waits its turn for, None where it need not. ``on_error`` turns what
+    was raised into the answer, where that is other than usual.
     """
 
     answer: Answer
     quick: bool = False
+    lane_of: Callable[[Request], str | None] | None = None
     on_error: Callable[[Exception], Exception] | None = None
+
+    def lane(self, request: Request) -> str | None:
+        """Return what a request waits its turn for."""
+        return None if self.lane_of is None else self.lane_of(request)
 
 
 RouteTable = Mapping[tuple[str, str], Route]

@@ -47,8 +47,9 @@ SWEEP_SECONDS: Final = 1.0
 class LoopServer(uvicorn.Server):
     """uvicorn's server with a loop that ends when it is told to, and looks after slow clients."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, threads: ApiThreads, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._threads = threads
         self._ready = ready
         self._leaving = asyncio.Event()
         self._abandoned = asyncio.Event()
@@ -82,10 +83,10 @@ class LoopServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         abandoned = asyncio.ensure_future(self._abandoned.wait())
-        while self.server_state.tasks and not abandoned.done():
-            waited: set[asyncio.Future[object]] = {abandoned, *self.server_state.tasks}  # type: ignore[arg-type]
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        answered = asyncio.ensure_future(self._all_answered())
+        await asyncio.wait((abandoned, answered), return_when=asyncio.FIRST_COMPLETED)
         abandoned.cancel()
+        answered.cancel()
         for task in list(self.server_state.tasks):
             task.cancel()
         for connection in list(self.server_state.connections):
@@ -95,6 +96,14 @@ class LoopServer(uvicorn.Server):
             else:
                 connection.transport.close()
         await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+
+    async def _all_answered(self) -> None:
+        """Wait until nothing that was begun is left."""
+        while True:
+            await self._threads.wait_idle()
+            if not self.server_state.tasks:
+                return
+            await asyncio.wait(self.server_state.tasks)
 
 
 def route_tables(engine: Engine, threads: ApiThreads, metrics: HttpMetrics) -> tuple[RouteTable, ...]:
@@ -156,9 +165,10 @@ class Serving:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=IDLE_SECONDS,
         )
-        self._server = LoopServer(config, ready)
+        self._server = LoopServer(config, self.threads, ready)
         try:
             await self._server.serve(sockets=[self._listener])
         finally:

@@ -17,6 +17,7 @@ from procengine.catalog import Catalog
 from procengine.clock import Clock
 from procengine.errors import (
     InvalidInputError,
+    NotFoundError,
     ProcengineError,
     StoppedError,
 )
@@ -156,6 +157,13 @@ class Triggers(TriggerChanges):
             )
         with self._progress.under_way():
             return self._activation_of(trigger).fire(event, dry_run=dry_run, cache_name=cache_name)
+
+    def takes_requests_in_turn(self, path: str) -> bool:
+        """Tell whether a path's requests run one at a time; a caller who sees to that saves the waiting threads."""
+        try:
+            return not self._routes.find(path).trigger.run_async
+        except NotFoundError:
+            return False
 
     def request(self, path: str, event: RequestEvent) -> Response:
         """Answer a request by the trigger on its path, on the calling thread.

@@ -264,6 +264,39 @@ def test_engine_stop_cancels_requests(engine: Engine, trigger: Trigger) -> None:
     assert [thread.name for thread in left if thread.name.startswith("procengine")] == []
 
 
+def test_engine_requests_wait_without_threads(
+    api: httpx.Client, server: Server, engine: Engine, trigger: Trigger
+) -> None:
+    """Requests that wait for a trigger's turn hold no threads, however many; other triggers answer meanwhile."""
+    trigger(
+        "held",
+        """
+        def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+            influxdb3_local.cache.put("entered", True, use_global=True)
+            while not influxdb3_local.cache.get("open", use_global=True):
+                influxdb3_local.query("SELECT 1")
+            return "done"
+        """,
+    )
+    trigger(
+        "other",
+        "def process_request(a, b, c, d, e=None):\n    a.cache.put('open', True, use_global=True)\n",
+    )
+    assert server.url is not None
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    head = f"GET {ENGINE}/held HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {server.token()}\r\n"
+    sockets = [socket.create_connection((host, int(port)), timeout=60) for _ in range(100)]
+    for each in sockets:
+        each.sendall(f"{head}Connection: close\r\n\r\n".encode())
+    assert api.get("/health").status_code == 200
+    threads = [one for one in threading.enumerate() if one.name.startswith("procengine-http-")]
+    assert len(threads) < 20
+    assert api.get(f"{ENGINE}/other").status_code == 500  # it returns None, and has opened the gate
+    for each in sockets:
+        with each, each.makefile("rb") as file:
+            assert file.read().endswith(b"done")
+
+
 def test_engine_json_of_the_quickest_answer(api: httpx.Client, trigger: Trigger) -> None:
     """An answer in JSON is what ``json.dumps`` makes of it."""
     trigger("j", "def process_request(a, b, c, d, e=None):\n    return {'a': [1, 2.5, 'é']}\n")

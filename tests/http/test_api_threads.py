@@ -1,0 +1,111 @@
+"""Blocking calls for an event loop: results come back, in lanes in order, and none waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from procengine.errors import StoppedError
+from procengine.http.api_threads import GATHERED_RESULTS, ApiThreads
+
+
+@contextmanager
+def threads_of(loop: asyncio.AbstractEventLoop) -> Iterator[ApiThreads]:
+    threads = ApiThreads(loop, limit=8)
+    yield threads
+    assert threads.stop(10) == ()
+
+
+def run(test: Callable[[ApiThreads], object]) -> None:
+    """Run a test on a loop of its own."""
+
+    async def with_threads() -> None:
+        with threads_of(asyncio.get_running_loop()) as threads:
+            await asyncio.wait_for(test(threads), 30)  # type: ignore[arg-type]
+
+    asyncio.run(with_threads())
+
+
+def test_api_threads_return_and_raise() -> None:
+    """A call's value or error comes back to the loop; an interruption does not reach it as such."""
+
+    async def test(threads: ApiThreads) -> None:
+        assert await threads.call(lambda: 7) == 7
+        with pytest.raises(ZeroDivisionError):
+            await threads.call(lambda: 1 // 0)
+        for interruption in (KeyboardInterrupt, StopIteration):
+
+            def interrupt(error: type[BaseException] = interruption) -> None:
+                raise error
+
+            with pytest.raises(StoppedError, match="interrupted"):
+                await threads.call(interrupt)
+
+    run(test)
+
+
+def test_api_threads_lanes_keep_their_order() -> None:
+    """Calls of one lane are made one at a time in their order; those of others overtake them."""
+
+    async def test(threads: ApiThreads) -> None:
+        gate = threading.Event()
+        made: list[int] = []
+        first = threads.call(gate.wait, lane="a")
+        rest = [
+            threads.call(lambda number=number: made.append(number), lane="a") for number in range(50)
+        ]
+        assert await threads.call(lambda: "b", lane="b") == "b"
+        assert await threads.call(lambda: "none") == "none"
+        assert made == []
+        gate.set()
+        await asyncio.gather(first, *rest)
+        assert made == list(range(50))
+
+    run(test)
+
+
+def test_api_threads_a_result_does_not_wait_for_a_long_call_behind_it() -> None:
+    """Results that gather behind a call that takes its time are taken all the same."""
+
+    async def test(threads: ApiThreads) -> None:
+        gate = threading.Event()
+        quick = [threads.call(lambda: 1, lane="a") for _ in range(GATHERED_RESULTS - 2)]
+        slow = threads.call(gate.wait, lane="a")
+        assert await asyncio.gather(*quick) == [1] * len(quick)
+        assert not slow.done()
+        gate.set()
+        await slow
+
+    run(test)
+
+
+def test_api_threads_wait_until_idle() -> None:
+    """One can wait until no call is under way; a cancelled future does not end its call."""
+
+    async def test(threads: ApiThreads) -> None:
+        await threads.wait_idle()
+        gate = threading.Event()
+        ended: list[bool] = []
+        threads.call(lambda: ended.append(gate.wait())).cancel()
+        gate.set()
+        await threads.wait_idle()
+        assert ended == [True]
+
+    run(test)
+
+
+def test_api_threads_stopped() -> None:
+    """After stop no call is taken, in a lane or not."""
+
+    async def test() -> None:
+        threads = ApiThreads(asyncio.get_running_loop(), limit=2)
+        threads.stop(1)
+        for lane in (None, "a", "a"):
+            with pytest.raises(StoppedError):
+                threads.call(lambda: 1, lane=lane)
+
+    asyncio.run(test())
