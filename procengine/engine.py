@@ -260,6 +260,7 @@ class Engine:
             clock=self.clock,
             options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
             log_size=self.config.query_log_size,
+            check_files=self.write_buffer.check_files,
             last_caches=self.last_caches,
             distinct_caches=self.distinct_caches,
         )

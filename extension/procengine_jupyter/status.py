@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import procengine
@@ -62,6 +63,11 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
         triggers=len(statistics),
         disabled_triggers=sum(one.trigger.disabled for one in statistics),
         failing_triggers=tuple(one.trigger.name for one in statistics if one.failing),
+        mended=tuple(
+            f"{shown_path(Path(cut.path))}: {cut.cut_bytes} bytes of an unfinished or damaged record were cut off at "
+            f"offset {cut.offset}; they are kept in {shown_path(Path(cut.kept))}"
+            for cut in (engine.recovery.cuts if engine.recovery is not None else ())
+        ),
         suggestions=suggestions,
     )
 

@@ -27,6 +27,7 @@ from procengine.query.query_threads import QueryThreads
 from procengine.query.session_options import SessionOptions
 from procengine.query.stored_rows import StoredRows
 from procengine.query.system_table import SystemTable
+from procengine.query.table_scan import CheckFiles
 
 if TYPE_CHECKING:
     from procengine.catalog import Catalog
@@ -54,7 +55,9 @@ class QueryExecutor:
         log_size: int = LOG_SIZE,
         last_caches: CacheHolder | None = None,
         distinct_caches: CacheHolder | None = None,
+        check_files: CheckFiles = lambda _: None,
     ) -> None:
+        self._check_files = check_files
         self._catalog = catalog
         self._view = view
         self._clock = clock
@@ -162,5 +165,5 @@ class QueryExecutor:
             if self._closed:
                 raise StoppedError("the query executor is closed")
             if self._pool is None:
-                self._pool = SessionPool(self._options, self._view, self._caches)
+                self._pool = SessionPool(self._options, self._view, self._caches, self._check_files)
             return self._pool

@@ -18,7 +18,7 @@ from procengine.query.statement import Statement
 from procengine.query.stored_rows import StoredRows
 from procengine.query.system_table import SystemTable
 from procengine.query.table_mentions import TableMentions
-from procengine.query.table_scan import TableScans
+from procengine.query.table_scan import CheckFiles, TableScans
 
 if TYPE_CHECKING:
     from procengine.catalog import Database, TableDefinition
@@ -28,14 +28,18 @@ class SessionPool:
     """Hands out sessions. Any thread may take one."""
 
     def __init__(
-        self, options: SessionOptions, view: Callable[[int], StoredRows], caches: CacheHolders
+        self,
+        options: SessionOptions,
+        view: Callable[[int], StoredRows],
+        caches: CacheHolders,
+        check_files: CheckFiles,
     ) -> None:
         self._options = options
         self._view = view
         self._caches = caches
         maker = new_context(options, catalog=True)
         self._parquet = ParquetSets(maker)
-        self._scans = TableScans(maker, self._parquet)
+        self._scans = TableScans(maker, self._parquet, check_files)
         self.cache = PlanCache()
         # Guards the list of idle sessions.
         self._lock = threading.Lock()

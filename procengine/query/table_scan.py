@@ -10,7 +10,7 @@ so that rows which were written once pay nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,10 @@ PIECES = 16
 """Into how many parts rows are dealt out, and into about how many pieces they are cut for that: each costs time."""
 
 
+CheckFiles = Callable[[Sequence[Any]], None]
+"""Called with the files of a view before they are read; it raises `CorruptFileError` when one is damaged."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableScan:
     """A table for DataFusion, and what must be kept for as long as a plan made of it may run."""
@@ -51,8 +55,9 @@ class TableScan:
 class TableScans:
     """Makes DataFusion tables of stored rows. Not from within planning; otherwise any thread may ask."""
 
-    def __init__(self, context: Any, parquet: ParquetSets) -> None:
+    def __init__(self, context: Any, parquet: ParquetSets, check_files: CheckFiles) -> None:
         self._context = context
+        self._check_files = check_files
         self._parquet = parquet
         self._merged_files = MergedFiles()
         self._names = itertools.count()
@@ -60,11 +65,16 @@ class TableScans:
         self._columns: dict[int, tuple[TableSchema, Any]] = {}
 
     def of_rows(self, rows: StoredRows, wanted: ScanBounds) -> TableScan:
-        """Return a table of a view's wanted rows, and perhaps more of them; no two have the same tags and time."""
+        """Return a table of a view's wanted rows, and perhaps more of them; no two have the same tags and time.
+
+        Raises:
+            CorruptFileError: a wanted file is damaged.
+        """
         view = rows
         if not wanted.everything:
             view = rows.prune(wanted.min_ns, wanted.max_ns, wanted.key_equals)
         files = [file for file in view.files if wanted.admits(file)]
+        self._check_files(files)
         batches = [batch for batch in view.batches() if batch.num_rows]
         ranges, hidden_ns = view.overlaps, view.hidden_before_ns
         if ranges:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from procengine.model.column import TIME
 from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
+from procengine.write.parquet_file import ParquetFile
 from procengine.write.series_index import time_values
 from procengine.write.table_view import TableView
 
@@ -29,8 +30,15 @@ _THREADS = min(4, os.cpu_count() or 1)
 class TableHistory:
     """The rows of a view; ``sequence_number`` is the last flush whose rows it has."""
 
-    def __init__(self, view: TableView, sequence_number: int) -> None:
+    def __init__(
+        self,
+        view: TableView,
+        sequence_number: int,
+        *,
+        check_files: Callable[[Sequence[ParquetFile]], None],
+    ) -> None:
         self._view = view
+        self._check_files = check_files
         self.sequence_number = sequence_number
 
     @property
@@ -40,7 +48,9 @@ class TableHistory:
 
     def since(self, first_ns: int) -> TableHistory:
         """Return the history without rows of earlier times."""
-        return TableHistory(self._view.since(first_ns), self.sequence_number)
+        return TableHistory(
+            self._view.since(first_ns), self.sequence_number, check_files=self._check_files
+        )
 
     def reduced(
         self,
@@ -56,10 +66,10 @@ class TableHistory:
         earlier times may be left out.
 
         Raises:
-            OSError: a file cannot be read.
-            pa.ArrowException: a file is damaged.
+            CorruptFileError: a file is damaged or missing.
         """
         view = self._view if since_ns is None else self._view.prune(min_ns=since_ns)
+        self._check_files(view.files)
         wanted = None
         if columns is not None:
             tags = view.schema.series_key if self.has_duplicates else ()

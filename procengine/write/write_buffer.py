@@ -12,7 +12,7 @@ after it leaves log records that `apply` passes over by their number.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import WalContents
 from procengine.model.table_schema import TableSchema
 from procengine.write.buffered_rows import BufferedRows
+from procengine.write.checked_files import CheckedFiles
 from procengine.write.file_index import FileIndex, IndexedFiles
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.retired_files import RetiredFiles
@@ -92,6 +93,7 @@ class WriteBuffer:
         self._folder = folder
         self._index = None if folder is None else FileIndex(folder, file_system=file_system)
         self._retired = RetiredFiles(file_system=file_system, grace_seconds=retired_file_seconds)
+        self._checked = CheckedFiles(file_system=file_system)
         self._snapshot_files: SnapshotFiles | None = None
         if self._index is not None:
             self._snapshot_files = SnapshotFiles(
@@ -169,7 +171,7 @@ class WriteBuffer:
         Raises:
             NotFoundError: no table has this id.
         """
-        return TableHistory(*self._view(table_id))
+        return TableHistory(*self._view(table_id), check_files=self.check_files)
 
     def held_batches(self, table_id: int) -> tuple[pa.RecordBatch, ...]:
         """Return the buffered rows as they are held now, not under the table's schema, oldest first.
@@ -201,6 +203,14 @@ class WriteBuffer:
         with self._lock:
             found = [file for buffer in self._buffers.values() for file in buffer.files]
         return tuple(sorted(found, key=lambda file: file.number))
+
+    def check_files(self, files: Sequence[ParquetFile]) -> None:
+        """See whether Parquet files are whole before they are read; any thread. Each is read once for that.
+
+        Raises:
+            CorruptFileError: one is damaged or missing.
+        """
+        self._checked.check(files)
 
     def statistics(self) -> WriteBufferStatistics:
         """Return what is held at this moment."""
@@ -406,5 +416,7 @@ class WriteBuffer:
             for buffer in self._buffers.values():
                 buffer.replace_frozen(by_table.get(buffer.table_id, ()), replaced)
             self._persisted = applied
+        self._checked.trust(written.added)
+        self._checked.forget(written.replaced)
         self._retired.retire(written.replaced)
         return Snapshot(wal_sequence_number=applied, files=written.added)

@@ -14,7 +14,10 @@ NOTHING_SURVIVES = "memory: nothing survives this process"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StatusCard(View):
-    """The state of the notebook's engine; ``reason`` says why it is down."""
+    """The state of the notebook's engine.
+
+    ``reason`` says why it is down, ``mended`` what its start cut off damaged files.
+    """
 
     is_running: bool
     version: str
@@ -28,6 +31,7 @@ class StatusCard(View):
     triggers: int = 0
     disabled_triggers: int = 0
     failing_triggers: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
 
     def html(self) -> Html:
@@ -41,7 +45,7 @@ class StatusCard(View):
             rows(facts),
             element("div", soft("try next"), rows(tips), css="pe-part") if tips else "",
             details=join([self._state_html(), f" · procengine {self.version}"]),
-            tone="warn" if not self.is_running or self.failing_triggers else "good",
+            tone="warn" if not self.is_running or self.failing_triggers or self.mended else "good",
         )
 
     def plain(self) -> str:
@@ -79,4 +83,5 @@ class StatusCard(View):
             facts.insert(2, ("API", self.api))
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))
+        facts += [("mended", text) for text in self.mended]
         return facts
