@@ -160,10 +160,20 @@ class _Hook:
 def _start_in_context(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @functools.wraps(start)
     def start_in_context(self: threading.Thread) -> None:
-        if current_run.get() is not None:
-            context = contextvars.copy_context()
-            self.run = functools.partial(context.run, self.run)  # type: ignore[method-assign]
-        start(self)
+        run = current_run.get()
+        if run is None:
+            start(self)
+            return
+        context = contextvars.copy_context()
+        self.run = functools.partial(context.run, self.run)  # type: ignore[method-assign]
+        # No interrupt meanwhile: until Python 3.12 a thread that is being born goes by its maker's number, and
+        # would be hit in its place; the maker then waits for ever.
+        owed = run.thread is not None and run.thread.enter_engine()
+        try:
+            start(self)
+        finally:
+            if owed and run.thread is not None:
+                run.thread.leave_engine()
 
     return start_in_context
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from procengine.model.run import LogLevel, Run, RunOutcome
+from procengine.processing.active_run import current_run
 from procengine.processing.cancellation import CANCELLED_TEXT, CancelToken
 from tests.processing.plugin_doubles import PluginBench, make_trigger, scheduled
 
@@ -205,3 +206,30 @@ def test_keyboard_interrupt_of_a_plugin_is_an_error_elsewhere(plugin_bench: Plug
     thread.start()
     thread.join(10)
     assert runs[0].outcome is RunOutcome.ERROR
+
+
+def test_no_interrupt_is_sent_while_a_plugin_starts_a_thread(
+    plugin_bench: PluginBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until Python 3.12 it would hit the thread that is being born, and leave its maker waiting for ever."""
+    names = ("_start_joinable_thread", "_start_new_thread")  # since Python 3.13, and before
+    name = next(one for one in names if hasattr(threading, one))
+    start = getattr(threading, name)
+    seen: list[bool] = []
+
+    def watched(*args: object, **options: object) -> object:
+        run = current_run.get()
+        if run is not None and run.thread is not None:
+            seen.append(run.thread.interruptible)
+        return start(*args, **options)
+
+    monkeypatch.setattr(threading, name, watched)
+    plugin_bench.runner.start()
+    try:
+        run = plugin_bench.run_scheduled(
+            "import threading\nthread = threading.Thread(target=int)\nthread.start()\nthread.join()"
+        )
+    finally:
+        plugin_bench.runner.close()
+    assert run.failure is None, run.failure.traceback_text
+    assert seen == [False]

@@ -111,7 +111,8 @@ def test_an_exception_set_on_the_calling_thread_arrives(executor: QueryExecutor)
 
     thread = threading.Thread(target=query)
     thread.start()
-    wait_until(lambda: running(executor))
+    # Not before the query's thread has begun: one that is being born would be hit in its maker's place.
+    wait_until(lambda: running(executor) and bool(executor._threads._all))
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
     thread.join(5)
     assert [type(error) for error in caught] == [Stop]
