@@ -125,7 +125,29 @@ class JsonObject:
             self._check(one, str)
         return value
 
+    def strings(self, name: str) -> list[str]:
+        """Return a field that lists text; raises as `required` does."""
+        return self._all_text(self.required(name, list))
+
+    def optional_strings(self, name: str) -> list[str] | None:
+        """Return a field that lists text, None where it is missing or null; raises as `required` does."""
+        value = self.optional(name, list)
+        return None if value is None else self._all_text(value)
+
+    def map(self, name: str) -> JsonObject:
+        """Return a field that is an object; raises as `required` does."""
+        return JsonObject(self.required(name, dict), "")
+
+    def maps(self, name: str) -> list[JsonObject]:
+        """Return a field that lists objects; raises as `required` does."""
+        value = self.required(name, list)
+        for one in value:
+            self._check(one, dict)
+        return [JsonObject(one, "") for one in value]
+
     def _field(self, name: str, kind: type[T], default: object) -> T | None:
+        if isinstance(self.fields, _Fields) and name in self.fields.repeated:
+            raise json_fault(f"duplicate field `{name}`")
         value = self.fields.get(name, default)
         if value is _REQUIRED:
             raise json_fault(f"missing field `{name}`{self._end}")
@@ -134,10 +156,29 @@ class JsonObject:
         self._check(value, kind)
         return value  # type: ignore[no-any-return]
 
+    def _all_text(self, values: list[str]) -> list[str]:
+        for one in values:
+            self._check(one, str)
+        return values
+
     def _check(self, value: object, kind: type) -> None:
         fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
         if not fits or (isinstance(value, int) and value < 0):
-            raise json_fault(f"invalid type: {_described(value)}, expected {_TYPES[kind]}")
+            raise json_fault(f"invalid type: {described(value)}, expected {_TYPES[kind]}")
+
+
+class _Fields(dict[str, Any]):
+    """The fields of an object, and the names of those that are there twice, of which the last stands."""
+
+    repeated: frozenset[str] = frozenset()
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> _Fields:
+    fields = _Fields(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        fields.repeated = frozenset(name for name in fields if names.count(name) > 1)
+    return fields
 
 
 def read_json_object(body: bytes) -> JsonObject:
@@ -147,7 +188,7 @@ def read_json_object(body: bytes) -> JsonObject:
     """
     value = read_json(body)
     if not isinstance(value, dict):
-        raise json_fault(f"invalid type: {_described(value)}, expected a map")
+        raise json_fault(f"invalid type: {described(value)}, expected a map")
     text = body.rstrip()
     before, _, last_line = text.rpartition(b"\n")
     line = 1 if before == b"" else before.count(b"\n") + 2
@@ -162,7 +203,7 @@ def read_json(body: bytes) -> Any:
     if not body.strip():
         raise json_fault("EOF while parsing a value at line 1 column 0")
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_fields)
         if b"\\u" in body:
             json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except json.JSONDecodeError as error:
@@ -187,7 +228,8 @@ def _refuse_constant(text: str) -> NoReturn:
     raise json.JSONDecodeError("expected value", text, 0)
 
 
-def _described(value: object) -> str:
+def described(value: object) -> str:
+    """Return what a value is, as serde says it."""
     match value:
         case None:
             return "null"

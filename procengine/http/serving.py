@@ -19,12 +19,14 @@ import uvicorn
 from procengine.http.api import Api
 from procengine.http.api_threads import ApiThreads
 from procengine.http.authentication import Authentication
+from procengine.http.cache_routes import cache_routes
 from procengine.http.connection import (
     IDLE_SECONDS,
     MOST_CONNECTIONS,
     BoundedProtocol,
     allow_all_statuses,
 )
+from procengine.http.database_routes import database_routes
 from procengine.http.engine_routes import engine_routes
 from procengine.http.flight.flight_port import FlightPort
 from procengine.http.flight.shared_port import SharedPortProtocol
@@ -32,6 +34,7 @@ from procengine.http.health_routes import health_routes
 from procengine.http.metrics import HttpMetrics
 from procengine.http.query_routes import query_routes
 from procengine.http.routes import Routes, RouteTable
+from procengine.http.table_routes import table_routes
 from procengine.http.token_routes import token_routes
 from procengine.http.write_routes import write_routes
 
@@ -113,6 +116,9 @@ def route_tables(engine: Engine, threads: ApiThreads, metrics: HttpMetrics) -> t
         query_routes(engine, threads),
         engine_routes(engine),
         token_routes(engine.catalog),
+        database_routes(engine),
+        table_routes(engine),
+        cache_routes(engine),
         health_routes(metrics),
     )
 
