@@ -80,6 +80,8 @@ class Watchers:
                 watcher.overrun()
             else:
                 watcher.wake()
+        for watcher in wanted:
+            watcher.cursor.noted()
         if self._log_bytes >= self._look_at_bytes:
             self._look_at_all(index)
 

@@ -61,7 +61,7 @@ class WriteCursor:
     """One write trigger's place in the log.
 
     `note` is called on the flush thread, `take` and `done` by whoever holds the trigger's turn. ``on_move`` is
-    called after each change of the place; it must return at once.
+    called after changes of the place; it must return at once.
     """
 
     def __init__(
@@ -119,6 +119,9 @@ class WriteCursor:
             self._last = contents.sequence_number
             self._contents += 1
             self._rows += row_count
+
+    def noted(self) -> None:
+        """Say that the place has changed; apart from `note`, so that the trigger is woken before."""
         self._on_move()
 
     def held_bytes(self, log_bytes: int) -> int:

@@ -15,8 +15,9 @@ from procengine import Engine
 from procengine.errors import TriggerBusyError
 from procengine.model.byte_size import MIB
 from procengine.model.duration import MILLISECOND, SECOND
-from procengine.model.run import LogLevel, Run, RunOutcome
+from procengine.model.run import LogEntry, LogLevel, Run, RunOutcome
 from procengine.model.run_limits import RunLimits
+from procengine.processing import limit_watch
 from procengine.processing.trigger_statistics import TriggerState
 from tests.engine.looks import WAIT_SECONDS, ask, gate_for, request_event, settle, texts, wait_until
 
@@ -328,3 +329,56 @@ def test_without_limits_nothing_watches(house: Engine, plugin: Plugin) -> None:
     assert "procengine-limits" in names()
     house.stop()
     assert "procengine-limits" not in names()
+
+
+def test_a_run_past_its_limit_that_nothing_can_stop_is_named(
+    house: Engine, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trigger's log says in which thread it goes on, and at which line, while it does."""
+    monkeypatch.setattr(limit_watch, "STUCK_NS", 10 * MILLISECOND)
+    source = """
+        def process_writes(influxdb3_local, table_batches, args=None):
+            influxdb3_local.cache.get("lock", use_global=True).acquire()
+    """
+    house.triggers.create("house", "t", plugin("t", source), "table:home", limits=SHORT)
+    lock, named = threading.Lock(), threading.Event()
+    house.plugin_cache.for_trigger("house", 0).put("lock", lock, use_global=True)
+    append = house.logs.append
+
+    def watch(entry: LogEntry, **how: bool) -> None:
+        append(entry, **how)
+        if "cannot be interrupted" in entry.text:
+            named.set()
+
+    monkeypatch.setattr(house.logs, "append", watch)
+    with lock:
+        house.write("house", "home n=1i")
+        assert named.wait(WAIT_SECONDS)
+    settle(house)
+    [said] = [text for text in texts(house) if "cannot be interrupted" in text]
+    assert said.startswith(
+        "a run that exceeded a limit cannot be interrupted and goes on in procengine-worker-"
+    )
+    assert " at line 3 of process_writes in " in said
+    assert [run.outcome for run in house.triggers.runs] == [RunOutcome.LIMIT_EXCEEDED]
+
+
+def test_limits_hold_for_fired_events(house: Engine, plugin: Plugin) -> None:
+    """An event sent by hand runs on the caller's thread, under the same limits."""
+    source = """
+        def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+            while True:
+                pass
+    """
+    house.triggers.create("house", "r", plugin("r", source), "request:r", limits=SHORT)
+    assert house.triggers.fire("r", request_event()).outcome is RunOutcome.LIMIT_EXCEEDED
+
+
+def test_a_limit_is_a_row_of_the_runs(house: Engine, plugin: Plugin) -> None:
+    """``system.processing_engine_runs`` has the outcome, the kind of error, and the text with all figures."""
+    house.triggers.create("house", "t", plugin("t", BUSY), "table:home", limits=SHORT)
+    last_run(house)
+    sql = "SELECT outcome, error_type, error_message FROM system.processing_engine_runs"
+    [row] = house.query(sql, "house").to_pylist()
+    assert (row["outcome"], row["error_type"]) == ("limit_exceeded", "RunLimitExceeded")
+    assert "wall time limit of 20ms exceeded: the run went on for " in row["error_message"]

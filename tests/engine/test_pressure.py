@@ -15,9 +15,12 @@ from procengine import Engine
 from procengine.clock import VirtualClock
 from procengine.errors import RequestQueueFullError
 from procengine.model.run import LogLevel, RunOutcome
+from procengine.processing import sliced_waits
+from procengine.processing.cancellation import PluginThread
 from procengine.processing.trigger_statistics import TriggerState
 from tests.engine.looks import (
     WAIT_SECONDS,
+    Gate,
     ask,
     gate_for,
     request_event,
@@ -360,14 +363,18 @@ def test_what_was_handled_is_not_passed_over(on_disk: Callable[..., Engine], plu
 
 
 HELD = """
-    import asyncio, queue, selectors, socket, subprocess, sys, threading, time
+    import _thread, asyncio, queue, socket, ssl, subprocess, sys, threading, time
 
-    async def wait_in_loop():
-        reached.release()  # no earlier: the interrupt would come while the loop is being made
-        await asyncio.sleep(1000)
+    def anonymous_tls(server_side):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("aNULL:@SECLEVEL=0")  # needs no certificate
+        return context
 
     def hold(kind):
         if kind == "loop":
+            reached.release()
             while True:
                 pass
         elif kind == "sleep":
@@ -382,11 +389,9 @@ HELD = """
         elif kind == "semaphore":
             threading.Semaphore(0).acquire()
         elif kind == "join":
-            thread = threading.Thread(target=threading.Event().wait, daemon=True)
-            thread.start()
-            thread.join()
+            threading.main_thread().join()
         elif kind == "asyncio":
-            asyncio.run(wait_in_loop())
+            asyncio.run(asyncio.sleep(1000))
         elif kind == "socket":
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -395,6 +400,12 @@ HELD = """
             ours, theirs = socket.socketpair()
             with ours, theirs, ours.makefile("rb") as file:
                 file.readline()
+        elif kind == "TLS":
+            ours, theirs = socket.socketpair()
+            others = []
+            _thread.start_new_thread(lambda: others.append(anonymous_tls(True).wrap_socket(theirs, True)), ())
+            with theirs, anonymous_tls(False).wrap_socket(ours) as secure:
+                secure.recv(1)
         elif kind == "accept":
             with socket.create_server(("127.0.0.1", 0)) as server:
                 server.accept()
@@ -417,21 +428,36 @@ HELD = """
         global entered, reached
         entered = threading.Event()
         reached = influxdb3_local.cache.get("gate", use_global=True).reached
-        if args["kind"] != "asyncio":
-            reached.release()
         hold(args["kind"])
 """
+"""A plugin that waits in the way that it is told to; ``held`` says when it does."""
 KINDS = re.findall(r'kind == "(.*)"', HELD)
 
 
+@pytest.fixture
+def held(house: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """A gate that counts as reached when a plugin's wait, of whatever kind, has begun."""
+    with gate_for(house) as gate:
+
+        def told(wait: Callable[..., object]) -> Callable[..., object]:
+            def wait_and_tell(*args: object) -> object:
+                gate.reached.release()
+                return wait(*args)
+
+            return wait_and_tell
+
+        monkeypatch.setattr(sliced_waits, "_until", told(sliced_waits._until))
+        monkeypatch.setattr(PluginThread, "sleep", told(PluginThread.sleep))
+        yield gate
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_waits_is_stopped(house: Engine, plugin: Plugin, kind: str) -> None:
+def test_a_run_that_waits_is_stopped(house: Engine, plugin: Plugin, held: Gate, kind: str) -> None:
     """Disable ends a run wherever the standard library lets it wait; nothing is left behind."""
     house.triggers.create("house", "t", plugin("t", HELD), "table:home", arguments={"kind": kind})
-    with gate_for(house) as gate:
-        house.write("house", "home n=1i")
-        gate.wait_reached()
-        house.triggers.disable("house", "t")
+    house.write("house", "home n=1i")
+    held.wait_reached()
+    house.triggers.disable("house", "t")
     assert [run.outcome for run in house.triggers.runs] == [RunOutcome.CANCELLED]
     assert not [text for text in texts(house, LogLevel.WARN) if "did not end" in text]
     assert house.stop() == ()
@@ -439,26 +465,25 @@ def test_a_run_that_waits_is_stopped(house: Engine, plugin: Plugin, kind: str) -
 
 @pytest.mark.parametrize("operation", ["disable", "delete", "stop", "replace", "delete the database"])
 def test_each_way_to_stop_works_with_a_run_in_flight(
-    house: Engine, plugin: Plugin, operation: str
+    house: Engine, plugin: Plugin, held: Gate, operation: str
 ) -> None:
     """What is in flight is cancelled, what waits is dropped, and the engine goes on."""
     arguments = {"kind": "event"}
     house.triggers.create("house", "t", plugin("t", HELD), "table:home", arguments=arguments)
-    with gate_for(house) as gate:
-        for _ in range(5):
-            house.write("house", "home n=1i")
-        gate.wait_reached()
-        match operation:
-            case "disable":
-                house.triggers.disable("house", "t")
-            case "delete":
-                house.triggers.delete("house", "t", force=True)
-            case "stop":
-                assert house.stop() == ()
-            case "replace":
-                house.triggers.replace("house", "t", "t.py", "table:other", arguments=arguments)
-            case "delete the database":
-                house.catalog.delete_database("house")
+    for _ in range(5):
+        house.write("house", "home n=1i")
+    held.wait_reached()
+    match operation:
+        case "disable":
+            house.triggers.disable("house", "t")
+        case "delete":
+            house.triggers.delete("house", "t", force=True)
+        case "stop":
+            assert house.stop() == ()
+        case "replace":
+            house.triggers.replace("house", "t", "t.py", "table:other", arguments=arguments)
+        case "delete the database":
+            house.catalog.delete_database("house")
     assert [run.outcome for run in house.triggers.runs] == [RunOutcome.CANCELLED]
     if operation != "stop":
         house.write("shed", "home n=1i")

@@ -14,6 +14,8 @@ import pytest
 
 from procengine import Engine
 from procengine.http import Server
+from procengine.model.run import Cause, CauseKind
+from procengine.processing.event import RequestEvent
 
 ENGINE = "/api/v3/engine"
 
@@ -301,3 +303,26 @@ def test_engine_json_of_the_quickest_answer(api: httpx.Client, trigger: Trigger)
     """An answer in JSON is what ``json.dumps`` makes of it."""
     trigger("j", "def process_request(a, b, c, d, e=None):\n    return {'a': [1, 2.5, 'é']}\n")
     assert api.get(f"{ENGINE}/j").text == json.dumps({"a": [1, 2.5, "é"]})
+
+
+def test_a_full_queue_answers_503(api: httpx.Client, engine: Engine, trigger: Trigger) -> None:
+    """With 60 requests waiting for a synchronous trigger the next is answered, not left to wait."""
+    source = """
+        def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+            influxdb3_local.cache.get("gate", use_global=True).wait()
+    """
+    trigger("slow", source)
+    gate = threading.Event()
+    engine.plugin_cache.for_trigger("house", 0).put("gate", gate, use_global=True)
+    event = RequestEvent(query_params={}, headers={}, body=b"", cause=Cause(kind=CauseKind.REQUEST))
+    callers = [threading.Thread(target=engine.triggers.request, args=("slow", event)) for _ in range(61)]
+    for caller in callers:
+        caller.start()
+    full = lambda: engine.triggers.statistics("house", "t0").queue_depth == 60  # noqa: E731
+    assert engine.triggers._progress.wait_until(full, 20)
+    answer = api.get(f"{ENGINE}/slow")
+    gate.set()
+    for caller in callers:
+        caller.join(20)
+    assert answer.status_code == 503
+    assert "the trigger has 60 requests waiting, as many as may" in answer.text
