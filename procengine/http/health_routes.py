@@ -6,15 +6,19 @@ Source: influxdb3_server/src/http.rs, health, ping, handle_metrics.
 from __future__ import annotations
 
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
+from procengine.http.engine_metrics import RunMetrics, engine_exposition
 from procengine.http.exposition import END
 from procengine.http.failures import compact_json
 from procengine.http.metrics import HttpMetrics
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
+
+if TYPE_CHECKING:
+    from procengine.engine import Engine
 
 PRODUCT_NAME: Final = "InfluxDB 3 Enterprise"
 BUILD: Final = "Enterprise"
@@ -27,7 +31,7 @@ PLAIN: Final = "text/plain; charset=utf-8"
 EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def health_routes(metrics: HttpMetrics) -> RouteTable:
+def health_routes(engine: Engine, metrics: HttpMetrics, runs: RunMetrics) -> RouteTable:
     """Return the routes that monitors ask."""
     process_id = str(uuid.uuid4())
 
@@ -35,7 +39,8 @@ def health_routes(metrics: HttpMetrics) -> RouteTable:
         return _ping(process_id)
 
     def expose(request: Request) -> Response:  # noqa: ARG001
-        return Response(metrics.exposition() + END, headers={"content-type": EXPOSITION})
+        text = metrics.exposition() + engine_exposition(engine) + runs.exposition() + END
+        return Response(text, headers={"content-type": EXPOSITION})
 
     healthy = Route(answer=_health, quick=True)
     pinged = Route(answer=ping, quick=True)

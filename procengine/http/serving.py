@@ -27,6 +27,7 @@ from procengine.http.connection import (
     allow_all_statuses,
 )
 from procengine.http.database_routes import database_routes
+from procengine.http.engine_metrics import RunMetrics
 from procengine.http.engine_routes import engine_routes
 from procengine.http.flight.flight_port import FlightPort
 from procengine.http.flight.shared_port import SharedPortProtocol
@@ -109,7 +110,9 @@ class LoopServer(uvicorn.Server):
             await asyncio.wait(self.server_state.tasks)
 
 
-def route_tables(engine: Engine, threads: ApiThreads, metrics: HttpMetrics) -> tuple[RouteTable, ...]:
+def route_tables(
+    engine: Engine, threads: ApiThreads, metrics: HttpMetrics, runs: RunMetrics
+) -> tuple[RouteTable, ...]:
     """Return all routes, a table a family."""
     return (
         write_routes(engine),
@@ -119,7 +122,7 @@ def route_tables(engine: Engine, threads: ApiThreads, metrics: HttpMetrics) -> t
         database_routes(engine),
         table_routes(engine),
         cache_routes(engine),
-        health_routes(metrics),
+        health_routes(engine, metrics, runs),
     )
 
 
@@ -133,18 +136,26 @@ class Serving:
         self._loop = asyncio.new_event_loop()
         self._flight = FlightPort(engine, authentication)
         self.threads = ApiThreads(self._loop, limit=MOST_CONNECTIONS)
+        self._runs = RunMetrics()
         self._server: LoopServer | None = None
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve until `leave`; call ``ready`` once requests are taken."""
         allow_all_statuses()
         asyncio.set_event_loop(self._loop)
+        unsubscribe = self._subscribe()
         try:
             self._loop.run_until_complete(self._serve(ready))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         finally:
+            unsubscribe()
             asyncio.set_event_loop(None)
             self._loop.close()
+
+    def _subscribe(self) -> Callable[[], None]:
+        if not self._engine.config.plugins_enabled:
+            return lambda: None
+        return self._engine.triggers.subscribe(self._runs.run_finished)
 
     def leave(self) -> None:
         """Close the door. From any thread."""
@@ -185,7 +196,7 @@ class Serving:
         engine, config = self._engine, self._engine.config
         metrics = HttpMetrics()
         return Api(
-            Routes(*route_tables(engine, self.threads, metrics)),
+            Routes(*route_tables(engine, self.threads, metrics, self._runs)),
             self.threads,
             self._authentication,
             metrics,

@@ -23,6 +23,7 @@ from procengine.query.cached_rows import CacheHolder, NoCaches
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.parameters import bind
 from procengine.query.query_log import LOG_SIZE, LoggedQuery, Queries, QueryLog
+from procengine.query.query_tally import QueryStatistics
 from procengine.query.query_threads import QueryThreads
 from procengine.query.session_options import SessionOptions
 from procengine.query.stored_rows import StoredRows
@@ -117,6 +118,10 @@ class QueryExecutor:
     def schema(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Schema:
         """Return the columns of one read-only statement's result, without running it; see `query`."""
         return self._run(sql, database, params, None).schema()
+
+    def statistics(self) -> QueryStatistics:
+        """Return how many queries there were, how they ended, and how long they took."""
+        return self._log.tally.read()
 
     def close(self) -> None:
         """End the query threads and let all tables go. Closing twice is allowed."""

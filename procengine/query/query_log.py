@@ -16,6 +16,8 @@ from time import perf_counter_ns
 
 import pyarrow as pa
 
+from procengine.query.query_tally import QueryTally
+
 LOG_SIZE = 1000
 """How many queries are kept, as in the original (``query-log-size``)."""
 
@@ -51,6 +53,7 @@ class LoggedQuery:
     plan_ns: int | None = None
     execute_ns: int | None = None
     end2end_ns: int | None = None
+    tally: QueryTally | None = field(default=None, compare=False, repr=False)
     _received_ns: int = field(default_factory=perf_counter_ns)
 
     def planned(self, parquet_files: int) -> None:
@@ -67,18 +70,23 @@ class LoggedQuery:
         if self.plan_ns is not None:
             self.execute_ns = self.end2end_ns - self.plan_ns
         self.phase = phase
+        if self.tally is not None:
+            self.tally.end(phase.value, plan_ns=self.plan_ns, end2end_ns=self.end2end_ns)
 
 
 class QueryLog:
-    """The latest queries of all databases, oldest first."""
+    """The latest queries of all databases, oldest first; ``tally`` counts all."""
 
     def __init__(self, size: int = LOG_SIZE) -> None:
         # Guards the ring: reading it while another thread adds to it would raise.
         self._lock = threading.Lock()
         self._queries: deque[LoggedQuery] = deque(maxlen=size)
+        self.tally = QueryTally()
 
     def add(self, query: LoggedQuery) -> None:
         """Keep a query, which goes on changing."""
+        query.tally = self.tally
+        self.tally.receive()
         with self._lock:
             self._queries.append(query)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from procengine.model.precision import Precision
 from procengine.model.table_rows import TableRows
 from procengine.model.write_result import WriteResult
 from procengine.write.validator import Validated, check, validate
+from procengine.write.write_tally import WriteStatistics, WriteTally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +58,7 @@ class Writer:
         self._catalog = catalog
         self._log = log
         self._clock = clock
+        self._tally = WriteTally()
 
     def write(
         self,
@@ -83,8 +86,16 @@ class Writer:
         """
         check_database_name(database)
         scale = precision if isinstance(precision, Precision) else Precision.parse(precision)
+        began = perf_counter()
         parsed = self._read(data, scale, table, tags, time_column)
-        return self._store(database, parsed, accept_partial=accept_partial, no_sync=no_sync)
+        return self._store(
+            database,
+            parsed,
+            accept_partial=accept_partial,
+            no_sync=no_sync,
+            size_bytes=len(data) if isinstance(data, str | bytes) else 0,
+            began=began,
+        )
 
     def write_lines(self, database: str, lines: str, *, no_sync: bool, depth: int) -> WriteResult:
         """Store the lines of a plugin: nanoseconds, all or none, with the looser rule for database names.
@@ -97,10 +108,22 @@ class Writer:
         Source: influxdb3_processing_engine/src/write.rs (precision, accept_partial).
         """
         check_database_name(database, from_plugin=True)
+        began = perf_counter()
         parsed = self._read_text(lines, Precision.NANOSECOND)
         return self._store(
-            database, parsed, accept_partial=False, no_sync=no_sync, depth=depth, from_plugin=True
+            database,
+            parsed,
+            accept_partial=False,
+            no_sync=no_sync,
+            depth=depth,
+            from_plugin=True,
+            size_bytes=len(lines),
+            began=began,
         )
+
+    def statistics(self) -> WriteStatistics:
+        """Return how much was written, and how long that took."""
+        return self._tally.read()
 
     def check_lines(self, database: str, lines: str) -> tuple[LineError, ...]:
         """Return what `write_lines` would reject, and change nothing."""
@@ -153,16 +176,29 @@ class Writer:
         no_sync: bool,
         depth: int = 0,
         from_plugin: bool = False,
+        size_bytes: int,
+        began: float,
     ) -> WriteResult:
-        validated = validate(
-            parsed,
-            catalog=self._catalog,
-            database=database,
-            accept_partial=accept_partial,
-            depth=depth,
-            from_plugin=from_plugin,
-        )
+        try:
+            validated = validate(
+                parsed,
+                catalog=self._catalog,
+                database=database,
+                accept_partial=accept_partial,
+                depth=depth,
+                from_plugin=from_plugin,
+            )
+        except LineProtocolError as error:
+            self._tally.count(database, lines=0, rejected=len(error.errors), size_bytes=0, seconds=0)
+            raise
         result = self._append(validated, no_sync=no_sync)
+        self._tally.count(
+            database,
+            lines=result.row_count,
+            rejected=len(validated.errors),
+            size_bytes=size_bytes,
+            seconds=perf_counter() - began,
+        )
         if not validated.errors:
             return result
         if accept_partial:

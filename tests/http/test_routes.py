@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from procengine import Engine
 from procengine.http.api_threads import ApiThreads
+from procengine.http.engine_metrics import RunMetrics
 from procengine.http.metrics import HttpMetrics
 from procengine.http.routes import Route, Routes
 from procengine.http.serving import route_tables
@@ -45,6 +46,6 @@ def test_routes_stand_in_the_readme() -> None:
     named = set(re.findall(r"`([A-Z]+) (\S+)`", cells))
     with Engine(environ={}) as engine:
         loop = asyncio.new_event_loop()
-        tables = route_tables(engine, ApiThreads(loop, limit=1), HttpMetrics())
+        tables = route_tables(engine, ApiThreads(loop, limit=1), HttpMetrics(), RunMetrics())
         loop.close()
         assert named == {route for table in tables for route in table}

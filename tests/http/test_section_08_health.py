@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -102,3 +103,53 @@ def test_metrics_are_prometheus_text(api: httpx.Client) -> None:
     by_bound = [one.value for one in health if one.name.endswith("_bucket")]
     assert by_bound == sorted(by_bound)
     assert [one.value for one in health if one.name.endswith("_count")] == [2]
+
+
+def test_metrics_of_the_engine(api: httpx.Client, engine: Engine, plugin_dir: Path) -> None:
+    """Writes, queries, triggers and caches are counted, whoever asked."""
+    (plugin_dir / "p.py").write_text(
+        "def process_request(local, query_params, request_headers, request_body, args=None):\n"
+        "    local.write(LineBuilder('made').int64_field('n', 1))\n"
+        "    return 'x' if query_params else 1 / 0\n"
+    )
+    engine.write("home", "cpu,host=a v=1\ncpu,host=b v=2")
+    engine.triggers.create("home", "t", "p.py", "request:t")
+    engine.catalog.create_last_cache("home", "cpu", name="lc")
+    engine.catalog.create_distinct_cache("home", "cpu", columns=["host"], name="dc")
+    api.post("/api/v3/write_lp?db=home", content="cpu,host=a v=3\nnonsense")
+    api.get("/api/v3/engine/t?ok=1")
+    api.get("/api/v3/engine/t")
+    engine.query("SELECT * FROM cpu", "home")
+    api.get("/api/v3/query_sql?db=home&q=SELECT+*+FROM+nope")
+    families = {one.name: one for one in text_string_to_metric_families(api.get("/metrics").text)}
+
+    def value(family: str, suffix: str = "", **labels: str) -> float:
+        (found,) = [
+            sample.value
+            for sample in families[family].samples
+            if sample.name == family + suffix and labels.items() <= sample.labels.items()
+        ]
+        return float(found)
+
+    assert value("influxdb3_write_lines", "_total", db="home") == 4
+    assert value("influxdb3_write_lines_rejected", "_total", db="home") == 1
+    assert value("influxdb3_write_bytes", "_total", db="home") > 60
+    assert value("influxdb3_write_duration_seconds", "_count") == 3
+    phases = "influxdb_iox_query_log_phase_entered"
+    assert value(phases, "_total", phase="received") == 2
+    assert value(phases, "_total", phase="success") == 1
+    assert value(phases, "_total", phase="fail") == 1
+    assert value("influxdb_iox_query_log_running") == 0
+    assert value("influxdb_iox_query_log_end2end_duration_seconds", "_count") == 2
+    runs = "influxdb3_processing_engine_runs"
+    assert value(runs, "_total", trigger="t", outcome="success") == 1
+    assert value(runs, "_total", trigger="t", outcome="error") == 1
+    assert value("influxdb3_processing_engine_run_duration_seconds", "_count", trigger="t") == 2
+    assert value("influxdb3_processing_engine_trigger_state", state="enabled") == 1
+    assert value("influxdb3_processing_engine_trigger_state", state="paused") == 0
+    assert value("influxdb3_processing_engine_trigger_errors", "_total", trigger="t") == 1
+    assert value("influxdb3_processing_engine_queue_depth", trigger="t") == 0
+    assert {sample.labels["kind"] for sample in families["influxdb3_cache_rows"].samples} == {
+        "last",
+        "distinct",
+    }
