@@ -123,6 +123,20 @@ def test_readme_server_example_runs(tmp_path: Path) -> None:
     assert done.stdout == "[{'room': 'Attic', 'temp': 24.5}]\n", done.stderr
 
 
+def test_readme_caches_example_runs(tmp_path: Path) -> None:
+    """The example of the caches prints the newest rows of a key, and the distinct values."""
+    done = subprocess.run(
+        [sys.executable, "-c", readme.example("caches")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == (
+        "[{'temp': 25.0}, {'temp': 24.5}]\n[{'room': 'Attic'}, {'room': 'Kitchen'}]\n"
+    ), done.stderr
+
+
 def test_readme_limits_example_runs(tmp_path: Path) -> None:
     """The example of a run past a limit prints which one, its value and what was measured."""
     done = subprocess.run(

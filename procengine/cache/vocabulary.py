@@ -37,16 +37,11 @@ class Vocabulary:
 
     def number(self, values: pa.Array) -> Int32s:
         """Return the number of each value, new ones being added; no value may be null or come twice."""
-        numbers = self._numbers
-        known = len(numbers)
-        found = np.fromiter(
-            [numbers.setdefault(one, len(numbers)) for one in values.to_pylist()],
-            np.int32,
-            len(values),
-        )
-        if len(numbers) > known:
-            self._add_piece(values.take(pa.array(np.flatnonzero(found >= known))))
-        return found
+        listed = values.to_pylist()
+        found: list[int | None] = [*map(self._numbers.get, listed)]
+        if None in found:
+            self._add(values, listed, found)
+        return np.array(found, np.int32)
 
     def find(self, values: Iterable[object]) -> list[int]:
         """Return the numbers of those values that are known."""
@@ -69,6 +64,13 @@ class Vocabulary:
             + self._text_bytes
             + sum(int(piece.nbytes) for piece in self._pieces)
         )
+
+    def _add(self, values: pa.Array, listed: list[object], found: list[int | None]) -> None:
+        """Give the values that were not found the next numbers."""
+        new = [position for position, number in enumerate(found) if number is None]
+        for number, position in enumerate(new, len(self._numbers)):
+            self._numbers[listed[position]] = found[position] = number
+        self._add_piece(values.take(pa.array(new)))
 
     def _add_piece(self, piece: pa.Array) -> None:
         if self.kind == pa.utf8():

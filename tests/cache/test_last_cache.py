@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -247,6 +248,38 @@ def test_last_cache_reads_are_snapshots() -> None:
     before, one = cache.read(), cache.read({"host": frozenset(["a"])})
     cache.apply(batch_of([{"host": "a", "i": 2, "s": "y", "time": 2}]), clock.now_ns())
     assert dictionaries(before) == dictionaries(one) == [{"host": "a", "i": 1, "s": "x", "time": 1}]
+
+
+def test_last_cache_reads_of_other_threads_are_of_one_instant() -> None:
+    """While rows come, series join and columns grow, each read sees whole writes and nothing between."""
+    clock = VirtualClock(100 * SECOND_NS)
+    cache = make(clock, key_columns=["host"], value_columns=["i", "s"], count=2)
+    done = threading.Event()
+
+    def hosts_of(number: int) -> list[str]:
+        return [f"h{host}" for host in range(number % 7 + number // 10 + 1)]
+
+    def write() -> None:
+        for number in range(1, 400):
+            values = {"i": number, "s": f"text {number}", "time": number}
+            cache.apply(batch_of([{"host": host} | values for host in hosts_of(number)]), clock.now_ns())
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    seen = set()
+    while not done.is_set() or not seen:
+        rows = dictionaries(cache.read())
+        assert all(row["i"] == row["time"] and row["s"] == f"text {row['i']}" for row in rows)
+        newest: dict[object, object] = {}
+        for row in rows:
+            newest.setdefault(row["host"], row["i"])
+        if rows:
+            number = newest["h0"]
+            assert isinstance(number, int)
+            assert {newest[host] for host in hosts_of(number)} == {number}
+            seen.add(number)
+    thread.join()
 
 
 def test_last_cache_shows_when_rows_expire() -> None:

@@ -15,6 +15,7 @@ from procengine.clock import VirtualClock
 from procengine.errors import AlreadyExistsError, CacheNotFoundError
 from procengine.model.table_rows import WalContents
 from procengine.wal import Wal
+from procengine.write.table_history import TableHistory
 
 
 def write(engine: Engine, lines: str, database: str = "house") -> None:
@@ -299,6 +300,23 @@ def test_caches_may_begin_without_history(kind: str, clock: VirtualClock) -> Non
         assert distinct.read().num_rows == (kind != "distinct")
         write(engine, f"home,room=b x=1 {clock.now_ns()}")
         assert last.read().num_rows == distinct.read().num_rows + (1 if kind == "distinct" else -1)
+
+
+def test_cache_whose_history_cannot_be_read_goes_on_without(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The definition is kept, the log says that the history is missing, and rows come from then on."""
+
+    def fail(table_id: int) -> TableHistory:
+        raise OSError(f"table {table_id} is on a disk that is gone")
+
+    monkeypatch.setattr(engine.write_buffer, "history", fail)
+    cache = engine.last_caches.create("house", "home")
+    assert shown(cache, "room") == []
+    assert "cache was not filled from history: database=house table=home" in caplog.text
+    assert "on a disk that is gone" in caplog.text
+    write(engine, "home,room=Kitchen,wall=east co=1i 2")
+    assert shown(cache, "room", "co") == [("Kitchen", 1)]
 
 
 def test_caches_have_what_retention_keeps(engine: Engine, clock: VirtualClock) -> None:

@@ -97,13 +97,11 @@ class DistinctCache:
 
         ``keys`` names values for some columns, None being null: only combinations that have one of them are
         returned, found without going through all. With ``columns``, in this order, no two rows of the result are
-        alike either; without any column (``()``) there is a row for each combination.
+        alike either; without any column (``()``) there is a row for each combination. (SQL asks for the columns up to
+        the last one that it needs, so that others than leading ones repeat there, as in the original.)
 
         Raises:
             InvalidInputError: a column is named that is not there.
-
-        Differs: the original repeats values of columns that are not the leading ones, though its documentation
-        says that a single column has none twice.
         """
         names = tuple(self._names(columns))
         if keys:

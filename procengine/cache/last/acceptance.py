@@ -47,14 +47,22 @@ def accept(of_row: Int64s, times_ns: Int64s, newest_ns: Int64s, *, count: int) -
         return _ONE if enters[0] else _NONE
     if count == 1:
         return _accept_newest(of_row, times_ns, newest_ns)
-    candidates = np.flatnonzero(times_ns > newest_ns[of_row])
-    order = candidates[_by_group(of_row[candidates], len(newest_ns))]
-    rows = order[_is_record(of_row[order], times_ns[order])]
-    group = of_row[rows]
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    counts = np.diff(starts, append=len(rows))
-    from_end = np.repeat(starts + counts, counts) - np.arange(len(rows))
-    return Accepted(rows=rows[from_end <= count], groups=group[starts], counts=np.minimum(counts, count))
+    rows = np.flatnonzero(times_ns > newest_ns[of_row])
+    group = of_row if len(rows) == len(of_row) else of_row[rows]
+    order = _by_group(group, len(newest_ns))
+    rows, group = rows[order], group[order]
+    record = _is_record(group, times_ns[rows])
+    if not record.all():
+        rows, group = rows[record], group[record]
+    if not len(rows):
+        return _NONE
+    starts = np.flatnonzero(group[1:] != group[:-1]) + 1
+    starts = np.concatenate([_FIRST, starts])
+    ends = np.append(starts[1:], len(rows))
+    counts = ends - starts
+    if counts.max() > count:
+        rows = rows[np.arange(len(rows)) >= np.repeat(ends - count, counts)]
+    return Accepted(rows=rows, groups=group[starts], counts=np.minimum(counts, count))
 
 
 def newest_rows(of_row: Int64s, times_ns: Int64s, groups: int, *, count: int) -> Int64s:
