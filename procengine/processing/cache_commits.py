@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import itertools
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from procengine.clock import Clock
 from procengine.model.run import CacheKey
@@ -29,7 +30,15 @@ from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
 from procengine.processing.failure import failure_message
 from procengine.processing.plugin_classes import SINGLE_FILE_MODULES, Home
 from procengine.processing.plugin_pickle import ValuePickles, fingerprint, is_immutable
-from procengine.state import LARGEST_VALUE_BYTES, Commit, Delete, Drop, Op, PluginState, Put
+from procengine.state import (
+    LARGEST_VALUE_BYTES,
+    Commit,
+    Group,
+    KeyPlace,
+    Place,
+    PluginState,
+    StoredValue,
+)
 
 ATTEMPTS: Final = 3
 """How often a value is pickled that another thread changes meanwhile."""
@@ -56,24 +65,66 @@ class CacheChanges:
 NO_CHANGES: Final = CacheChanges()
 
 
-class Touched:
-    """A key to be looked at. ``own`` tells what the run itself touched from what it commits for others.
+class TouchedKeys(NamedTuple):
+    """Keys to be looked at. ``own`` tells what the run itself touched from what it commits for others."""
 
-    After pickling it has ``data`` and ``mark``, or a ``reason`` why there are none; neither when interrupted.
+    namespace: Namespace
+    keys: Iterable[str]
+    own: bool
+
+
+class Look:
+    """A key that may have changed; ``entry`` is None when it has no value any more.
+
+    After pickling it has ``data``, with its ``mark`` and ``crc``, or a ``reason`` why there are none; neither when
+    pickling was interrupted.
     """
 
-    __slots__ = ("data", "entry", "key", "mark", "namespace", "own", "reason", "stamp", "type_name")
+    __slots__ = (
+        "crc",
+        "data",
+        "entry",
+        "key",
+        "mark",
+        "namespace",
+        "own",
+        "reason",
+        "stamp",
+        "type_name",
+    )
 
-    def __init__(self, namespace: Namespace, key: str, *, own: bool) -> None:
+    def __init__(
+        self, namespace: Namespace, key: str, entry: Entry | None, own: bool, stamp: int
+    ) -> None:
         self.namespace = namespace
         self.key = key
+        self.entry = entry
         self.own = own
-        self.stamp = 0
-        self.entry: Entry | None = None
+        self.stamp = stamp
         self.data: bytes | None = None
-        self.mark = b""
         self.reason: str | None = None
         self.type_name = ""
+
+    def pickle(self, value: Any, dump: Callable[[Any], bytes]) -> None:
+        """Pickle the value, or note why that cannot be.
+
+        Raises:
+            KeyboardInterrupt: the run was cancelled, or the notebook's stop button pressed.
+        """
+        try:
+            self.type_name = type_name(value)
+            data = _dumped(value, dump)
+            if len(data) > LARGEST_VALUE_BYTES:
+                raise ValueError(
+                    f"its {len(data)} bytes are more than the {LARGEST_VALUE_BYTES} that can be stored"
+                )
+            self.mark = fingerprint(data)
+            self.crc = zlib.crc32(data)
+            self.data = data
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin's own methods, and the depth of recursion
+            self.reason = failure_message(error)
 
 
 class CacheCommits:
@@ -92,7 +143,7 @@ class CacheCommits:
         self._graves: deque[tuple[Namespace, str, Saved]] = deque()
 
     def commit(
-        self, touched: Iterable[Touched], *, run_id: int | None, home: Home | None, guard: Guard
+        self, touched: Iterable[TouchedKeys], *, run_id: int | None, home: Home | None, guard: Guard
     ) -> CacheChanges:
         """Make what changed durable, and return it. ``home`` is the plugin of the run, ``guard`` calls its code.
 
@@ -105,78 +156,75 @@ class CacheCommits:
         now_ns = self._clock.now_ns()
         if self._store is None or self._pickles is None:
             return self._noted(touched, run_id, now_ns)
+        settling = Settling(run_id, now_ns)
         with self._lock:
             began = next(self._stamps)
             self._looking[began] = None
         try:
-            looks, waits = self._look(touched, now_ns)
+            looks = self._look(touched, now_ns, settling)
             self._pickle(looks, self._pickles, home, guard)
-            settling = _Settling(run_id=run_id, now_ns=now_ns, waits=waits)
             with self._lock:
                 for look in looks:
                     self._settle(look, settling)
-                if settling.ops or settling.waits:
-                    self._store.submit(settling.ops, settling.commit)
+                asked = settling.asks_for_an_answer
+                if asked:
+                    self._store.submit(settling.group, settling.commit)
         finally:
             with self._lock:
                 del self._looking[began]
                 self._bury()
-        fault = settling.commit.wait() if settling.ops or settling.waits else None
-        if fault is None and settling.interrupted:
-            fault = f"pickling {', '.join(settling.interrupted)} was interrupted"
-        return CacheChanges(keys=tuple(settling.keys), warnings=tuple(settling.warnings), fault=fault)
+        fault = settling.commit.wait() if asked else None
+        return settling.changes(fault)
 
     def drop(self, namespaces: Iterable[Namespace]) -> str | None:
         """Forget namespaces durably; return None, or why that is not durable yet."""
-        commit = Commit()
+        commit, group = Commit(), Group()
         with self._lock:
-            ops: list[Op] = []
             for namespace in namespaces:
                 namespace.dropped = True
                 if namespace.place is not None:
-                    ops.append(Drop(namespace.place))
-            if self._store is None or not ops:
+                    group.drops.append(namespace.place)
+            if self._store is None or not group.drops:
                 return None
-            self._store.submit(ops, commit)
+            self._store.submit(group, commit)
         return commit.wait()
 
-    def _noted(self, touched: Iterable[Touched], run_id: int | None, now_ns: int) -> CacheChanges:
+    def _noted(self, touched: Iterable[TouchedKeys], run_id: int | None, now_ns: int) -> CacheChanges:
         """Note which keys were put or deleted; nothing is stored, and changes in place are not seen."""
-        keys = []
-        for look in touched:
-            namespace, key = look.namespace, look.key
-            entry = namespace.live(key, now_ns)
-            if entry is None:
-                changed = namespace.saved.pop(key, None) is not None
-            else:
-                changed = entry.saved is None
-                if changed:
-                    name = type_name(entry.value)
-                    entry.saved = Saved(0, None, None, name, entry.expires_ns, run_id, now_ns, None)
-                    namespace.saved[key] = entry.saved
-            if changed and look.own:
-                keys.append(_cache_key(look, deleted=entry is None))
-        return CacheChanges(keys=tuple(keys)) if keys else NO_CHANGES
+        changed = []
+        for namespace, keys, own in touched:
+            for key in keys:
+                entry = namespace.live(key, now_ns)
+                if entry is None:
+                    is_new = namespace.saved.pop(key, None) is not None
+                else:
+                    is_new = entry.saved is None
+                    if is_new:
+                        name = type_name(entry.value)
+                        entry.saved = Saved(0, None, None, name, entry.expires_ns, run_id, now_ns, None)
+                        namespace.saved[key] = entry.saved
+                if is_new and own:
+                    changed.append(CacheKey(key, namespace.place == GLOBAL_PLACE, entry is None))
+        return CacheChanges(keys=tuple(changed)) if changed else NO_CHANGES
 
-    def _look(self, touched: Iterable[Touched], now_ns: int) -> tuple[list[Touched], bool]:
-        """Return what may have changed, and whether anything touched is still under way to the disk."""
-        looks, waits = [], False
-        for look in touched:
-            namespace, key = look.namespace, look.key
-            look.stamp = next(self._stamps)
-            entry = look.entry = namespace.live(key, now_ns)
-            saved = namespace.saved.get(key)
-            waits = waits or (saved is not None and not saved.is_settled)
-            if entry is None:
-                if saved is not None and not saved.gone:
-                    looks.append(look)
-            elif entry.stored is None and not _is_same(entry, saved):
-                looks.append(look)
-        return looks, waits
+    def _look(self, touched: Iterable[TouchedKeys], now_ns: int, settling: Settling) -> list[Look]:
+        """Return what may have changed; note whether anything touched is still under way to the disk."""
+        looks = []
+        for namespace, keys, own in touched:
+            for key in keys:
+                stamp = next(self._stamps)
+                entry = namespace.live(key, now_ns)
+                saved = namespace.saved.get(key)
+                if saved is not None:
+                    settling.wait_for(saved)
+                if entry is None:
+                    if saved is not None and not saved.gone:
+                        looks.append(Look(namespace, key, None, own, stamp))
+                elif entry.stored is None and not _is_same(entry, saved):
+                    looks.append(Look(namespace, key, entry, own, stamp))
+        return looks
 
-    def _pickle(
-        self, looks: list[Touched], pickles: ValuePickles, home: Home | None, guard: Guard
-    ) -> None:
+    def _pickle(self, looks: list[Look], pickles: ValuePickles, home: Home | None, guard: Guard) -> None:
         """Pickle the values, on the run's thread."""
         left = [look for look in reversed(looks) if look.entry is not None]
 
@@ -186,7 +234,7 @@ class CacheCommits:
                 look = left.pop()
                 assert look.entry is not None
                 look.stamp = next(self._stamps)
-                _pickle_one(look, look.entry.value, dump)
+                look.pickle(look.entry.value, dump)
 
         interruptions = 0
         while left and interruptions < MOST_INTERRUPTIONS:
@@ -195,53 +243,32 @@ class CacheCommits:
             except KeyboardInterrupt:  # What has no result then is late; the values after it are tried.
                 interruptions += 1
 
-    def _settle(self, look: Touched, settling: _Settling) -> None:
+    def _settle(self, look: Look, settling: Settling) -> None:
         """Turn a look into a change of the file, if it is one. The lock is held."""
         namespace, key, entry = look.namespace, look.key, look.entry
         saved = namespace.saved.get(key)
         if namespace.dropped or namespace.place is None:
             return
         if saved is not None and saved.stamp > look.stamp:
-            settling.waits = settling.waits or not saved.is_settled
-            return
-        if entry is None:
+            settling.wait_for(saved)
+        elif entry is None:
             if saved is not None and not saved.gone:
-                gone = settling.saved(look, gone=True)
+                gone = settling.replace(look, saved, gone=True)
                 self._graves.append((namespace, key, gone))
-                self._replace(look, saved, gone, settling)
         elif look.data is not None:
-            same = saved is not None and (saved.fingerprint, saved.size_bytes, saved.expires_ns) == (
-                look.mark,
-                len(look.data),
-                entry.expires_ns,
-            )
-            if same:
+            if saved is not None and saved.holds(look.mark, len(look.data), entry.expires_ns):
                 entry.saved = saved
-                settling.waits = settling.waits or (saved is not None and not saved.is_settled)
-                return
-            entry.saved = settling.saved(look)
-            settling.ops.append(settling.put(look, look.data))
-            self._replace(look, None, entry.saved, settling)
+                settling.wait_for(saved)
+            else:
+                entry.saved = settling.put(look, look.data, entry.expires_ns, namespace.place)
         elif look.reason is not None:
             if namespace.warn_once(key, look.reason):
                 settling.warnings.append(_unsaved_text(look))
-            if entry.saved is None or entry.saved is not saved or saved.is_stored:
-                entry.saved = settling.saved(look)
-                self._replace(look, saved, entry.saved, settling)
+            if saved is None or entry.saved is not saved or saved.is_stored:
+                entry.saved = settling.replace(look, saved, gone=False)
         else:
             namespace.late[key] = None
             settling.interrupted.append(f"key {key!r}")
-
-    def _replace(self, look: Touched, before: Saved | None, after: Saved, settling: _Settling) -> None:
-        """Let a key be known by what it is now; what was stored ``before`` is to be removed."""
-        look.namespace.saved[look.key] = after
-        if before is not None and before.is_stored:
-            assert look.namespace.place is not None
-            settling.ops.append(Delete(look.namespace.place, look.key))
-        if look.reason is None:
-            look.namespace.told.pop(look.key, None)
-        if look.own:
-            settling.keys.append(_cache_key(look, deleted=after.gone))
 
     def _bury(self) -> None:
         """Forget removed keys that no look going on can be older than. The lock is held."""
@@ -252,83 +279,95 @@ class CacheCommits:
                 del namespace.saved[key]
 
 
-class _Settling:
+class Settling:
     """The changes of one run in the making."""
 
-    def __init__(self, *, run_id: int | None, now_ns: int, waits: bool) -> None:
+    def __init__(self, run_id: int | None, now_ns: int) -> None:
         self.commit = Commit()
-        self.ops: list[Op] = []
-        self.keys: list[CacheKey] = []
+        self.group = Group()
         self.warnings: list[str] = []
         self.interrupted: list[str] = []
-        self.waits = waits
+        self._keys: list[CacheKey] = []
+        self._waits = False
         self._run_id = run_id
         self._now_ns = now_ns
 
-    def saved(self, look: Touched, *, gone: bool = False) -> Saved:
-        """Return what is to be known of a key from now on."""
-        data = look.data
-        return Saved(
+    @property
+    def asks_for_an_answer(self) -> bool:
+        """Whether there is anything to write, or something of others to wait for."""
+        return self._waits or len(self.group) > 0
+
+    def wait_for(self, saved: Saved) -> None:
+        """Have the run wait until another one's commit is durable, if it is not yet."""
+        if saved.commit is not None and not self._waits and not saved.commit.durable:
+            self._waits = True
+
+    def put(self, look: Look, data: bytes, expires_ns: int | None, place: Place) -> Saved:
+        """Let a key have a value, and return what is to be known of it."""
+        run_id, now_ns = self._run_id if look.own else None, self._now_ns
+        key, name = look.key, look.type_name
+        database, trigger_id = place
+        self.group.puts.append(
+            StoredValue(database, trigger_id, key, data, look.crc, name, expires_ns, run_id, now_ns)
+        )
+        saved = Saved(look.stamp, look.mark, len(data), name, expires_ns, run_id, now_ns, self.commit)
+        self._note(look, saved)
+        return saved
+
+    def replace(self, look: Look, before: Saved | None, *, gone: bool) -> Saved:
+        """Let a key have nothing stored, and return what is to be known of it."""
+        namespace = look.namespace
+        assert namespace.place is not None
+        is_stored = before is not None and before.is_stored
+        if is_stored:
+            self.group.deletes.append(KeyPlace(*namespace.place, look.key))
+        after = Saved(
             look.stamp,
-            None if data is None else look.mark,
-            None if data is None else len(data),
+            None,
+            None,
             look.type_name,
-            None if look.entry is None else look.entry.expires_ns,
+            None,
             self._run_id if look.own else None,
             self._now_ns,
-            self.commit,
+            self.commit if is_stored else None,
             gone,
         )
+        self._note(look, after)
+        return after
 
-    def put(self, look: Touched, data: bytes) -> Put:
-        """Return the change of the file for a pickled value."""
-        assert look.namespace.place is not None
-        assert look.entry is not None
-        return Put(
-            look.namespace.place,
-            look.key,
-            data,
-            look.type_name,
-            look.entry.expires_ns,
-            self._run_id if look.own else None,
-            self._now_ns,
-        )
+    def changes(self, fault: str | None) -> CacheChanges:
+        """Return what the run did; ``fault`` is the disk's answer."""
+        if fault is None and self.interrupted:
+            fault = f"pickling {', '.join(self.interrupted)} was interrupted"
+        return CacheChanges(keys=tuple(self._keys), warnings=tuple(self.warnings), fault=fault)
+
+    def _note(self, look: Look, saved: Saved) -> None:
+        namespace, key = look.namespace, look.key
+        namespace.saved[key] = saved
+        if look.reason is None and namespace.told:
+            namespace.told.pop(key, None)
+        if look.own:
+            self._keys.append(CacheKey(key, namespace.place == GLOBAL_PLACE, saved.gone))
 
 
 def type_name(value: object) -> str:
     """Return the name of a value's type, with its module where that says something."""
     kind = type(value)
     try:
-        module, name = str(kind.__module__), kind.__qualname__
+        module, name = kind.__module__, kind.__qualname__
+        return name if module in SINGLE_FILE_MODULES else f"{module}.{name}"
     except Exception:  # noqa: BLE001 - a plugin's own metaclass
         return "?"
-    return name if module in SINGLE_FILE_MODULES else f"{module}.{name}"
 
 
 def _is_same(entry: Entry, saved: Saved | None) -> bool:
     """Tell without pickling whether an entry is as it was stored."""
-    return saved is not None and entry.saved is saved and saved.is_stored and is_immutable(entry.value)
-
-
-def _pickle_one(look: Touched, value: Any, dump: Callable[[Any], bytes]) -> None:
-    """Pickle a value, or note why that cannot be.
-
-    Raises:
-        KeyboardInterrupt: the run was cancelled, or the notebook's stop button pressed.
-    """
-    try:
-        look.type_name = type_name(value)
-        data = _dumped(value, dump)
-        if len(data) > LARGEST_VALUE_BYTES:
-            raise ValueError(
-                f"its {len(data)} bytes are more than the {LARGEST_VALUE_BYTES} that can be stored"
-            )
-        look.mark = fingerprint(data)
-        look.data = data
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a plugin's own methods, and the depth of recursion
-        look.reason = failure_message(error)
+    return (
+        saved is not None
+        and entry.saved is saved
+        and saved.fingerprint is not None
+        and is_immutable(entry.value)
+    )
 
 
 def _dumped(value: Any, dump: Callable[[Any], bytes]) -> bytes:
@@ -342,11 +381,7 @@ def _dumped(value: Any, dump: Callable[[Any], bytes]) -> bytes:
     return dump(value)
 
 
-def _cache_key(look: Touched, *, deleted: bool) -> CacheKey:
-    return CacheKey(key=look.key, use_global=look.namespace.place == GLOBAL_PLACE, deleted=deleted)
-
-
-def _unsaved_text(look: Touched) -> str:
+def _unsaved_text(look: Look) -> str:
     kind = "global plugin cache" if look.namespace.place == GLOBAL_PLACE else "plugin cache"
     return (
         f"{kind}: the value of key {look.key!r} ({look.type_name}) cannot be pickled; it stays in memory and is lost "

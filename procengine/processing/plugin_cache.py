@@ -28,7 +28,7 @@ from procengine.processing.cache_commits import (
     CacheChanges,
     CacheCommits,
     Guard,
-    Touched,
+    TouchedKeys,
 )
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
 from procengine.processing.cached_value import CachedValue, cached_values
@@ -115,10 +115,9 @@ class PluginCache:
         limit = threading.Timer(LAST_PICKLING_SECONDS, token.cancel)
         limit.name, limit.daemon = "procengine-pickling", True
         touched = [
-            Touched(namespace, key, own=False)
+            TouchedKeys(namespace, namespace.take_late(), own=False)
             for namespace in self._snapshot()
-            if namespace.place is not None
-            for key in namespace.take_late()
+            if namespace.place is not None and namespace.late
         ]
         if not touched:
             return
@@ -283,7 +282,7 @@ class PluginCache:
 
     def _commit_by_hand(self, namespace: Namespace, key: str) -> None:
         changes = self._commits.commit(
-            [Touched(namespace, key, own=True)], run_id=None, home=None, guard=lambda work: work()
+            [TouchedKeys(namespace, [key], own=True)], run_id=None, home=None, guard=lambda work: work()
         )
         faults = [*changes.warnings, *filter(None, [changes.fault])]
         if faults:
@@ -334,17 +333,15 @@ class Side:
         self.entries = namespace.entries
         self.touched: dict[str, None] = {}
 
-    def end(self) -> list[Touched]:
+    def end(self) -> list[TouchedKeys]:
         """Return what the run touched, and what is late; what its threads touch from now on is late."""
         namespace = self.namespace
         touched, self.touched = self.touched, namespace.late
-        if not touched and not namespace.late:
-            return []
-        found = [Touched(namespace, key, own=True) for key in touched]
-        late = [
-            Touched(namespace, key, own=False) for key in namespace.take_late() if key not in touched
-        ]
-        return found + late
+        found = [TouchedKeys(namespace, touched, own=True)] if touched else []
+        if namespace.late:
+            late = [key for key in namespace.take_late() if key not in touched]
+            found.append(TouchedKeys(namespace, late, own=False))
+        return found
 
 
 class PyCache:

@@ -6,13 +6,12 @@
 from procengine.state.plugin_state import (
     LARGEST_VALUE_BYTES,
     Commit,
-    Delete,
-    Drop,
-    Op,
+    Group,
+    KeyPlace,
     Place,
     PluginState,
-    Put,
     StoredValue,
+    open_cache_file,
 )
 from procengine.state.sqlite_file import Connect, Connection, connect
 
@@ -21,12 +20,11 @@ __all__ = [
     "Commit",
     "Connect",
     "Connection",
-    "Delete",
-    "Drop",
-    "Op",
+    "Group",
+    "KeyPlace",
     "Place",
     "PluginState",
-    "Put",
     "StoredValue",
     "connect",
+    "open_cache_file",
 ]

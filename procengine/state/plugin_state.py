@@ -12,8 +12,8 @@ import contextlib
 import logging
 import sys
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
@@ -72,36 +72,19 @@ class Place(NamedTuple):
     trigger_id: int
 
 
-class Put(NamedTuple):
-    """A key has a value; ``data`` is its pickle, ``expires_ns`` None when it never expires."""
+class KeyPlace(NamedTuple):
+    """A key of a namespace."""
 
-    place: Place
+    database: str
+    trigger_id: int
     key: str
-    data: bytes
-    type_name: str
-    expires_ns: int | None
-    run_id: int | None
-    changed_ns: int
-
-
-class Delete(NamedTuple):
-    """A key has no value."""
-
-    place: Place
-    key: str
-
-
-class Drop(NamedTuple):
-    """A namespace has no keys."""
-
-    place: Place
-
-
-Op = Put | Delete | Drop
 
 
 class StoredValue(NamedTuple):
-    """A key as it was found. ``data`` is not to be unpickled unless its CRC-32 is ``crc``."""
+    """A key with its value: a row of the file.
+
+    ``data`` is a pickle, not to be read unless its CRC-32 is ``crc``; ``expires_ns`` is None when it never expires.
+    """
 
     database: str
     trigger_id: int
@@ -112,6 +95,30 @@ class StoredValue(NamedTuple):
     expires_ns: int | None
     run_id: int | None
     changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Changes that are durable together: namespaces that are emptied first, keys that go, keys with their values.
+
+    No key is in it twice.
+    """
+
+    puts: list[StoredValue] = field(default_factory=list)
+    deletes: list[KeyPlace] = field(default_factory=list)
+    drops: list[Place] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.puts) + len(self.deletes) + len(self.drops)
+
+    def write(self, connection: Connection) -> None:
+        """Make the changes, within a transaction."""
+        if self.drops:
+            connection.executemany(_DROP, self.drops)
+        if self.deletes:
+            connection.executemany(_DELETE, self.deletes)
+        if self.puts:
+            connection.executemany(_PUT, self.puts)
 
 
 class Commit:
@@ -151,48 +158,22 @@ class Progress:
         self.durable = 0
 
 
-class Pending:
-    """Changes that are not durable yet: the last one of each key. One thread's."""
-
-    def __init__(self) -> None:
-        self._drops: dict[Place, None] = {}
-        self._keys: dict[tuple[Place, str], Put | Delete] = {}
-
-    def __len__(self) -> int:
-        return len(self._drops) + len(self._keys)
-
-    def add(self, ops: Sequence[Op]) -> None:
-        """Let changes follow those before; a dropped namespace takes its earlier changes along."""
-        for op in ops:
-            if isinstance(op, Drop):
-                self._keys = {where: one for where, one in self._keys.items() if where[0] != op.place}
-                self._drops[op.place] = None
-            else:
-                self._keys[op.place, op.key] = op
-
-    def write(self, connection: Connection) -> None:
-        """Make the changes in one transaction. What the connection raises is raised, and nothing was changed."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            # What was changed after a drop comes after it; of different keys the order does not matter.
-            if self._drops:
-                connection.executemany(_DROP, list(self._drops))
-            deleted = [(*op.place, op.key) for op in self._keys.values() if isinstance(op, Delete)]
-            if deleted:
-                connection.executemany(_DELETE, deleted)
-            puts = [_row(op) for op in self._keys.values() if isinstance(op, Put)]
-            if puts:
-                connection.executemany(_PUT, puts)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(Exception):  # SQLite may have rolled back by itself
-                connection.execute("ROLLBACK")
-            raise
-
-    def clear(self) -> None:
-        """Forget the changes: they are durable."""
-        self._drops.clear()
-        self._keys.clear()
+def merged(groups: Sequence[Group]) -> Group:
+    """Return one group that does what several do one after another, with the last change of each key."""
+    drops: dict[Place, None] = {}
+    keys: dict[KeyPlace, StoredValue | None] = {}
+    for group in groups:
+        gone = set(group.drops)
+        if gone:
+            drops |= dict.fromkeys(group.drops)
+            keys = {where: value for where, value in keys.items() if Place(*where[:2]) not in gone}
+        keys |= dict.fromkeys(group.deletes)
+        keys |= {KeyPlace(*put[:3]): put for put in group.puts}
+    return Group(
+        puts=[value for value in keys.values() if value is not None],
+        deletes=[where for where, value in keys.items() if value is None],
+        drops=list(drops),
+    )
 
 
 class PluginState:
@@ -206,7 +187,7 @@ class PluginState:
         self.path = folder / FILE_NAME
         self._connect = connect
         self._connection: Connection | None = None
-        self._queue: SimpleQueue[tuple[Sequence[Op], Commit] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Group, Commit] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="procengine-state", daemon=True)
         # Guards against a group that is queued behind the last.
         self._lock = threading.Lock()
@@ -223,7 +204,7 @@ class PluginState:
             CorruptFileError: it is damaged.
             StorageError: it cannot be opened or written to.
         """
-        connection = open_file(self.path, self._connect, what=WHAT, schema=SCHEMA, version=VERSION)
+        connection = open_cache_file(self.path.parent, self._connect)
         try:
             connection.execute(_EXPIRE, (now_ns,))
             for row in connection.execute(_LOAD):
@@ -234,14 +215,14 @@ class PluginState:
         self._connection = connection
         self._thread.start()
 
-    def submit(self, ops: Sequence[Op], commit: Commit) -> None:
+    def submit(self, group: Group, commit: Commit) -> None:
         """Take a group of changes and what is to be answered when they are durable; never waits.
 
         The answer comes after those of all groups that were taken before; an empty group is answered as well.
         """
         with self._lock:
             if not self._closed:
-                self._queue.put((ops, commit))
+                self._queue.put((group, commit))
                 return
         commit.answer("the engine is stopped", sys.maxsize, self._progress)
 
@@ -257,47 +238,69 @@ class PluginState:
         """Answer groups until the file is closed. On the thread ``procengine-state``."""
         connection = self._connection
         assert connection is not None
-        pending = Pending()
-        for number, commits in enumerate(self._groups(pending), 1):
-            fault = self._try(connection, pending)
+        refused = Group()
+        fault: str | None = None
+        for number, taken in enumerate(self._taken(), 1):
+            groups = [refused, *(group for group, _ in taken)]
+            fault = self._try(connection, groups)
             if fault is None:
+                refused = Group()
                 self._progress.durable = number
-            for commit in commits:
+            else:
+                refused = merged(groups)
+            for _, commit in taken:
                 commit.answer(fault, number, self._progress)
-        fault = self._try(connection, pending)
         if fault is not None:
-            logger.error("changes of the plugin cache are lost: count=%d %s", len(pending), fault)
+            fault = self._try(connection, [refused])
+        if fault is not None:
+            logger.error("changes of the plugin cache are lost: count=%d %s", len(refused), fault)
         with contextlib.suppress(Exception):
             connection.close()
 
-    def _groups(self, pending: Pending) -> Iterator[list[Commit]]:
-        """Wait for groups, add all that are there to the changes to be made, and yield whom to answer."""
-        ended = False
-        while not ended:
-            group = self._queue.get()
-            commits: list[Commit] = []
+    def _taken(self) -> Iterator[list[tuple[Group, Commit]]]:
+        """Wait for groups and yield all that are there, until the end."""
+        while True:
+            found = [self._queue.get()]
             with contextlib.suppress(Empty):
-                while group is not None:
-                    pending.add(group[0])
-                    commits.append(group[1])
-                    group = self._queue.get_nowait()
-                ended = True
-            if commits:
-                yield commits
+                while found[-1] is not None:
+                    found.append(self._queue.get_nowait())
+            taken = [one for one in found if one is not None]
+            if taken:
+                yield taken
+            if found[-1] is None:
+                return
 
-    def _try(self, connection: Connection, pending: Pending) -> str | None:
-        """Write the changes, if there are any; return why that cannot be. They are kept then."""
-        if not len(pending):
+    def _try(self, connection: Connection, groups: Sequence[Group]) -> str | None:
+        """Make the changes in one transaction; return why that cannot be, and nothing was changed."""
+        if not any(map(len, groups)):
             return None
         try:
-            pending.write(connection)
+            write_whole(connection, groups)
         except Exception as error:
             logger.warning("plugin cache not written: path=%s", self.path, exc_info=True)
             return str(storage_error(error, self.path, WHAT))
-        pending.clear()
         return None
 
 
-def _row(put: Put) -> tuple[object, ...]:
-    place, key, data, type_name, expires_ns, run_id, changed_ns = put
-    return (*place, key, data, zlib.crc32(data), type_name, expires_ns, run_id, changed_ns)
+def write_whole(connection: Connection, groups: Sequence[Group]) -> None:
+    """Make changes, one group after another, in one transaction.
+
+    What the connection raises is raised; nothing was changed then.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for group in groups:
+            group.write(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(Exception):  # SQLite may have rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def open_cache_file(folder: Path, connect: Connect) -> Connection:
+    """Return a connection to the plugin cache's file of a folder, which is made where it is missing.
+
+    Raises: what `procengine.state.sqlite_file.open_file` raises.
+    """
+    return open_file(folder / FILE_NAME, connect, what=WHAT, schema=SCHEMA, version=VERSION)

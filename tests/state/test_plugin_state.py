@@ -12,19 +12,33 @@ from typing import Any
 import pytest
 
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
-from procengine.state import Commit, Connection, Delete, Drop, Op, Place, PluginState, Put, connect
-from procengine.state.plugin_state import FILE_NAME, StoredValue
+from procengine.state import (
+    Commit,
+    Connection,
+    Group,
+    KeyPlace,
+    Place,
+    PluginState,
+    StoredValue,
+    connect,
+)
+from procengine.state.plugin_state import FILE_NAME
 
 HERE = Place("db", 1)
 
 
-def put(key: str, data: bytes = b"data", place: Place = HERE, expires_ns: int | None = None) -> Put:
-    return Put(place, key, data, "str", expires_ns, 7, 9)
+def put(
+    key: str, data: bytes = b"data", place: Place = HERE, expires_ns: int | None = None
+) -> StoredValue:
+    return StoredValue(*place, key, data, zlib.crc32(data), "str", expires_ns, 7, 9)
 
 
-def commit(state: PluginState, *ops: Op) -> str | None:
+def commit(
+    state: PluginState, *puts: StoredValue, delete: Sequence[str] = (), drop: Sequence[Place] = ()
+) -> str | None:
     answer = Commit()
-    state.submit(ops, answer)
+    deletes = [KeyPlace(*HERE, key) for key in delete]
+    state.submit(Group(puts=list(puts), deletes=deletes, drops=list(drop)), answer)
     return answer.wait()
 
 
@@ -99,7 +113,7 @@ def test_all_of_a_value_comes_back(tmp_path: Path, state: PluginState) -> None:
 def test_keys_keep_the_order_of_their_first_put(tmp_path: Path, state: PluginState) -> None:
     """Keys come back in the order in which a dictionary would have them."""
     commit(state, put("b"), put("c"), put("a"))
-    commit(state, put("b", b"new"), Delete(HERE, "c"))
+    commit(state, put("b", b"new"), delete=["c"])
     commit(state, put("c"))
     state.close()
     assert [(each.key, each.data) for each in reopened(tmp_path)] == [
@@ -118,12 +132,41 @@ def test_expired_values_are_gone_from_the_file(tmp_path: Path, state: PluginStat
 
 
 def test_a_dropped_namespace_takes_its_keys_along(tmp_path: Path, state: PluginState) -> None:
-    """A drop removes what was put before it, in its own group too, and nothing that is put after it."""
+    """A drop removes what was put before it, and nothing that is put after it, nor another namespace's."""
     other = Place("db", 2)
     commit(state, put("old"), put("other", place=other))
-    commit(state, put("same group"), Drop(HERE), put("after"))
+    commit(state, drop=[HERE])
+    commit(state, put("after"))
     state.close()
     assert [each.key for each in reopened(tmp_path)] == ["other", "after"]
+
+
+def test_refused_changes_are_kept_as_their_last_ones(tmp_path: Path) -> None:
+    """However often the disk refuses: each key's last change, drops included, is what a later commit makes."""
+    failing = False
+
+    def before(sql: str) -> None:
+        if failing and sql == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+
+    other = Place("db", 2)
+    state, _ = watched_state(tmp_path, before)
+    opened(state)
+    commit(state, put("a"), put("b"), put("c"), put("other", place=other))
+    failing = True
+    for data in (b"1", b"2"):
+        assert commit(state, put("a", data), put("new", data), delete=["b"]) is not None
+    assert commit(state, drop=[HERE]) is not None
+    assert commit(state, put("b", b"3"), put("new", b"4"), put("new too", b"5")) is not None
+    assert commit(state, delete=["new too"]) is not None
+    failing = False
+    assert commit(state) is None
+    state.close()
+    assert [(each.key, each.data) for each in reopened(tmp_path)] == [
+        ("other", b"data"),
+        ("b", b"3"),
+        ("new", b"4"),
+    ]
 
 
 def test_groups_that_wait_share_a_transaction(tmp_path: Path) -> None:
@@ -139,11 +182,11 @@ def test_groups_that_wait_share_a_transaction(tmp_path: Path) -> None:
     opened(state)
     before_groups = made[0].words.count("BEGIN")
     first = Commit()
-    state.submit([put("first")], first)
+    state.submit(Group(puts=[put("first")]), first)
     assert busy.wait(20)
     answers = [Commit() for _ in range(50)]
     for number, answer in enumerate(answers):
-        state.submit([put(f"k{number}")], answer)
+        state.submit(Group(puts=[put(f"k{number}")]), answer)
     go.set()
     assert [first.wait(), *(answer.wait() for answer in answers)] == [None] * 51
     state.close()
@@ -176,7 +219,7 @@ def test_a_full_disk_is_told_and_the_changes_are_kept(tmp_path: Path) -> None:
     commit(state, put("old", b"1"))
     made[0].execute("PRAGMA max_page_count = 1")  # SQLite takes the present size
     early, big = Commit(), bytes(100_000)
-    state.submit([put("old", b"2"), put("big", big)], early)
+    state.submit(Group(puts=[put("old", b"2"), put("big", big)]), early)
     fault = early.wait()
     assert fault is not None
     assert "database or disk is full" in fault
@@ -200,7 +243,7 @@ def test_a_group_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     state, made = watched_state(tmp_path, before)
     opened(state)
     assert commit(state, put("a", b"1"), put("b", b"1")) is None
-    fault = commit(state, put("a", b"2"), Delete(HERE, "b"))
+    fault = commit(state, put("a", b"2"), delete=["b"])
     assert fault is not None
     assert "disk I/O error" in fault
     rows = list(made[0].inner.execute("SELECT key, value FROM plugin_cache ORDER BY number"))
