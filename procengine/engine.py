@@ -18,8 +18,8 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                                                                                               writes what waits
 ``procengine-clock``    wakes what is due; evicts from the       the next due time            ``Clock.close``
                         caches
-``procengine-history``  files of the run history and the logs    rows; never waited for       ``PluginPart.close``:
-                                                                                              writes what is pending
+``procengine-history``  files of the run history, the logs, and  rows; never waited for       ``PluginPart.close``:
+                        of how far write triggers are                                         writes what is pending
 ``procengine-limits``   nothing: cancels runs past their limits  the next look at a run       ``Triggers.stop``
 ``procengine-worker-N`` one run of a plugin at a time            an event; the plugin; the    ``Triggers.stop``: runs
                                                                  flush of what it writes;     are cancelled, then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import socket
@@ -75,6 +76,12 @@ def on_disk(tmp_path: Path, plugin_dir: Path) -> Callable[..., Engine]:
 def warning(engine: Engine, name: str = "t") -> str | None:
     """Return a trigger's warning."""
     return engine.triggers.statistics("house", name).warning
+
+
+def copy_if_there(source: str, target: str) -> None:
+    """Copy a file, unless it has just got another name."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def passed_over(engine: Engine) -> list[int]:
@@ -333,7 +340,7 @@ def test_after_a_kill_the_log_says_what_was_passed_over(
         expected = 9 if snapshot else 8
         found = None
         for copy in range(100):  # what a kill leaves is the files as they are, some 50 ms behind
-            shutil.copytree(tmp_path / "data", tmp_path / f"copy{copy}")
+            shutil.copytree(tmp_path / "data", tmp_path / f"copy{copy}", copy_function=copy_if_there)
             (tmp_path / f"copy{copy}" / "lock").unlink()
             with on_disk(f"copy{copy}") as second:
                 settle(second)
