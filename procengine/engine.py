@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from procengine.plugin_part import PluginPart
+    from procengine.processing.dry_run import PluginTests
     from procengine.processing.plugin_cache import PluginCache
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
@@ -156,7 +157,8 @@ class Engine:
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
     start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
-    ``plugins``, ``plugin_runner``, ``plugin_cache`` and ``logs``, which otherwise raise `PluginsDisabledError`.
+    ``plugins``, ``plugin_runner``, ``plugin_tests``, ``plugin_cache`` and ``logs``, which otherwise raise
+    `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -344,6 +346,11 @@ class Engine:
     def plugin_runner(self) -> PluginRunner:
         """What runs plugins, for triggers and dry runs alike."""
         return self._plugin_part().runner
+
+    @property
+    def plugin_tests(self) -> PluginTests:
+        """Dry runs of plugins that no trigger runs yet."""
+        return self._plugin_part().tests
 
     @property
     def plugin_cache(self) -> PluginCache:

@@ -117,7 +117,7 @@ class InvalidNameError(InvalidInputError):
 class TriggerSpecError(InvalidInputError):
     """A trigger specification cannot be parsed.
 
-    Differs: the original answers 500; the text is the same.
+    Over HTTP it is answered 500 where a trigger is created, as in the original.
     """
 
 

@@ -16,6 +16,7 @@ from procengine.file_system import FileSystem
 from procengine.model.run import LogEntry, LogLevel
 from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import Trigger, TriggerKind
+from procengine.processing.dry_run import PluginTests
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
@@ -84,6 +85,7 @@ class PluginPart:
             first_run_id=self._history.last_run_id + 1,
         )
         self.stuck_runs: tuple[StuckRun, ...] = ()
+        self.tests = PluginTests(catalog, clock, self.registry, self.runner)
         self._places = TriggerPlaces(state_folder, file_system=file_system)
         if self._history.writer is not None:
             self._places.open(self._history.writer.call_soon)

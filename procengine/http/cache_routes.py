@@ -3,8 +3,7 @@
 A new cache is answered with the change of the catalog that made it, as the original's log has it.
 
 Source: influxdb3_server/src/http.rs, configure_last_cache_create, configure_distinct_cache_create,
-    legacy_cache_create_response and their counterparts; influxdb3_catalog/src/log/versions/v4.rs (what is answered).
-Differs: columns are numbered in the order of the table's tags and of its fields, all of one field family.
+    and their counterparts.
 """
 
 from __future__ import annotations
@@ -26,16 +25,14 @@ from procengine.model.cache_definition import (
     DEFAULT_MAX_CARDINALITY,
     DEFAULT_TTL_SECONDS,
     CacheDefinition,
-    DistinctCacheDefinition,
-    LastCacheDefinition,
 )
+from procengine.model.created_cache import created_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
-    from procengine.catalog import Catalog, Database, TableDefinition
+    from procengine.catalog import Catalog
     from procengine.engine import Engine
-    from procengine.model.table_schema import TableSchema
 
 LAST_CACHE: Final = "/api/v3/configure/last_cache"
 DISTINCT_CACHE: Final = "/api/v3/configure/distinct_cache"
@@ -59,8 +56,7 @@ def cache_routes(engine: Engine) -> RouteTable:
             count=count,
             ttl_seconds=_number(said, "ttl", DEFAULT_TTL_SECONDS),
         )
-        database, table = _table(catalog, cache)
-        return _created(catalog, cache, database, {"CreateLastCache": _last_cache(cache, table.schema)})
+        return _created(catalog, cache)
 
     def create_distinct(request: Request) -> Response:
         said = request.json()
@@ -75,9 +71,7 @@ def cache_routes(engine: Engine) -> RouteTable:
             max_cardinality=most,
             max_age_seconds=_number(said, "max_age", DEFAULT_MAX_AGE_SECONDS),
         )
-        database, table = _table(catalog, cache)
-        operation = {"CreateDistinctCache": _distinct_cache(cache, table.schema)}
-        return _created(catalog, cache, database, operation)
+        return _created(catalog, cache)
 
     def deletion(delete: Callable[[str, str, str], object]) -> Route:
         def answer(request: Request) -> Response:
@@ -105,61 +99,13 @@ def _number(said: JsonObject, name: str, default: int) -> int:
     return number
 
 
-def _table(catalog: Catalog, cache: CacheDefinition) -> tuple[Database, TableDefinition]:
+def _created(catalog: Catalog, cache: CacheDefinition) -> Response:
     found = catalog.table_by_id(cache.table_id)
     if found is None:  # it went meanwhile, for good
         raise TableNotFoundError(cache.database, cache.table)
-    return found
-
-
-def _created(
-    catalog: Catalog, cache: CacheDefinition, database: Database, operation: Mapping[str, object]
-) -> Response:
-    batch = {
-        "time_ns": cache.created_ns,
-        "database_id": database.id,
-        "database_name": cache.database,
-        "ops": [operation],
-    }
-    body = {"catalog_batch": {"Database": batch}, "sequence_number": catalog.sequence_number}
+    database, table = found
+    body = created_cache(
+        cache, table.schema, database_id=database.id, sequence_number=catalog.sequence_number
+    )
     headers = {"content-type": "application/json"}
     return Response(compact_json(body), status_code=201, headers=headers)
-
-
-def _last_cache(cache: LastCacheDefinition, schema: TableSchema) -> dict[str, object]:
-    values: object = "all_non_key_columns"
-    if cache.value_columns is not None:
-        values = {"explicit": {"columns": _ids(schema, cache.value_columns)}}
-    return {
-        "table_id": cache.table_id,
-        "table": cache.table,
-        "id": cache.cache_id,
-        "node_spec": "all",
-        "name": cache.name,
-        "key_columns": _ids(schema, cache.key_columns),
-        "value_columns": values,
-        "count": cache.count,
-        "ttl": cache.ttl_seconds,
-    }
-
-
-def _distinct_cache(cache: DistinctCacheDefinition, schema: TableSchema) -> dict[str, object]:
-    return {
-        "table_id": cache.table_id,
-        "table_name": cache.table,
-        "node_spec": "all",
-        "cache_id": cache.cache_id,
-        "cache_name": cache.name,
-        "column_ids": _ids(schema, cache.columns),
-        "max_cardinality": cache.max_cardinality,
-        "max_age_seconds": cache.max_age_seconds,
-        "source": {"type": "User"},
-    }
-
-
-def _ids(schema: TableSchema, names: Iterable[str]) -> list[object]:
-    tags, fields = schema.series_key, [column.name for column in schema.fields]
-    return [
-        {"tag": tags.index(name)} if name in tags else {"field": [0, fields.index(name)]}
-        for name in names
-    ]

@@ -113,8 +113,15 @@ class JsonObject:
     def choice(self, name: str, choices: Mapping[str, T]) -> T | None:
         """Return what a field's text stands for, None where it is missing or null; raises as `required` does."""
         value = self.optional(name, str)
+        return None if value is None else self._chosen(value, choices)
+
+    def required_choice(self, name: str, choices: Mapping[str, T]) -> T:
+        """Return what a field's text stands for; raises as `required` does."""
+        return self._chosen(self.required(name, str), choices)
+
+    def _chosen(self, value: str, choices: Mapping[str, T]) -> T:
         try:
-            return None if value is None else choice(value, choices)
+            return choice(value, choices)
         except FormError as error:
             raise json_fault(str(error)) from error
 

@@ -33,10 +33,12 @@ from procengine.http.flight.flight_port import FlightPort
 from procengine.http.flight.shared_port import SharedPortProtocol
 from procengine.http.health_routes import health_routes
 from procengine.http.metrics import HttpMetrics
+from procengine.http.plugin_test_routes import plugin_test_routes
 from procengine.http.query_routes import query_routes
 from procengine.http.routes import Routes, RouteTable
 from procengine.http.table_routes import table_routes
 from procengine.http.token_routes import token_routes
+from procengine.http.trigger_routes import trigger_routes
 from procengine.http.write_routes import write_routes
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ def route_tables(
         database_routes(engine),
         table_routes(engine),
         cache_routes(engine),
+        trigger_routes(engine),
+        plugin_test_routes(engine),
         health_routes(engine, metrics, runs),
     )
 

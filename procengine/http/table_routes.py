@@ -17,7 +17,7 @@ from procengine.http.fields import query_fields
 from procengine.http.periods import duration_ns, hard_deletion
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
-from procengine.http.serde import JsonObject, json_fault
+from procengine.http.serde import JsonObject
 from procengine.model.column import Column, ColumnType
 from procengine.model.names import check_database_name
 
@@ -77,7 +77,4 @@ def table_routes(engine: Engine) -> RouteTable:
 
 
 def _field(said: JsonObject) -> Column:
-    name, kind = said.required("name", str), said.choice("type", _TYPES)
-    if kind is None:
-        raise json_fault("missing field `type`")
-    return Column(name, kind)
+    return Column(said.required("name", str), said.required_choice("type", _TYPES))
