@@ -97,10 +97,7 @@ class Journal(Generic[Row]):
             newest = self._newest_on_disk()
             self._found = newest.num_rows
             self._ring.extend(self._format.decode(newest.slice(max(0, self._found - self._capacity))))
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # ValueError: a later version has written what this one cannot tell
+        except (OSError, ValueError) as error:  # a ValueError: rows of a later version
             logger.warning("history cannot be read or kept: %s", error)
             self.close()
             self._last_error, self._files, self._segments = str(error), None, ()
