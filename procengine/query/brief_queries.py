@@ -7,7 +7,7 @@ import re
 _ONE_TABLE = re.compile(
     r"""
     \s* SELECT \b (?: (?! \b(?:FROM|SELECT|UNNEST|RANGE|GENERATE_SERIES)\b | -- | /\* ). )*
-    (?: \b FROM \s+ (?: "[^"]*" | (?:last|distinct)_cache \( [^()]* \) | [\w.]+ ) \s*
+    (?: \b FROM \s+ (?: "[^"]*" | (?:last|distinct)_cache \( [^()]* \) | [\w.]++ ) (?: \s++ (?:AS\s++)?+ \w++ )? \s*
         (?: (?: WHERE | GROUP | HAVING | ORDER | LIMIT ) \b (?: (?! \b(?:FROM|SELECT|JOIN|UNION)\b | -- | /\* ). )* )?
     )? ;? \s*
     """,
@@ -35,6 +35,6 @@ def may_only_choose(sql: str) -> bool:
 def is_brief(sql: str) -> bool:
     """Tell whether a text plainly reads one table once, or none: what few rows it reads, it is soon done with.
 
-    Many texts of which that is true are not recognised: an alias of the table is enough.
+    Many texts of which that is true are not recognised: a comment is enough.
     """
     return _ONE_TABLE.fullmatch(sql) is not None

@@ -31,7 +31,7 @@ class CachedRows(Protocol):
         keys: Mapping[str, frozenset[object]] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Return the rows at this moment whose key columns have one of the given values, and perhaps more rows.
+        """Return the rows at this moment whose key columns have one of the given values.
 
         With ``columns`` (at least one, in the order of `schema`), only those; of a distinct-value cache the
         combinations of these alone, each once.

@@ -9,7 +9,7 @@ asked for a table while it plans.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from procengine.model.cache_definition import DistinctCacheDefinition, LastCache
 from procengine.query.cache_functions import CacheCall, CacheFunction, read_call
 from procengine.query.cached_rows import CachedRows, CacheHolder
 from procengine.query.plan_conditions import WantedRows
+from procengine.query.scan_bounds import EVERYTHING
 from procengine.query.scan_conditions import KeyType, Parameters
 from procengine.query.stand_ins import with_stand_ins
 from procengine.query.table_scan import TableScan, TableScans
@@ -30,9 +31,13 @@ CacheHolders = Mapping[CacheFunction, CacheHolder]
 
 @dataclass(frozen=True, slots=True)
 class WantedCall:
-    """What a text wants of one of its calls, None for all; ``schema`` is the cache's when that was found."""
+    """What a text wants of one of its calls, None for all; ``schema`` is the cache's when that was found.
+
+    ``name`` is what the plan that was looked at calls the cache.
+    """
 
     call: CacheCall
+    name: str
     schema: pa.Schema
     rows: WantedRows | None
 
@@ -117,7 +122,7 @@ class CalledCaches:
     def wanted(self, found: Mapping[str, WantedRows]) -> tuple[WantedCall, ...]:
         """Return what the text planned last wants of its calls, given what it wants of its placeholders."""
         return tuple(
-            WantedCall(one.call, one.schema, found.get(one.name))
+            WantedCall(one.call, one.name, one.schema, found.get(one.name))
             for one in self._placeholders[: self._number]
         )
 
@@ -129,14 +134,35 @@ class CalledCaches:
         """
         decided = []
         for one in wanted:
-            cache = self._find(one.call)
-            if cache.schema is not one.schema and not cache.schema.equals(one.schema):
+            cache = self._unchanged(one)
+            if cache is None:
                 self._placeholders.clear()
                 return False
             rows = with_stand_ins(_read(cache, one, parameters), one.schema)
             decided.append(self._rows(one.call, rows))
         self._decided = decided
         return True
+
+    def exact_rows(self, wanted: WantedCall, parameters: Parameters) -> pa.Table | None:
+        """Return the rows that are wanted and no others, the columns asked for among them.
+
+        None if the cache has other columns by now, or where it cannot tell these rows from others.
+
+        Raises:
+            QueryError: the cache is no more.
+        """
+        cache = self._unchanged(wanted)
+        if cache is None or wanted.rows is None:
+            return None
+        bounds = wanted.rows.condition.bounds(parameters)
+        by_keys = replace(bounds, key_equals={})
+        return _read(cache, wanted, parameters) if by_keys == EVERYTHING else None
+
+    def _unchanged(self, wanted: WantedCall) -> CachedRows | None:
+        """Return a cache; None if it has other columns than it had."""
+        cache = self._find(wanted.call)
+        same = cache.schema is wanted.schema or cache.schema.equals(wanted.schema)
+        return cache if same else None
 
     @property
     def _answers(self) -> list[_Answer]:

@@ -63,6 +63,11 @@ def replace_functions(sql: str, context: FunctionContext) -> str:
         sql = edits.apply()
 
 
+def mentions_clock(sql: str) -> bool:
+    """Tell whether a text can ask for the present."""
+    return _MENTION_OF_CLOCK.search(sql) is not None
+
+
 def is_replaced_alike(sql: str) -> bool:
     """Tell whether a text is replaced by the same whatever the parameters and the time are.
 
@@ -70,7 +75,7 @@ def is_replaced_alike(sql: str) -> bool:
     """
     if _MENTION_OF_CONSTANTS.search(sql) is None:
         return True
-    return "$" not in sql and _MENTION_OF_CLOCK.search(sql) is None
+    return "$" not in sql and not mentions_clock(sql)
 
 
 def _replace_innermost(edits: TextEdits, context: FunctionContext) -> bool:

@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from procengine.query.cache_choice import CacheChoice
 from procengine.query.called_caches import WantedCall
 from procengine.query.row_choice import RowChoice
 from procengine.query.scan_conditions import Condition
 
 if TYPE_CHECKING:
     from procengine.catalog import Database, TableDefinition
+
+Choice = RowChoice | CacheChoice
+"""What a text that does no more chooses."""
 
 KEPT_TEXTS = 512
 """How many texts are remembered; the least recently used goes first."""
@@ -37,7 +41,7 @@ class KnownText:
     conditions: Mapping[str, Condition] | None = None
     unread: frozenset[str] = frozenset()
     calls: tuple[WantedCall, ...] = ()
-    choice: RowChoice | None = None
+    choice: Choice | None = None
 
 
 class PlanCache:

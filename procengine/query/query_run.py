@@ -17,9 +17,11 @@ from procengine.query.cancellation import QueryCancellation
 from procengine.query.clock_functions import with_clock
 from procengine.query.error_text import datafusion_errors
 from procengine.query.gapfill_query import fill_gaps
+from procengine.query.influx_functions import mentions_clock
+from procengine.query.plan_cache import Choice
 from procengine.query.query_log import LoggedQuery, QueryPhase
 from procengine.query.query_threads import QueryThreads
-from procengine.query.row_choice import ChosenRows, RowChoice
+from procengine.query.row_choice import ChosenRows
 from procengine.query.session import Session
 from procengine.query.session_pool import SessionPool
 from procengine.query.statement import Statement
@@ -110,12 +112,11 @@ class QueryRun:
             self._logged.ended(QueryPhase.SUCCESS)
         return found
 
-    def _found(self, choice: RowChoice | None, parameters: Mapping[str, pa.Scalar]) -> ChosenRows | None:
+    def _found(self, choice: Choice | None, parameters: Mapping[str, pa.Scalar]) -> ChosenRows | None:
         """Return the rows that a statement chooses, None where a plan has to be run."""
-        rows = None if choice is None else self._statement.rows(choice.table)
-        if choice is None or rows is None or self._is_cancelled:
+        if choice is None or self._is_cancelled:
             return None
-        found = choice.of(rows, parameters)
+        found = choice.of(self._statement, parameters)
         if found is None or self._is_cancelled:
             return None
         self._logged.planned(parquet_files=0)
@@ -145,7 +146,7 @@ class QueryRun:
             statement=self._statement,
             mentions=self._pool.mentions(self._statement.database),
             parameters=self._parameters,
-            now_ns=self._logged.issue_time_ns,
+            now_ns=self._logged.issue_time_ns if mentions_clock(self._logged.text) else None,
             threads=self._threads,
             cancellation=self._cancellation,
             cache=self._pool.cache,

@@ -7,9 +7,9 @@ what is left to do when it runs again is what finds the rows anyway, and DataFus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -17,8 +17,10 @@ from procengine.model.table_schema import TableSchema
 from procengine.query.plan_conditions import scanned_table
 from procengine.query.scan_conditions import Condition, Parameters, parameter_names
 from procengine.query.sql_tokens import TokenKind, tokenize
-from procengine.query.stored_rows import StoredRows
 from procengine.query.time_ranges import without_duplicates
+
+if TYPE_CHECKING:
+    from procengine.query.statement import Statement
 
 STREAM_ROWS = 8192
 """How many rows a batch of a stream has at most: as many as DataFusion gives."""
@@ -38,13 +40,14 @@ class RowChoice:
     table_schema: TableSchema
     schema: pa.Schema
 
-    def of(self, rows: StoredRows, parameters: Parameters) -> ChosenRows | None:
-        """Return the statement's result over a table's rows; None where DataFusion has to find it.
+    def of(self, statement: Statement, parameters: Parameters) -> ChosenRows | None:
+        """Return the rows that the statement sees; None where DataFusion has to find them.
 
         It has to when a parameter's value is not plain, when the table got columns, and when Parquet files may
         hold some of the rows.
         """
-        if rows.schema is not self.table_schema:
+        rows = statement.rows(self.table)
+        if rows is None or rows.schema is not self.table_schema:
             return None
         bounds = self.condition.bounds(parameters)
         if not bounds.exact:
@@ -55,12 +58,7 @@ class RowChoice:
         if view.files:
             return None
         batches = without_duplicates(view.batches(), view.overlaps, self.table_schema.series_key)
-        return ChosenRows(self.schema, tuple(self._chosen(batch) for batch in batches if batch.num_rows))
-
-    def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays(
-            [batch.column(name) for name in self.columns], schema=self.schema
-        )
+        return ChosenRows.of(batches, self.columns, self.schema)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +67,18 @@ class ChosenRows:
 
     schema: pa.Schema
     batches: Sequence[pa.RecordBatch]
+
+    @classmethod
+    def of(
+        cls, batches: Iterable[pa.RecordBatch], columns: Sequence[str], schema: pa.Schema
+    ) -> ChosenRows:
+        """Return some columns of batches under the names of a schema."""
+        chosen = [
+            pa.RecordBatch.from_arrays([batch.column(name) for name in columns], schema=schema)
+            for batch in batches
+            if batch.num_rows
+        ]
+        return cls(schema, chosen)
 
     def table(self) -> pa.Table:
         """Return the rows as a table."""
@@ -81,19 +91,40 @@ class ChosenRows:
                 yield batch.slice(start, STREAM_ROWS)
 
 
+@dataclass(frozen=True, slots=True)
+class PlainScan:
+    """A plan that scans one table and does no more than filter its rows and choose columns, those of ``schema``."""
+
+    table: str
+    columns: tuple[str, ...]
+    schema: pa.Schema
+
+
 def read_choice(
     text: str,
-    frame: Any,
-    plan: Any,
+    scan: PlainScan,
     *,
     conditions: Mapping[str, Condition],
     schemas: Mapping[str, TableSchema],
 ) -> RowChoice | None:
-    """Return what a statement chooses, None when it does more.
+    """Return what a statement chooses of a table, None when it does more.
 
-    ``plan`` is the optimized plan of the text's ``frame``, ``conditions`` what was read off it; ``schemas`` those of
-    the tables that it may scan.
+    ``conditions`` are what was read off its plan, ``schemas`` those of the tables that it may scan.
     """
+    condition, schema = conditions.get(scan.table), schemas.get(scan.table)
+    if condition is None or schema is None or not keeps_parameters(text, condition):
+        return None
+    return RowChoice(
+        table=scan.table,
+        columns=scan.columns,
+        condition=condition,
+        table_schema=schema,
+        schema=scan.schema,
+    )
+
+
+def read_plain_scan(frame: Any, plan: Any) -> PlainScan | None:
+    """Return what the optimized plan of a frame scans, None when it does more."""
     projections = None
     while True:
         variant = plan.to_variant()
@@ -111,25 +142,17 @@ def read_choice(
                 return None
         (plan,) = plan.inputs()
     name = scanned_table(variant)
-    if variant.fetch() is not None or name is None or name not in schemas or name not in conditions:
-        return None
-    if not _keeps_parameters(text, conditions[name]):
+    if variant.fetch() is not None or name is None:
         return None
     scanned = [column for _, column in variant.projection()]
     columns = [_source(one) for one in projections] if projections else scanned
     schema = frame.schema()
     if None in columns or len(columns) != len(schema):
         return None
-    return RowChoice(
-        table=name,
-        columns=tuple(column for column in columns if column is not None),
-        condition=conditions[name],
-        table_schema=schemas[name],
-        schema=schema,
-    )
+    return PlainScan(name, tuple(column for column in columns if column is not None), schema)
 
 
-def _keeps_parameters(text: str, condition: Condition) -> bool:
+def keeps_parameters(text: str, condition: Condition) -> bool:
     """Tell whether every parameter of a text is in the condition.
 
     One that is not was optimized away, ``true OR n = $n``; yet its value may have a type that DataFusion refuses.

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from procengine.errors import QueryError
 from procengine.query.brief_queries import is_brief, may_only_choose
+from procengine.query.cache_choice import read_cache_choice
 from procengine.query.cache_functions import mentions_caches
 from procengine.query.cancellation import QueryCancellation
 from procengine.query.clock_functions import clock_parameters
@@ -22,17 +23,17 @@ from procengine.query.error_text import datafusion_errors
 from procengine.query.influx_functions import FunctionContext, is_replaced_alike, replace_functions
 from procengine.query.live_catalog import SYSTEM_SCHEMA
 from procengine.query.parameters import check_named
-from procengine.query.plan_cache import KnownText, PlanCache
+from procengine.query.plan_cache import Choice, KnownText, PlanCache
 from procengine.query.plan_conditions import read_wanted, unread
 from procengine.query.query_threads import QueryThreads
-from procengine.query.row_choice import RowChoice, read_choice
+from procengine.query.row_choice import read_choice, read_plain_scan
 from procengine.query.session import Session
 from procengine.query.statement import Statement
 from procengine.query.table_mentions import TableMentions
 
 
 class StatementPlanner:
-    """Plans texts of one statement on one session."""
+    """Plans texts of one statement on one session; ``now_ns`` is None where none of them asks for the present."""
 
     def __init__(
         self,
@@ -41,13 +42,15 @@ class StatementPlanner:
         statement: Statement,
         mentions: TableMentions,
         parameters: Mapping[str, pa.Scalar],
-        now_ns: int,
+        now_ns: int | None,
         threads: QueryThreads,
         cancellation: QueryCancellation | None,
         cache: PlanCache,
     ) -> None:
         self.statement = statement
-        self.parameters = {**parameters, **clock_parameters(now_ns)}
+        self.parameters = parameters
+        if now_ns is not None:
+            self.parameters = {**parameters, **clock_parameters(now_ns)}
         self._session = session
         self._cache = cache
         self._mentions = mentions
@@ -75,7 +78,7 @@ class StatementPlanner:
         """Let later texts of the statement read some rows as a table."""
         self.statement.add_temporary(name, rows)
 
-    def choice(self, sql: str) -> RowChoice | None:
+    def choice(self, sql: str) -> Choice | None:
         """Return what a text chooses, None where it does more or was not worth a look.
 
         Looking takes a plan: that of a large table has to be made in any case.
@@ -85,7 +88,7 @@ class StatementPlanner:
         text = self._replaced(sql)
         known = self._known(sql, text)
         self._prepare(sql, known)
-        if known is None and not self.statement.is_undecided:
+        if known is None and not (self.statement.is_undecided or mentions_caches(text)):
             self._remember(sql, KnownText(replaced=text))
             return None
         if known is None or not known.looked:
@@ -214,14 +217,12 @@ class StatementPlanner:
 
     def _with_choice(self, known: KnownText, frame: Any, plan: Any) -> KnownText:
         """Add what a text chooses, if it does no more."""
-        choice = read_choice(
-            known.replaced,
-            frame,
-            plan,
-            conditions=known.conditions or {},
-            schemas=self.statement.schemas,
-        )
-        return replace(known, choice=choice)
+        scan = read_plain_scan(frame, plan)
+        if scan is None:
+            return known
+        conditions, schemas = known.conditions or {}, self.statement.schemas
+        choice = read_choice(known.replaced, scan, conditions=conditions, schemas=schemas)
+        return replace(known, choice=choice or read_cache_choice(known.replaced, scan, known.calls))
 
     def _plan_of(self, sql: str, text: str) -> Any:
         """Plan a text; a mistake in it is reported at its place in ``sql``."""

@@ -11,6 +11,7 @@ import pytest
 from procengine.errors import QueryError
 from procengine.query import QueryExecutor
 from procengine.query.brief_queries import is_brief
+from procengine.query.session import Session
 from procengine.query.sql_library import datafusion
 from tests.query.doubles import (
     HOME,
@@ -155,6 +156,8 @@ PUSHED = [
     ),
     ("room = 'Kitchen' AND id = 1", {"room": {"Kitchen"}, "id": {1}}),
     ("room = 'Kitchen' AND temp > 3", {"room": {"Kitchen"}}),
+    ("room = 'Kitchen' AND time > '2022-01-01T08:00:00Z'", {"room": {"Kitchen"}}),
+    ("room = 'Attic' AND time > now() - INTERVAL '5 hours'", {"room": {"Attic"}}),
     (
         "room = 'Kitchen' AND id = 1 OR room = 'Attic' AND id = 3",
         {"room": {"Kitchen", "Attic"}, "id": {1, 3}},
@@ -197,8 +200,30 @@ def expected(condition: str) -> list[dict[str, object]]:
     context = datafusion().SessionContext()
     context.register_record_batches("t", [LAST.to_batches()])
     values = {name: pa.scalar(value) for name, value in used(condition).items()}
+    condition = condition.replace("now()", "TIMESTAMP '2022-01-01T12:26:40'")
     frame = context.sql(f"SELECT * FROM t WHERE {condition}", param_values=values)
     return pa.Table.from_batches(frame.collect(), frame.schema()).to_pylist()
+
+
+def test_a_known_text_that_only_chooses_rows_is_not_planned_again(
+    executor: QueryExecutor, last: MemoryCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache's own index answers it, under the names of the statement and with the parameters of now."""
+    sql = "SELECT temp AS t, c.room, id FROM last_cache('home') AS c WHERE room IN ($a, 'Attic') AND id != 7"
+    plain = sql.removesuffix(" AND id != 7")
+    slow, first = (executor.query(text, "d", {"a": "Kitchen"}) for text in (sql, plain))
+    assert first == slow
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("planned again")
+
+    monkeypatch.setattr(Session, "plan", refused)
+    assert executor.query(plain, "d", {"a": "Kitchen"}) == first
+    assert rooms(executor, plain, a="nobody") == [None]
+    assert executor.stream(plain, "d", {"a": "Kitchen"}).read_all() == first
+    assert last.reads[-1] == ({"room": frozenset({"Kitchen", "Attic"})}, None)
+    with pytest.raises(QueryError, match="planned again"):
+        executor.query(sql, "d", {"a": "Kitchen"})
 
 
 @pytest.mark.parametrize(("condition", "keys"), PUSHED)
@@ -555,6 +580,13 @@ def test_batches_of_a_cache_are_streamed(executor: QueryExecutor) -> None:
     [
         ("SELECT temp FROM last_cache('home') WHERE room = 'x'", True),
         ("SELECT * FROM distinct_cache('home', 'd')", True),
+        ("SELECT c.temp FROM last_cache('home') AS c WHERE c.room = 'x' ORDER BY c.time", True),
+        ("SELECT c.temp FROM last_cache('home') c", True),
+        ("SELECT * FROM last_cache('home') NATURAL JOIN home", False),
+        ("SELECT * FROM last_cache('home') CROSS JOIN home WHERE room = 'x'", False),
+        ("SELECT * FROM last_cache('home') c, home", False),
+        ("SELECT * FROM last_cache('home') c JOIN home h USING (room)", False),
+        ("SELECT * FROM home UNION SELECT * FROM home", False),
         ("SELECT * FROM last_cache('home'), last_cache('home') b", False),
         ("SELECT * FROM generate_series(1, 10)", False),
         ("SELECT * FROM range(1, 10)", False),
@@ -579,10 +611,11 @@ def test_any_condition_finds_what_datafusion_finds_in_the_same_rows(
             condition = (
                 f"{chance.choice(['', 'NOT '])}({condition}) {chance.choice(['AND', 'OR'])} ({other})"
             )
-        result = executor.query(
-            f"SELECT * FROM last_cache('home') WHERE {condition}", "d", used(condition)
-        )
-        assert result.to_pylist() == expected(condition), condition
+        sql = f"SELECT * FROM last_cache('home') WHERE {condition}"
+        for _ in range(2):
+            assert executor.query(sql, "d", used(condition)).to_pylist() == expected(condition), (
+                condition
+            )
 
 
 def test_a_table_grown_large_is_looked_at_then() -> None:

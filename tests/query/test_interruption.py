@@ -194,7 +194,7 @@ def test_queries_run_side_by_side(executor: QueryExecutor) -> None:
         ),
         ("SELECT count(*) FROM public.iox.home WHERE time > now() - INTERVAL '5 minutes'", True),
         ("SELECT * FROM home, home b", False),
-        ("SELECT * FROM home a", False),
+        ("SELECT * FROM home a", True),
         ("SELECT * FROM home JOIN home b ON true", False),
         ("SELECT * FROM home WHERE temp > (SELECT max(temp) FROM home)", False),
         ("SELECT * FROM (SELECT * FROM home)", False),
