@@ -76,9 +76,10 @@ class Segments:
         self._files = file_system
         self._recovery = recovery
         self._segment_bytes = segment_bytes
-        # Guards the replacement of the tuple, which is read without it.
+        # Guards the replacement of the tuples, which are read without it.
         self._lock = threading.Lock()
         self._segments: tuple[Segment, ...] = ()
+        self._to_remove: tuple[Segment, ...] = ()
         self._current: AppendFile | None = None
         self._last_ordinal = 0
 
@@ -162,16 +163,28 @@ class Segments:
         return record.payload
 
     def retain_from(self, sequence_number: int) -> None:
-        """Remove the segments whose records are all below a number; the one being written stays."""
+        """Remove the segments whose records are all below a number; the one being written stays.
+
+        A file that the disk does not let go is tried again by the next call.
+        """
         with self._lock:
             segments = self._segments
             kept = len(segments) - 1
             while kept > 0 and segments[kept].first > sequence_number:
                 kept -= 1
             self._segments = segments[max(kept, 0) :]
-        for segment in segments[: max(kept, 0)]:
+            gone, self._to_remove = (*self._to_remove, *segments[: max(kept, 0)]), ()
+        for segment in gone:
+            self._remove(segment)
+
+    def _remove(self, segment: Segment) -> None:
+        try:
             with contextlib.suppress(FileNotFoundError):
                 self._files.remove(segment.path)
+        except OSError as error:
+            logger.warning("cannot remove %s, which is not needed any more: %s", segment.path, error)
+            with self._lock:
+                self._to_remove = (*self._to_remove, segment)
 
     def close(self) -> None:
         """Let the file being written go."""

@@ -19,7 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from procengine.clock import Clock
-from procengine.errors import InvalidInputError, StoppedError, WalContentsGoneError
+from procengine.errors import (
+    InvalidInputError,
+    StoppedError,
+    StorageError,
+    WalContentsGoneError,
+)
 from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.recovery import FOLDER_NAME, Recovery
@@ -84,6 +89,7 @@ class Wal:
         recovery: Recovery | None = None,
     ) -> None:
         self._clock = clock
+        self._folder = folder
         self._interval_seconds = flush_interval_seconds
         self._recent = RecentContents(retained_bytes)
         self._segments = (
@@ -138,14 +144,25 @@ class Wal:
         Raises:
             DataFormatError: a file has a format version that is not known.
             CorruptFileError: a record is damaged or missing; file and offset are named.
+            StorageError: the folder cannot be read or written.
         """
         self._last_sequence_number = after
         if self._segments is None:
             return
-        for payload in self._segments.load(after):
+        for payload in self._payloads(after):
             contents = decode_contents(payload)
             self._last_sequence_number = contents.sequence_number
             yield contents
+
+    def _payloads(self, after: int) -> Iterator[memoryview]:
+        assert self._segments is not None
+        try:
+            yield from self._segments.load(after)
+        except OSError as error:
+            raise StorageError(
+                f"cannot use WAL folder {str(self._folder)!r}: {error.strerror or error}; "
+                "it must be a folder that can be read and written"
+            ) from error
 
     def start(self, apply: Callable[[WalContents], None], offer: Callable[[WalContents], None]) -> None:
         """Start the flush thread.

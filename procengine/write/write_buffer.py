@@ -117,10 +117,17 @@ class WriteBuffer:
         Raises:
             DataFormatError: the index has a format version that is not known.
             CorruptFileError: it is damaged, or a file is missing.
+            StorageError: the folder cannot be read or written.
         """
         if self._index is None:
             return 0
-        indexed = self._index.load()
+        try:
+            indexed = self._index.load()
+        except OSError as error:
+            raise StorageError(
+                f"cannot use tables folder {str(self._folder)!r}: {error.strerror or error}; "
+                "it must be a folder that can be read and written"
+            ) from error
         by_table: dict[int, list[ParquetFile]] = {}
         for file in sorted(indexed.files, key=lambda one: one.number):
             by_table.setdefault(file.table_id, []).append(file)

@@ -110,6 +110,7 @@ class Story:
         self.plugin_dir = plugin_dir
         self.clock = clock or VirtualClock(START_NS)
         self.refusals: list[ProcengineError] = []
+        self.step_ended: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Start the engine."""
@@ -179,17 +180,17 @@ class Story:
 
     def refuse(self, site: str, code: int, action: Callable[[], object]) -> None:
         """Do something while the disk refuses the first call from a site."""
-        refused = []
+        refused, before = [], self.disk.fault
 
         def fault(call: Call) -> int | None:
             if refused or not call.site.startswith(site):
-                return None
+                return before(call) if before is not None else None
             refused.append(call)
             return code
 
         self.disk.fault = fault
         action()
-        self.disk.fault = None
+        self.disk.fault = before
         assert refused, f"there was no {site}"
 
     def step(self, facts: Mapping[Fact, object], action: Callable[[], object]) -> None:
@@ -202,6 +203,8 @@ class Story:
             self._end(number, well=False)
         else:
             self._end(number, well=True)
+        finally:
+            self.step_ended()
 
     def _begin(self, facts: Mapping[Fact, object]) -> int:
         number = next(_NUMBERS)
@@ -305,6 +308,12 @@ def write_plugins(folder: Path) -> Path:
 def tell_first(story: Story) -> None:
     """Tell a first lifetime that makes every kind of durable call."""
     story.start()
+    tell_steps(story)
+    story.stop()
+
+
+def tell_steps(story: Story) -> None:
+    """Tell what is in a first lifetime."""
     story.create_database("house")
     story.write("house", ("other", 1))
     story.create_trigger("derive")
@@ -331,7 +340,6 @@ def tell_first(story: Story) -> None:
     story.snapshot()
     story.write("house", ("more", 50))
     story.write_home(14)
-    story.stop()
 
 
 def tell_second(story: Story) -> None:

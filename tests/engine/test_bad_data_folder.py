@@ -41,6 +41,7 @@ class FaultyDisk:
             raise OSError(self.fault, os.strerror(self.fault))
 
     def make_folder(self, folder: Path) -> None:
+        self.check("make_folder")
         LOCAL.make_folder(folder)
 
     def names(self, folder: Path) -> Sequence[str]:
@@ -51,15 +52,18 @@ class FaultyDisk:
         return _FaultyFile(self, LOCAL.create(path))
 
     def reopen(self, path: Path) -> AppendFile:
+        self.check("reopen")
         return _FaultyFile(self, LOCAL.reopen(path))
 
     def read(self, path: Path, offset: int = 0, size_bytes: int = -1) -> bytes:
         return LOCAL.read(path, offset, size_bytes)
 
     def replace(self, source: Path, target: Path) -> None:
+        self.check("replace")
         LOCAL.replace(source, target)
 
     def remove(self, path: Path) -> None:
+        self.check("remove")
         LOCAL.remove(path)
 
     def sync_folder(self, folder: Path) -> None:
@@ -147,6 +151,30 @@ def test_folder_that_is_read_only(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
     with Engine(data_dir=tmp_path, environ={}) as engine:
         engine.write("house", "home n=1i")
+
+
+READ_ONLY = frozenset({"write", "create", "reopen", "truncate", "make_folder", "replace", "remove"})
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_folder_on_a_read_only_disk(tmp_path: Path, disk: FaultyDisk, used_before: bool) -> None:
+    """A folder whose disk takes nothing is named, with what is accepted, used before or not; nothing is changed."""
+    if used_before:
+        with Engine(data_dir=tmp_path, environ={}) as engine:
+            engine.write("house", "home n=1i 1")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    disk.fault, disk.faulty = errno.EROFS, READ_ONLY
+    threads = threading.active_count()
+    with pytest.raises(StorageError, match=r"cannot use .*: Read-only file system; .*folder that can be"):
+        Engine(data_dir=tmp_path, environ={}, file_system=disk)
+    assert threading.active_count() == threads
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    lock = tmp_path / "lock"
+    assert {**after, lock: b""} == {**before, lock: b""}
+    disk.fault = None
+    with Engine(data_dir=tmp_path, environ={}, file_system=disk) as engine:
+        engine.write("house", "home n=2i 2")
+        assert numbers(engine) == ([1, 2] if used_before else [2])
 
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
