@@ -476,11 +476,13 @@ class Engine:
             raise PluginsDisabledError
         return self._part
 
-    def _let_log_go(self, persisted: int) -> None:
-        """Let the log's files go up to a flush, but for what a trigger has still to read."""
+    def _let_log_go(self, persisted: int) -> bool:
+        """Let the log's files go up to a flush, but for what a trigger has still to read; tell whether one has."""
         needed = self._part.triggers.oldest_needed if self._part is not None else None
         first_kept = persisted + 1
-        self.wal.retain_from(first_kept if needed is None else min(first_kept, needed))
+        is_needed = needed is not None and needed < first_kept
+        self.wal.retain_from(needed if needed is not None and is_needed else first_kept)
+        return is_needed
 
     def _on_catalog_event(self, event: CatalogEvent) -> None:
         if isinstance(event, CACHE_EVENTS):

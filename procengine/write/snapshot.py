@@ -24,6 +24,9 @@ from procengine.write.parquet_writer import FILE_ROWS, partitions, read_parquet,
 
 logger = logging.getLogger(__name__)
 
+ABSORBED_BYTES = 64 * 1024 * 1024
+"""How large the files are at most, together, that a table's snapshot writes again: they are read into memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -134,8 +137,11 @@ class SnapshotFiles:
 
 def absorbable(files: Sequence[ParquetFile], row_count: int) -> tuple[ParquetFile, ...]:
     """Return the newest files that are worth writing again together with so many new rows, oldest first."""
-    kept = len(files)
+    kept, size_bytes = len(files), 0
     while kept and files[kept - 1].row_count <= min(2 * row_count, FILE_ROWS - row_count):
+        size_bytes += files[kept - 1].size_bytes
+        if size_bytes > ABSORBED_BYTES:
+            break
         kept -= 1
         row_count += files[kept].row_count
     return tuple(files[kept:])

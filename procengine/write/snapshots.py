@@ -16,7 +16,8 @@ class Snapshots:
     """Makes snapshots and compactions when the write buffer says that they are due.
 
     The thread is ``procengine-snapshot``. ``persisted`` is told, after each snapshot, the sequence number up to
-    which everything is in Parquet files: `Wal.retain_from` for the engine. ``expire`` removes what is kept no
+    which everything is in Parquet files: `Wal.retain_from` for the engine. While it returns true, for a trigger has
+    still to read a part of that, it is told again every ``recheck_seconds``. ``expire`` removes what is kept no
     longer. A snapshot that failed is made again after ``retry_seconds``; meanwhile the log keeps everything.
     """
 
@@ -24,14 +25,18 @@ class Snapshots:
         self,
         write_buffer: WriteBuffer,
         *,
-        persisted: Callable[[int], None],
+        persisted: Callable[[int], bool | None],
         expire: Callable[[], None],
         retry_seconds: float = 10.0,
+        recheck_seconds: float = 1.0,
     ) -> None:
         self._write_buffer = write_buffer
         self._persisted = persisted
         self._expire = expire
         self._retry_seconds = retry_seconds
+        self._recheck_seconds = recheck_seconds
+        self._persisted_number = 0
+        self._held_back = False
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -62,7 +67,8 @@ class Snapshots:
     def _snapshot(self) -> Snapshot | None:
         made = self._write_buffer.snapshot()
         if made is not None:
-            self._persisted(made.wal_sequence_number)
+            self._persisted_number = made.wal_sequence_number
+            self._let_log_go()
             logger.info(
                 "snapshot up to WAL contents %d: %d rows in %d Parquet files",
                 made.wal_sequence_number,
@@ -71,12 +77,25 @@ class Snapshots:
             )
         return made
 
+    def _let_log_go(self) -> None:
+        """Let the log go as far as a trigger does not need it; what is held back is looked at again."""
+        if self._persisted(self._persisted_number):
+            if not self._held_back:
+                self._held_back = True
+                self._write_buffer.due.set()
+        else:
+            self._held_back = False
+
     def _run(self) -> None:
         due = self._write_buffer.due
         while True:
-            due.wait()
+            came = due.wait(self._recheck_seconds if self._held_back else None)
             if self._stopped.is_set():
                 return
+            if self._held_back:
+                self._let_log_go()
+            if not came:
+                continue
             due.clear()
             try:
                 self._tidy()

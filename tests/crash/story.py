@@ -133,11 +133,12 @@ class Story:
         self.engine.stop()
 
     def write(self, database: str, *rows: tuple[str, int]) -> None:
-        """Write rows, each a table and a number."""
+        """Write rows, each a table and a number. Their database may be there although they were refused."""
         lines = "\n".join(f"{table},tag=a n={number}i {number}" for table, number in rows)
         facts: dict[Fact, object] = {(database, table, str(number)): 1 for table, number in rows}
-        facts[database,] = True
-        self.step(facts, partial(self.engine.write, database, lines, precision="ns"))
+        made = self._begin({(database,): True})
+        if self.step(facts, partial(self.engine.write, database, lines, precision="ns")):
+            self._end(made, well=True)
 
     def write_home(self, *numbers: int) -> None:
         """Write rows that a trigger derives others from, and wait for it."""
@@ -147,6 +148,7 @@ class Story:
         self.write("house", *(("home", number) for number in numbers))
         assert self.engine.wait_idle(WAIT_SECONDS)
         unsubscribe()
+        self.step_ended()
         self._end(derived, well=[run.outcome for run in ended] == [RunOutcome.SUCCESS])
 
     def create_database(self, name: str) -> None:
@@ -162,8 +164,8 @@ class Story:
         delete = partial(self.engine.catalog.delete_table, database, table, HardDeletion.NOW)
         self.step(gone, delete)
 
-    def create_trigger(self, name: str) -> None:
-        create = partial(self.engine.triggers.create, "house", name, "derive.py", "table:home")
+    def create_trigger(self, name: str, table: str) -> None:
+        create = partial(self.engine.triggers.create, "house", name, "derive.py", f"table:{table}")
         self.step({("house", "trigger", name): True}, create)
 
     def disable_trigger(self, name: str) -> None:
@@ -191,18 +193,20 @@ class Story:
         self.disk.fault = fault
         action()
         self.disk.fault = before
-        assert refused, f"there was no {site}"
+        assert refused or before is not None, f"there was no {site}"
 
-    def step(self, facts: Mapping[Fact, object], action: Callable[[], object]) -> None:
-        """Do something; an error of procengine's own means that nothing has changed."""
+    def step(self, facts: Mapping[Fact, object], action: Callable[[], object]) -> bool:
+        """Do something and tell whether it was done; an error of procengine's own means that nothing has changed."""
         number = self._begin(facts)
         try:
             action()
         except ProcengineError as refusal:
             self.refusals.append(refusal)
             self._end(number, well=False)
+            return False
         else:
             self._end(number, well=True)
+            return True
         finally:
             self.step_ended()
 
@@ -316,8 +320,8 @@ def tell_steps(story: Story) -> None:
     """Tell what is in a first lifetime."""
     story.create_database("house")
     story.write("house", ("other", 1))
-    story.create_trigger("derive")
-    story.create_trigger("spare")
+    story.create_trigger("derive", "home")
+    story.create_trigger("spare", "nothing")
     story.disable_trigger("spare")
     story.write_home(10)
     story.snapshot()

@@ -165,7 +165,9 @@ def test_folder_on_a_read_only_disk(tmp_path: Path, disk: FaultyDisk, used_befor
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     disk.fault, disk.faulty = errno.EROFS, READ_ONLY
     threads = threading.active_count()
-    with pytest.raises(StorageError, match=r"cannot use .*: Read-only file system; .*folder that can be"):
+    with pytest.raises(
+        StorageError, match=r"cannot use .*: Read-only file system; .*folder that can be"
+    ):
         Engine(data_dir=tmp_path, environ={}, file_system=disk)
     assert threading.active_count() == threads
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -295,13 +295,13 @@ def test_absorbable_files(sizes: tuple[int, ...], new: int, count: int) -> None:
     assert absorbable(files, new) == tuple(files[len(files) - count :])
 
 
-def file_of(number: int, row_count: int) -> ParquetFile:
+def file_of(number: int, row_count: int, *, size_bytes: int = 1) -> ParquetFile:
     return ParquetFile(
         path="",
         number=number,
         database_id=1,
         table_id=1,
-        size_bytes=1,
+        size_bytes=size_bytes,
         checksum=0,
         row_count=row_count,
         min_time_ns=0,
