@@ -32,6 +32,7 @@ from procengine.file_system import (
     write_all,
     write_durably,
 )
+from procengine.model.empty_table import empty_table
 from procengine.model.framing import End, Ending, FileFormat, decode_records, encode_record
 
 logger = logging.getLogger(__name__)
@@ -177,13 +178,13 @@ class HistoryFiles:
         try:
             if segment.sealed:
                 return pa.concat_tables(
-                    [self._schema.empty_table(), *(decode_stream(one) for one in payloads)]
+                    [empty_table(self._schema), *(decode_stream(one) for one in payloads)]
                 )
             batches = [pa.ipc.read_record_batch(payload, self._schema) for payload in payloads]
             return pa.Table.from_batches(batches, self._schema)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             self._pass_over(segment, str(error))
-            return self._schema.empty_table()
+            return empty_table(self._schema)
 
     def close(self) -> None:
         """Let the growing file go."""

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from procengine.history.history_files import HistoryFiles, Segment, Segments, within
 from procengine.history.history_writer import Written
+from procengine.model.empty_table import empty_table
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class Journal(Generic[Row]):
     def rows_after(self, ordinal: int) -> pa.Table:
         """Return the rows in files after one, oldest first. Raises: OSError."""
         tables = [self._read(one) for one in self._segments if one.ordinal > ordinal]
-        return pa.concat_tables([self._format.schema.empty_table(), *tables])
+        return pa.concat_tables([empty_table(self._format.schema), *tables])
 
     def clear(self) -> None:
         """Forget the rows in memory."""
@@ -233,7 +234,7 @@ class Journal(Generic[Row]):
             if sum(table.num_rows for table in tables) > self._capacity:
                 break
             tables.append(self._read(segment))
-        return pa.concat_tables([self._format.schema.empty_table(), *reversed(tables)])
+        return pa.concat_tables([empty_table(self._format.schema), *reversed(tables)])
 
     def _read_all(self, segments: Iterable[Segment]) -> tuple[list[pa.Table], bool]:
         """Return the rows of files that can be read, and whether one is not there any more."""

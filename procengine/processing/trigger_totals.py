@@ -46,7 +46,13 @@ _COLUMNS = pa.schema(
     }
 )
 _OUTCOMES = tuple(RunOutcome)
-_OUTCOME_NAMES = pa.array([outcome.value for outcome in _OUTCOMES])
+
+
+def _outcome_names() -> pa.Array:
+    """Return the names of outcomes; made when asked for: pyarrow imports pandas for the first array from a list."""
+    return pa.array([outcome.value for outcome in _OUTCOMES])
+
+
 _FAILED = np.array([outcome.is_failure for outcome in _OUTCOMES])
 
 _NUMBERS = ("trigger_id", "runs", "errors", "start_ns", "duration_ns")
@@ -145,6 +151,8 @@ class TriggerTotals:
         }
 
     def _with(self, rows: pa.Table) -> tuple[_Counts, _Failures]:
+        if not rows.num_rows:  # as at the first start, which would import pandas for nothing
+            return self._counts, self._failures
         found = _count(rows)
         ids = np.union1d(self._counts["trigger_id"], found["trigger_id"])
         counts = np.zeros(len(ids), _COUNTS)
@@ -163,7 +171,7 @@ def _count(rows: pa.Table) -> _Counts:
         newest_first, return_index=True, return_inverse=True, return_counts=True
     )
     last = len(newest_first) - 1 - places
-    outcomes = pc.index_in(rows["outcome"], value_set=_OUTCOME_NAMES).to_numpy()
+    outcomes = pc.index_in(rows["outcome"], value_set=_outcome_names()).to_numpy()
     counts = np.empty(len(ids), _COUNTS)
     counts["trigger_id"], counts["runs"] = ids, runs
     counts["errors"] = np.bincount(of_row, weights=_FAILED[outcomes[::-1]], minlength=len(ids))
@@ -186,7 +194,7 @@ def _encode(counts: _Counts, failures: _Failures, covered: int) -> pa.Table:
         pa.array(counts[name]).cast(column.type)
         for name, column in zip(_NUMBERS, _COLUMNS, strict=False)
     ]
-    outcomes = _OUTCOME_NAMES.take(pa.array(counts["outcome"]))
+    outcomes = _outcome_names().take(pa.array(counts["outcome"]))
     told = [failures.get(trigger_id) for trigger_id in counts["trigger_id"].tolist()]
     schema = pa.schema([*_COLUMNS, *FAILURE_COLUMNS], metadata={_COVERED: str(covered)})
     return pa.Table.from_arrays([*numbers, outcomes, *encode_failures(told)], schema=schema)
@@ -197,5 +205,5 @@ def _decode(rows: pa.Table) -> tuple[_Counts, _Failures]:
     for name, column in zip(_NUMBERS, _COLUMNS, strict=False):
         kind = pa.int64() if pa.types.is_temporal(column.type) else column.type
         counts[name] = rows[column.name].cast(kind).to_numpy()
-    counts["outcome"] = pc.index_in(rows["outcome"], value_set=_OUTCOME_NAMES).to_numpy()
+    counts["outcome"] = pc.index_in(rows["outcome"], value_set=_outcome_names()).to_numpy()
     return counts, _last_failures(rows)
