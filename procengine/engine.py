@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_cache import PluginCache
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
+    from procengine.processing.plugin_uploads import PluginUploads
     from procengine.processing.runner import PluginRunner
     from procengine.processing.stuck_run import StuckRun
     from procengine.processing.triggers import Triggers
@@ -157,8 +158,8 @@ class Engine:
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
     start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
-    ``plugins``, ``plugin_runner``, ``plugin_tests``, ``plugin_cache`` and ``logs``, which otherwise raise
-    `PluginsDisabledError`.
+    ``plugins``, ``plugin_runner``, ``plugin_tests``, ``plugin_uploads``, ``plugin_cache`` and ``logs``, which
+    otherwise raise `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -346,6 +347,11 @@ class Engine:
     def plugin_runner(self) -> PluginRunner:
         """What runs plugins, for triggers and dry runs alike."""
         return self._plugin_part().runner
+
+    @property
+    def plugin_uploads(self) -> PluginUploads:
+        """What writes into the plugin directory."""
+        return self._plugin_part().uploads
 
     @property
     def plugin_tests(self) -> PluginTests:

@@ -23,6 +23,7 @@ from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_classes import PluginClasses
 from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
+from procengine.processing.plugin_uploads import PluginUploads
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.stuck_run import StuckRun
@@ -65,6 +66,8 @@ class PluginPart:
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
+        self.uploads = PluginUploads(config.plugin_dir, catalog)
+        self.uploads.mend()
         self.registry = PluginRegistry(config.plugin_dir)
         self.cache = PluginCache(
             clock,

@@ -16,3 +16,10 @@ def plugin_error(error: Exception) -> Exception:
     if isinstance(error, PluginError):
         return HttpError(error.http_status, f"Plugin error: {error}")
     return error
+
+
+def engine_error(error: Exception) -> Exception:
+    """Return an error of changing plugins as it is answered; all else as it is."""
+    if isinstance(error, PluginError):
+        return HttpError(error.http_status, f"Processing engine error: plugin error: {error}")
+    return error

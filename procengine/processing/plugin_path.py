@@ -27,11 +27,7 @@ def plugin_path(folder: Path, filename: str) -> Path:
             f"save it in the plugin directory {folder} and give its file name"
         )
     name = filename.rstrip("/")
-    if "\0" in name:
-        raise PluginPathError(f"reading plugin file: file name contains a null byte: {name!r}")
-    relative = Path(name)
-    if relative.is_absolute() or relative.drive or ".." in relative.parts:
-        raise _traversal(name)
+    relative = _relative(name)
     if not folder.is_dir():
         raise PluginPathError(
             f"cannot load plugin {name!r}: the plugin directory {folder} does not exist"
@@ -46,9 +42,29 @@ def plugin_path(folder: Path, filename: str) -> Path:
     return path
 
 
+def target_path(folder: Path, filename: str) -> Path:
+    """Return where a file or folder of a name is to be, links followed; it need not be there.
+
+    Raises: PluginPathError, with the original's text.
+    """
+    path = folder / _relative(filename)
+    if not is_inside(folder, path):
+        raise _traversal(filename)
+    return path.resolve()
+
+
 def is_inside(folder: Path, path: Path) -> bool:
     """Tell whether a path, links followed, lies in a folder."""
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _relative(name: str) -> Path:
+    if "\0" in name:
+        raise PluginPathError(f"reading plugin file: file name contains a null byte: {name!r}")
+    relative = Path(name)
+    if relative.is_absolute() or relative.drive or ".." in relative.parts:
+        raise _traversal(name)
+    return relative
 
 
 def _check_directory(folder: Path, path: Path, name: str) -> None:
