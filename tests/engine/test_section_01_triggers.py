@@ -105,12 +105,12 @@ def test_boot_keeps_disabled_triggers_disabled(tmp_path: Path, plugin_dir: Path,
         second.write("house", "home n=2i")
         settle(second)
         assert second.triggers.statistics("house", "t").state is TriggerState.DISABLED
-        assert texts(second) == []
+        assert len(texts(second)) == 2  # those of before
         plugin("t", ECHO)
         second.triggers.enable("house", "t")
         second.write("house", "home n=3i")
         settle(second)
-        assert texts(second) == ["saw 3"]
+        assert texts(second)[2:] == ["saw 3"]
 
 
 def test_error_behavior_log_drops_the_batch(engine: Engine, plugin: Plugin) -> None:
