@@ -32,7 +32,10 @@ class Crash(Enum):
 
 @dataclass(frozen=True)
 class Call:
-    """One call that changes something, and ``site``, the place in procengine from which it comes."""
+    """One call that changes something, and ``site``, the place in procengine from which it comes.
+
+    ``size`` is where a ``write_at`` begins, or what a ``truncate`` leaves.
+    """
 
     name: str
     path: Path
@@ -101,6 +104,10 @@ class Disk:
                 self.names[call.path] = Content()
             case "write":
                 self.names[call.path].become(self.names[call.path].now + call.data)
+            case "write_at":
+                now = self.names[call.path].now.ljust(call.size, b"\0")
+                end = call.size + len(call.data)
+                self.names[call.path].become(now[: call.size] + call.data + now[end:])
             case "sync":
                 self.names[call.path].sync()
             case "truncate":
