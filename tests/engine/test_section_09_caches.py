@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -378,6 +378,62 @@ def test_last_cache_ttl_goes_on_while_the_engine_is_down(tmp_path: Path, clock: 
     assert seen == [{"before", "parquet", "log"}, {"parquet", "log"}, {"log"}, {"log"}]
     with Engine(**options) as engine:
         assert read_all(engine, "last") == set()
+
+
+def test_rows_before_the_cache_live_on_from_the_log_too(tmp_path: Path, clock: VirtualClock) -> None:
+    """Rows that were flushed before the cache was created count as inserted then, after a restart as well."""
+    options = {"data_dir": tmp_path, "environ": {}, "clock": clock}
+    with Engine(**options) as engine:
+        write(engine, f"home,room=logged co=1i {clock.now_ns()}")
+        clock.advance(40)
+        engine.last_caches.create("house", "home", ttl_seconds=60)
+    clock.advance(59)
+    with Engine(**options) as engine:
+        assert read_all(engine, "last") == {("logged", 1)}
+        clock.advance(1)
+        assert read_all(engine, "last") == set()
+
+
+def test_caches_merge_what_files_and_buffer_have_of_a_row(tmp_path: Path, clock: VirtualClock) -> None:
+    """A row whose fields were written before and after a snapshot is one row, and a replaced value is none."""
+    now = clock.now_ns()
+    with Engine(data_dir=tmp_path, environ={}, clock=clock) as engine:
+        write(
+            engine, f'home,room=a,wall=w co=5i,note="before" {now}\nhome,room=b,wall=w co=1i {now - 9}'
+        )
+        engine.snapshot()
+        write(
+            engine, f'home,room=a,wall=w hum=1.5,note="after" {now}\nhome,room=a,wall=w co=4i {now - 1}'
+        )
+        last = engine.last_caches.create("house", "home", key_columns=["room"], count=2)
+        few = engine.last_caches.create(
+            "house", "home", name="few", key_columns=["room"], value_columns=["co", "hum"]
+        )
+        distinct = engine.distinct_caches.create("house", "home", columns=["note"])
+        assert last.read({"room": frozenset(["a"])}, ["co", "hum", "note"]).to_pylist() == [
+            {"co": 5, "hum": 1.5, "note": "after"},
+            {"co": 4, "hum": None, "note": None},
+        ]
+        assert few.read({"room": frozenset(["a"])}, ["co", "hum"]).to_pylist() == [{"co": 5, "hum": 1.5}]
+        assert distinct.read().column(0).to_pylist() == [None, "after"]
+
+
+def test_flush_goes_to_the_caches_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each flush reaches last-value caches, distinct-value caches, write buffer, in this order."""
+    order: list[str] = []
+
+    def noting(name: str, apply: Callable[[WalContents], None]) -> Callable[[WalContents], None]:
+        def note(contents: WalContents) -> None:
+            order.append(name)
+            apply(contents)
+
+        return note
+
+    for name in ("last_caches", "distinct_caches", "write_buffer"):
+        part = getattr(engine, name)
+        monkeypatch.setattr(part, "apply", noting(name, part.apply))
+    write(engine, "home,room=Kitchen,wall=east co=1i 2")
+    assert order == ["last_caches", "distinct_caches", "write_buffer"]
 
 
 def test_cache_is_complete_whenever_it_is_created(engine: Engine) -> None:
