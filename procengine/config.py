@@ -39,6 +39,7 @@ SHORTEST_INTERVAL_SECONDS = 0.001
 GEN1_DURATIONS = (60.0, 300.0, 600.0)
 NO_SERVER = "off"
 UNPROTECTED_RESOURCES = ("health", "ping", "metrics", "ready", "pprof")
+PACKAGE_MANAGERS = ("discover", "pip", "uv", "disabled")
 TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
 
 
@@ -241,6 +242,18 @@ class EngineConfig:
         _plugin_dir,
         "folder of the plugins; turns the processing engine on",
         "INFLUXDB3_PLUGIN_DIR",
+    )
+    virtual_env_location: Path | None = _option(
+        None,
+        _folder,
+        "virtual environment of the plugins' packages; .venv in the plugin directory by default",
+        "VIRTUAL_ENV",
+    )
+    package_manager: str = _option(
+        "discover",
+        _choice(PACKAGE_MANAGERS),
+        "what installs packages: discover, pip or uv (all are pip), or disabled for nothing",
+        "INFLUXDB3_PACKAGE_MANAGER",
     )
     data_dir: Path | None = _option(
         None, _folder, "folder of the data; needed by object store file", "INFLUXDB3_DB_DIR"

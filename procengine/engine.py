@@ -53,7 +53,7 @@ from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
-from procengine.errors import PluginsDisabledError, StoppedError
+from procengine.errors import PackageInstallDisabledError, PluginsDisabledError, StoppedError
 from procengine.file_system import LOCAL, FileSystem, make_folder_durably
 from procengine.model.catalog_event import (
     CatalogEvent,
@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from procengine.plugin_part import PluginPart
     from procengine.processing.dry_run import PluginTests
     from procengine.processing.plugin_cache import PluginCache
+    from procengine.processing.plugin_environment import PluginEnvironment
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
     from procengine.processing.plugin_uploads import PluginUploads
@@ -398,6 +399,20 @@ class Engine:
         self._check_running()
         return self.query_executor.query(sql, database, params)
 
+    def install_packages(self, packages: Sequence[str]) -> None:
+        """Install packages for plugins; see `procengine.processing.plugin_environment.PluginEnvironment`.
+
+        Raises:
+            PackageInstallDisabledError: the option ``package_manager`` says that none are.
+            PluginsDisabledError: there is no plugin directory.
+            PackageInstallError: the installer failed.
+        """
+        self._environment().install_packages(packages)
+
+    def install_requirements(self, location: str) -> None:
+        """Install for plugins what a requirements file lists; raises as `install_packages`."""
+        self._environment().install_requirements(location)
+
     def flush(self) -> None:
         """Make all rows taken so far, ``no_sync`` ones included, durable and visible."""
         self._check_running()
@@ -476,6 +491,12 @@ class Engine:
     def _check_running(self) -> None:
         if self._stopped:
             raise StoppedError("the engine is stopped")
+
+    def _environment(self) -> PluginEnvironment:
+        self._check_running()
+        if self.config.package_manager == "disabled":
+            raise PackageInstallDisabledError
+        return self._plugin_part().environment
 
     def _plugin_part(self) -> PluginPart:
         if self._part is None:

@@ -22,7 +22,9 @@
     ├── PluginError                  a plugin that cannot be found, loaded or called
     │   ├── PluginPathError
     │   ├── PluginSourceError
-    │   └── PluginsDisabledError
+    │   ├── PluginsDisabledError
+    │   └── PackageInstallError      packages for plugins cannot be installed
+    │       └── PackageInstallDisabledError
     ├── TriggerBusyError             the trigger's state forbids the operation
     │   └── RequestQueueFullError    as many requests wait for it as may
     ├── OperationRefusedError        what is never allowed on this resource
@@ -221,6 +223,21 @@ class PluginsDisabledError(PluginError):
 
     def __init__(self) -> None:
         super().__init__("No plugin directory configured")
+
+
+class PackageInstallError(PluginError):
+    """Packages for plugins cannot be installed."""
+
+
+class PackageInstallDisabledError(PackageInstallError):
+    """The engine's options say that no packages are installed."""
+
+    http_status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Package installation has been disabled. Contact your administrator for more information."
+        )
 
 
 class TriggerBusyError(ProcengineError):

@@ -21,6 +21,7 @@ from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_classes import PluginClasses
+from procengine.processing.plugin_environment import PluginEnvironment
 from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.plugin_uploads import PluginUploads
@@ -66,6 +67,9 @@ class PluginPart:
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
+        self.environment = PluginEnvironment(
+            config.virtual_env_location or config.plugin_dir / ".venv", working_folder=config.plugin_dir
+        )
         self.uploads = PluginUploads(config.plugin_dir, catalog)
         self.uploads.mend()
         self.registry = PluginRegistry(config.plugin_dir)
@@ -113,6 +117,7 @@ class PluginPart:
 
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
+        self.environment.attach()
         self._history.start(self._places)
         self.runner.start()
         self.triggers.start()
@@ -120,6 +125,7 @@ class PluginPart:
     def stop(self) -> None:
         """Stop the triggers, keep what they cached, and give the interpreter back."""
         self.stuck_runs = self.triggers.stop()
+        self.environment.close()
         self.cache.commit_rest()
         self.runner.close()
 

@@ -33,6 +33,7 @@ from procengine.http.flight.flight_port import FlightPort
 from procengine.http.flight.shared_port import SharedPortProtocol
 from procengine.http.health_routes import health_routes
 from procengine.http.metrics import HttpMetrics
+from procengine.http.package_routes import package_routes
 from procengine.http.plugin_routes import plugin_routes
 from procengine.http.plugin_test_routes import plugin_test_routes
 from procengine.http.query_routes import query_routes
@@ -126,6 +127,7 @@ def route_tables(
         table_routes(engine),
         cache_routes(engine),
         trigger_routes(engine),
+        package_routes(engine),
         plugin_routes(engine),
         plugin_test_routes(engine),
         health_routes(engine, metrics, runs),
