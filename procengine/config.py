@@ -373,6 +373,12 @@ class EngineConfig:
     shutdown_timeout: float = _option(
         30.0, _seconds, "seconds that stop waits for a run in flight", "INFLUXDB3_SHUTDOWN_TIMEOUT"
     )
+    request_queue_limit: int = _option(
+        1_000,
+        _count,
+        "requests that may wait for one synchronous trigger, after which the next is refused",
+        "INFLUXDB3_REQUEST_QUEUE_LIMIT",
+    )
     trigger_depth_limit: int = _option(
         64,
         _count,

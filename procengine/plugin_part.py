@@ -198,6 +198,7 @@ def _options(config: EngineConfig, most_log_bytes: int | None) -> TriggerOptions
             memory_bytes=config.plugin_memory_limit,
             runs=config.async_trigger_concurrency_limit,
         ),
+        request_queue_limit=config.request_queue_limit,
         depth_limit=config.trigger_depth_limit,
         lag_limit_bytes=min(config.trigger_lag_limit, most_log_bytes or config.trigger_lag_limit),
         stop_timeout_seconds=config.shutdown_timeout,

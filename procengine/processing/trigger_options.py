@@ -17,7 +17,8 @@ class TriggerOptions:
     ``allowed_kinds`` may be created (others keep running); ``limits`` are those of runs whose trigger says
     nothing else. ``depth_limit`` and ``lag_limit_bytes`` (log that is kept for a write trigger) pause a trigger.
     ``stop_timeout_seconds`` is how long disable, delete and stop wait for a run that was cancelled.
-    ``request_queue_limit`` is how many requests may wait for one trigger (the original's queues hold 60 too).
+    ``request_queue_limit`` is how many requests may wait for one trigger: more than the API has
+    connections, so that there each waits for its turn, as in the original, whose senders wait too.
     ``history_runs`` are kept for inspection, over all triggers. There are at most ``worker_limit`` threads that
     run events, of which one asynchronous trigger has at most half.
     """
@@ -28,7 +29,7 @@ class TriggerOptions:
     lag_limit_bytes: int = GIB
     backoff: Backoff = field(default_factory=Backoff)
     stop_timeout_seconds: float = 30.0
-    request_queue_limit: int = 60
+    request_queue_limit: int = 1_000
     history_runs: int = 1_000
     worker_limit: int = 512
     worker_idle_seconds: float = 10.0

@@ -58,6 +58,7 @@ PASS_ON = """
 def house(plugin_dir: Path, clock: VirtualClock) -> Iterator[Engine]:
     """An engine with a database, in memory, where each write is a flush at once."""
     options = {"plugin_dir": plugin_dir, "environ": {}, "clock": clock, "wal_flush_interval": 0}
+    options["request_queue_limit"] = 60
     with Engine(object_store="memory", **options) as engine:
         engine.catalog.create_database("house")
         yield engine
@@ -143,7 +144,7 @@ def test_a_schedule_that_cannot_keep_up_is_warned_of(
 
 
 def test_a_flood_of_requests_is_refused_in_the_end(house: Engine, plugin: Plugin) -> None:
-    """60 requests wait for a synchronous trigger, as the original's queue holds; the next is told so."""
+    """As many requests as the option says wait for a synchronous trigger; the next is told so."""
     house.triggers.create("house", "r", plugin("r", GATED_REQUEST), "request:r")
     answers: list[int] = []
     with gate_for(house) as gate:

@@ -305,6 +305,7 @@ def test_engine_json_of_the_quickest_answer(api: httpx.Client, trigger: Trigger)
     assert api.get(f"{ENGINE}/j").text == json.dumps({"a": [1, 2.5, "é"]})
 
 
+@pytest.mark.parametrize("options", [{"request_queue_limit": 60}])
 def test_a_full_queue_answers_503(api: httpx.Client, engine: Engine, trigger: Trigger) -> None:
     """With 60 requests waiting for a synchronous trigger the next is answered, not left to wait."""
     source = """
