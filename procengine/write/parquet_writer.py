@@ -121,11 +121,12 @@ def _write_file(
 ) -> _Sink:
     part = path.with_name(path.name + PART_SUFFIX)
     file = create_anew(file_system, part)
+    sink = _Sink(file)
     try:
-        sink = _Sink(file)
         _write_batch(sink, batch, tags)
         file.sync()
     except BaseException:
+        sink.is_abandoned = True
         file.close()
         with contextlib.suppress(OSError):
             file_system.remove(part)
@@ -154,20 +155,26 @@ def _write_batch(sink: _Sink, batch: pa.RecordBatch, tags: Sequence[str]) -> Non
 
 
 class _Sink(io.RawIOBase):
-    """What pyarrow writes a file to."""
+    """What pyarrow writes a file to.
+
+    Once abandoned it takes what pyarrow still has and drops it: its buffers are written when they are let go.
+    """
 
     def __init__(self, file: AppendFile) -> None:
         super().__init__()
         self._file = file
         self.size_bytes = 0
         self.checksum = 0
+        self.is_abandoned = False
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: memoryview) -> int:  # type: ignore[override]
-        write_all(self._file, data)
         size = memoryview(data).nbytes
+        if self.is_abandoned:
+            return size
+        write_all(self._file, data)
         self.size_bytes += size
         self.checksum = zlib.crc32(data, self.checksum)
         return size

@@ -126,11 +126,20 @@ class Story:
         assert self.engine.recovery is not None
         for cut in self.engine.recovery.cuts:
             path, kept = self.disk.short(Path(cut.path)), self.disk.short(Path(cut.kept))
-            data = self.disk.beginning.names[path].synced[cut.offset :]
-            self.disk.entries.insert(0, Mark(Tail(path, cut.offset, data, kept)))
+            if path in self.disk.beginning.names:
+                data = self.disk.beginning.names[path].synced[cut.offset :]
+                self.disk.entries.insert(0, Mark(Tail(path, cut.offset, data, kept)))
 
     def stop(self) -> None:
         self.engine.stop()
+
+    def tear(self) -> None:
+        """Leave half a record at the end of the newest log files of a stopped engine."""
+        folder = self.disk.root / DATA
+        for newest in (max(folder.glob("wal/*.wal")), max(folder.glob("catalog/*.log"))):
+            file = self.disk.reopen(newest)
+            file.write(b"half a record")
+            file.close()
 
     def write(self, database: str, *rows: tuple[str, int]) -> None:
         """Write rows, each a table and a number. Their database may be there although they were refused."""
