@@ -55,6 +55,7 @@ class Routes:
                 else:
                     assert (method, path) not in self._exact, f"two routes for {method} {path}"
                     self._exact[method, path] = route
+        self._paths = frozenset(path for _, path in self._exact)
 
     def find(self, method: str, path: str) -> Route | None:
         """Return the route of a request, or None."""
@@ -68,7 +69,7 @@ class Routes:
 
     def label(self, path: str) -> str:
         """Return the path by which a request is counted: a plugin's and unknown ones by what they have in common."""
-        if any(path == known for _, known in self._exact):
+        if path in self._paths:
             return path
         for _, prefix, _ in self._prefixes:
             if path.startswith(prefix):
