@@ -134,9 +134,10 @@ class Story:
         self.engine.stop()
 
     def tear(self) -> None:
-        """Leave half a record at the end of the newest log files of a stopped engine."""
+        """Leave half a record at the end of the newest log files of a stopped engine that have a beginning."""
         folder = self.disk.root / DATA
-        for newest in (max(folder.glob("wal/*.wal")), max(folder.glob("catalog/*.log"))):
+        for pattern in ("wal/*.wal", "catalog/*.log"):
+            newest = max(path for path in folder.glob(pattern) if path.stat().st_size)
             file = self.disk.reopen(newest)
             file.write(b"half a record")
             file.close()
