@@ -16,6 +16,7 @@ from procengine.errors import TableNotFoundError
 from procengine.http.catalog_failures import catalog_error
 from procengine.http.failures import compact_json
 from procengine.http.fields import any_fields
+from procengine.http.node_spec import check_node_spec
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
 from procengine.http.serde import JsonObject, json_fault
@@ -44,6 +45,7 @@ def cache_routes(engine: Engine) -> RouteTable:
 
     def create_last(request: Request) -> Response:
         said = request.json()
+        check_node_spec(said, catalog.node_id)
         count = _number(said, "count", DEFAULT_COUNT)
         if count == 0:
             raise json_fault("last cache size must be greater than 0")
@@ -60,6 +62,7 @@ def cache_routes(engine: Engine) -> RouteTable:
 
     def create_distinct(request: Request) -> Response:
         said = request.json()
+        check_node_spec(said, catalog.node_id)
         most = _number(said, "max_cardinality", DEFAULT_MAX_CARDINALITY)
         if most == 0:
             raise json_fault("invalid value: integer `0`, expected a nonzero usize")

@@ -21,7 +21,7 @@ _INSTANT: Final = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)(.*)", re.ASCII | re.DOTALL
 )
 _LATEST_NS: Final = 2**63 - 1
-_LONGEST_PERIOD_NS: Final = 2**62
+_LONGEST_PERIOD_NS: Final = 2**63 - 1
 
 
 def said_period_ns(said: JsonObject) -> int | None:

@@ -16,10 +16,11 @@ from procengine.errors import TriggerSpecError
 from procengine.http.catalog_failures import catalog_error
 from procengine.http.failures import HttpError
 from procengine.http.fields import any_fields, query_fields
+from procengine.http.node_spec import check_node_spec
 from procengine.http.plugin_failures import plugin_error
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
-from procengine.http.serde import JsonObject, described, json_fault
+from procengine.http.serde import JsonObject
 from procengine.model.trigger import ErrorBehavior
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _create(engine: Engine, request: Request) -> Response:
     spec = said.required("trigger_specification", str)
     arguments = said.texts("trigger_arguments")
     disabled = said.required("disabled", bool)
-    _check_node_spec(said.fields.get("node_spec"), engine.catalog.node_id)
+    check_node_spec(said, engine.catalog.node_id)
     engine.triggers.create(
         database,
         name,
@@ -103,25 +104,6 @@ def _create(engine: Engine, request: Request) -> Response:
         disabled=disabled,
     )
     return Response()
-
-
-def _check_node_spec(said: object, node_id: str) -> None:
-    """Accept where Enterprise is to run a trigger, as long as that is here: there is one node.
-
-    Source: docs, influxdb3-cli/create/trigger; openapi, ApiNodeSpec (which has it in other fields).
-    """
-    match said:
-        case None | "all":
-            nodes: list[object] = []
-        case {"nodes": list(nodes)}:
-            pass
-        case dict():
-            nodes = [said["node_id"]] if said.get("node_id") is not None else []
-        case _:
-            raise json_fault(f"invalid type: {described(said)}, expected `all` or a map with `nodes`")
-    for node in nodes:
-        if node != node_id:
-            raise HttpError(500, f"invalid node name ({node})")
 
 
 def _trigger_error(error: Exception) -> Exception:

@@ -47,7 +47,8 @@ class SearchPath:
             uses = cls._uses.get(folder, 0)
             if not uses:
                 before = set(sys.path)
-                site.addsitedir(folder)
+                if folder not in before:  # the kernel's own needs no second look at its ``.pth`` files
+                    site.addsitedir(folder)
                 cls._added[folder] = [entry for entry in sys.path if entry not in before]
             cls._uses[folder] = uses + 1
 

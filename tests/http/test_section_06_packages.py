@@ -171,6 +171,19 @@ def test_packages_disabled(settings: dict[str, str], answer: tuple[int, str]) ->
             assert said(httpx.post(f"{server.url}{route}", json=body)) == answer
 
 
+def test_environment_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that the kernel runs in is where it is in ``sys.path``, before and after."""
+    environment = PluginEnvironment(tmp_path, working_folder=tmp_path)
+    environment.site_packages.mkdir(parents=True)
+    (environment.site_packages / "tiny_c.pth").write_text("import tiny_c_that_is_not_there\n")
+    paths = [str(environment.site_packages), *sys.path]
+    monkeypatch.setattr(sys, "path", paths.copy())
+    environment.attach()
+    assert sys.path == paths
+    environment.close()
+    assert sys.path == paths
+
+
 def test_environment_of_another_python(tmp_path: Path) -> None:
     """An environment that another Python made is not written to."""
     (tmp_path / "pyvenv.cfg").write_text("")

@@ -131,6 +131,12 @@ def test_database_bad_bodies(api: httpx.Client, body: str | bytes, text: str) ->
     assert said(answer) == (400, f"serde json error: {text}")
 
 
+def test_database_names_that_are_not_utf_8(api: httpx.Client) -> None:
+    """What is no UTF-8 in a query string is read as replaced, and found nowhere."""
+    answer = api.delete(f"{DATABASE}?db=%ff%fe")
+    assert said(answer) == (404, "the requested resource was not found: \ufffd\ufffd")
+
+
 def test_database_unknown_fields(api: httpx.Client) -> None:
     """Fields that nobody asks for are passed over, although they are there twice."""
     body = '{"db":"foo","x":1,"x":{"db":2}}'
@@ -550,6 +556,15 @@ def test_caches_deleted(api: httpx.Client, bar: None, route: str) -> None:
             assert f"missing field `{missing}`" in answer.text
     text = "unacceptable content-type, expected: application/json"
     assert said(api.delete(route)) == (415, text)
+
+
+@pytest.mark.parametrize("route", [LAST, DISTINCT])
+def test_caches_node_spec(api: httpx.Client, bar: None, route: str) -> None:
+    """Enterprise's node_spec may name this node; another is unknown, and no cache is made."""
+    body: dict[str, object] = {"db": "foo", "table": "bar", "columns": ["t1"]}
+    answer = api.post(route, json=body | {"node_spec": {"nodes": ["n2"]}})
+    assert said(answer) == (500, "invalid node name (n2)")
+    assert api.post(route, json=body | {"node_spec": {"nodes": ["procengine"]}}).status_code == 201
 
 
 # All of them.
