@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from IPython.core.error import UsageError
 from IPython.core.magic import (
@@ -21,11 +22,14 @@ from IPython.core.magic import (
     no_var_expand,
 )
 
+from procengine.cli.engine_target import in_process
 from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
+from procengine.cli.target import Connection
 from procengine.config import OPTIONS
 from procengine.http import server_of
 from procengine.model.run import Run
+from procengine.remote import RemoteServer
 from procengine_jupyter import grammar
 from procengine_jupyter.errors import offer_post_mortem, short_errors
 from procengine_jupyter.fire_command import find_trigger, fire, make_event
@@ -52,11 +56,17 @@ from procengine_jupyter.write_command import (
 if TYPE_CHECKING:
     from procengine.engine import Engine
 
+HOST_VARIABLES = frozenset(
+    {"INFLUXDB3_HOST_URL", "INFLUXDB3_WRITE_HOST_URL", "INFLUXDB3_QUERY_HOST_URL"}
+)
+"""Variables that do not count in a notebook: what was set for a shell is not to redirect its commands silently."""
+
 # Without a backslash at a line's end: IPython's ? takes it away.
 INFLUXDB3_HELP = """Run a command of the influxdb3 command line in this process.
 
 A line copied from InfluxDB's documentation runs here; in a cell its continuation lines may follow with or
-without a backslash between them. Options for a connection (--host, --token, --tls-ca) are accepted and not needed.
+without a backslash between them. $NAME is the environment's variable where it is set. --host sends the command to
+another InfluxDB 3 server; this machine at port 8181, as documentation has it, is this process.
 
 examples:
   %influxdb3 --help
@@ -229,16 +239,19 @@ class ProcengineMagics(Magics):
 
     @short_errors
     def _influxdb3(self, text: str) -> None:
+        engine = self.session.engine
         surroundings = Surroundings(
             folder=self.session.folder,
             ask=lambda question: input(f"{question} "),
-            environment=os.environ,
+            environment={name: os.environ[name] for name in os.environ if name not in HOST_VARIABLES},
+            tell=lambda line: print(line, file=sys.stderr),  # noqa: T201
         )
-        output = run_line(self.session.engine, text, surroundings)
-        if output.text:
-            sys.stdout.write(f"{output.text}\n")
-        if output.report:
-            sys.stderr.write(f"{output.report}\n")
+        server = server_of(engine)
+        port = None if server is None or server.url is None else urlsplit(server.url).port
+        connect = in_process(engine, elsewhere=_another_server, port=port)
+        shown = run_line(connect, text, surroundings).text
+        if shown:
+            sys.stdout.write(f"{shown}\n")
 
     def _offer_post_mortem(self, runs: tuple[Run, ...]) -> None:
         failed = [run for run in runs if run.outcome.is_failure]
@@ -247,6 +260,15 @@ class ProcengineMagics(Magics):
 
 
 ProcengineMagics.influxdb3.__doc__ = INFLUXDB3_HELP
+
+
+def _another_server(connection: Connection) -> RemoteServer:
+    return RemoteServer(
+        connection.url,
+        token=connection.token,
+        tls_ca=connection.tls_ca,
+        tls_no_verify=connection.tls_no_verify,
+    )
 
 
 def _write_options(said: Namespace) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 A table of commands with their options and positional arguments, in the original's words. Parsing,
 help and completion read this table; nothing else knows an option's name.
 
-Source: influxdb3/src/commands/{create,delete,show}.rs, influxdb3_commands/src/{enable,disable,
-query,write,test,common}.rs.
+Source: influxdb3/src/commands/{create,update,delete,show}.rs, influxdb3_commands/src/{enable,disable,install,
+query,write,test,common}.rs; docs-v2, influxdb3-cli, of what Enterprise adds (``update table``,
+``create table --retention-period``, ``--node-spec``).
+Differs: ``restore`` is ours.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from procengine.cli.values import (
     parse_count,
     parse_field,
     parse_key_value,
+    parse_period_ns,
     parse_positive_count,
     parse_seconds,
 )
@@ -58,12 +61,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Positional:
-    """One positional argument; ``key`` is its name in lower case."""
+    """One positional argument; ``key`` is its name in lower case. ``many``: it takes any number of words."""
 
     name: str
     about: str
     required: bool = True
     variable: str | None = None
+    many: bool = False
 
     @property
     def key(self) -> str:
@@ -96,13 +100,24 @@ class Command:
 FORMATS = ("pretty", "json", "jsonl", "csv", "parquet")
 
 _CONNECTION = (
-    Option(name="--host", short="-H", about="host URL; only this process's own address is accepted"),
-    Option(name="--token", about="token of the server; not needed in this process"),
-    Option(name="--tls-ca", about="custom certificate authority; not needed in this process"),
+    Option(
+        name="--host",
+        short="-H",
+        about="URL of the server",
+        default="http://127.0.0.1:8181",
+        variable="INFLUXDB3_HOST_URL",
+    ),
+    Option(name="--token", about="token of the server", variable="INFLUXDB3_AUTH_TOKEN"),
+    Option(
+        name="--tls-ca",
+        about="file of a certificate authority that is trusted as well, PEM or (.der) DER",
+        variable="INFLUXDB3_TLS_CA",
+    ),
     Option(
         name="--tls-no-verify",
         arity=Arity.FLAG,
-        about="no check of the certificate; not needed in this process",
+        about="do not check the server's certificate",
+        variable="INFLUXDB3_TLS_NO_VERIFY",
     ),
 )
 _DATABASE = Option(
@@ -116,8 +131,23 @@ _SERVER = (*_CONNECTION, _DATABASE)
 _DATABASE_NAME = Positional(
     name="DATABASE_NAME", about="name of the database", variable="INFLUXDB3_DATABASE_NAME"
 )
+_TABLE_NAME = Positional(name="TABLE_NAME", about="name of the table")
 _TRIGGER_NAME = Positional(name="TRIGGER_NAME", about="name of the trigger")
 _FORMAT = Option(name="--format", about="output format", choices=FORMATS, default="pretty")
+_OUTPUT = Option(name="--output", short="-o", about="file that receives the output")
+_PERIOD = Option(
+    name="--retention-period",
+    short="-r",
+    parse=parse_period_ns,
+    about="how long rows are kept, as 30d, 24h; none for ever",
+)
+_TRIGGER_ARGUMENTS = Option(
+    name="--trigger-arguments",
+    arity=Arity.LIST,
+    parse=parse_key_value,
+    about="arguments of the plugin, key=value, separated by commas",
+)
+_ERROR_BEHAVIORS = ("log", "retry", "disable")
 _YES = Option(name="--yes", short="-y", arity=Arity.FLAG, about="do not ask for confirmation")
 _HARD_DELETE = Option(
     name="--hard-delete", about="when the data goes: never, now, default or a timestamp"
@@ -145,17 +175,12 @@ _CREATE_TRIGGER = Command(
             required=True,
             about="table:<TABLE_NAME>, all_tables, cron:<EXPRESSION>, every:<DURATION> or request:<PATH>",
         ),
-        Option(
-            name="--trigger-arguments",
-            arity=Arity.LIST,
-            parse=parse_key_value,
-            about="arguments of the plugin, key=value, separated by commas",
-        ),
+        _TRIGGER_ARGUMENTS,
         Option(name="--disabled", arity=Arity.FLAG, about="create the trigger disabled"),
         Option(name="--run-asynchronous", arity=Arity.FLAG, about="let runs overlap"),
         Option(
             name="--error-behavior",
-            choices=("log", "retry", "disable"),
+            choices=_ERROR_BEHAVIORS,
             default="log",
             about="what happens after an error",
         ),
@@ -163,6 +188,25 @@ _CREATE_TRIGGER = Command(
         Option(name="--upload", arity=Arity.FLAG, about="copy --path into the plugin directory first"),
     ),
     positional=_TRIGGER_NAME,
+)
+
+_UPDATE_TRIGGER = Command(
+    words=("update", "trigger"),
+    about="change a trigger, or the text of its plugin",
+    options=(
+        *_SERVER,
+        Option(name="--trigger-name", short="-t", required=True, about="name of the trigger"),
+        Option(
+            name="--path",
+            short="-p",
+            about="file or folder whose text the plugin gets; one that is not here: in the plugin directory",
+        ),
+        Option(name="--upload", arity=Arity.FLAG, about="--path is here, not in the plugin directory"),
+        _TRIGGER_ARGUMENTS,
+        Option(name="--error-behavior", choices=_ERROR_BEHAVIORS, about="what happens after an error"),
+        Option(name="--enabled", arity=Arity.FLAG, about="enable it", conflicts_with="--disabled"),
+        Option(name="--disabled", arity=Arity.FLAG, about="disable it", conflicts_with="--enabled"),
+    ),
 )
 
 _CREATE_TABLE = Command(
@@ -178,8 +222,9 @@ _CREATE_TABLE = Command(
             parse=parse_field,
             about="fields as name:type, separated by commas; int64, uint64, float64, utf8 or bool",
         ),
+        _PERIOD,
     ),
-    positional=Positional(name="TABLE_NAME", about="name of the table"),
+    positional=_TABLE_NAME,
 )
 
 _TABLE = Option(name="--table", short="-t", required=True, about="name of the table")
@@ -248,22 +293,26 @@ _WRITE = Command(
     about="write line protocol",
     options=(
         *_SERVER,
-        Option(name="--write-host", about="host URL for writes; see --host"),
+        Option(
+            name="--write-host",
+            about="URL of the server for writes; see --host",
+            variable="INFLUXDB3_WRITE_HOST_URL",
+        ),
         Option(name="--file", short="-f", about="file with line protocol"),
         Option(name="--accept-partial", arity=Arity.FLAG, about="store the good lines"),
         Option(name="--no-sync", arity=Arity.FLAG, about="answer before the rows are durable"),
-        Option(name="--gzip", arity=Arity.FLAG, about="compress; not needed in this process"),
+        Option(name="--gzip", arity=Arity.FLAG, about="compress what is sent"),
         Option(
             name="--max-request-size",
             parse=parse_positive_count,
             default="10485760",
-            about="bytes of one write; longer input is split at line ends",
+            about="bytes of one request; longer input is split at line ends",
         ),
         Option(
             name="--max-concurrent-requests",
             parse=parse_positive_count,
             default="32",
-            about="writes at a time; one in this process",
+            about="requests at a time; one in this process",
         ),
         Option(name="--quiet", short="-q", arity=Arity.FLAG, about="report nothing"),
         Option(name="--precision", short="-p", about="precision of the times: auto, ns, us, ms or s"),
@@ -276,16 +325,20 @@ _QUERY = Command(
     about="run a query",
     options=(
         *_SERVER,
-        Option(name="--query-host", about="host URL for queries; see --host"),
+        Option(
+            name="--query-host",
+            about="URL of the server for queries; see --host",
+            variable="INFLUXDB3_QUERY_HOST_URL",
+        ),
         Option(
             name="--language",
             short="-l",
             choices=("sql", "influxql"),
             default="sql",
-            about="query language; InfluxQL is not offered",
+            about="query language; procengine knows no InfluxQL",
         ),
         _FORMAT,
-        Option(name="--output", short="-o", about="file that receives the output"),
+        _OUTPUT,
         Option(name="--file", short="-f", about="file with the query"),
     ),
     positional=Positional(name="QUERY", about="SQL, in quotes", required=False),
@@ -314,20 +367,64 @@ _SYSTEM_SUMMARY = Command(
     ),
 )
 
+_CREATE_TOKEN = Command(
+    words=("create", "token"),
+    about="make an admin token",
+    options=(
+        Option(name="--admin", arity=Arity.FLAG, about="an admin token; there are no others"),
+        *_CONNECTION,
+        Option(name="--name", about="name of the token; the operator's without"),
+        Option(name="--expiry", parse=parse_seconds, about="how long it is good, as 10d, 1y"),
+        Option(
+            name="--regenerate",
+            arity=Arity.FLAG,
+            about="make the operator's token anew; the old one is good no more",
+            conflicts_with="--name",
+        ),
+        Option(name="--format", about="output format", choices=("text", "json"), default="text"),
+    ),
+)
+
+_INSTALL_PACKAGE = Command(
+    words=("install", "package"),
+    about="install packages for plugins",
+    options=(
+        *_CONNECTION,
+        Option(
+            name="--requirements", short="-r", about="requirements.txt, where the server has its plugins"
+        ),
+        Option(name="--plugin-dir", about="the server's own counts"),
+        Option(name="--virtual-env-location", about="the server's own counts"),
+        Option(name="--package-manager", about="the server's own counts"),
+        Option(name="--plugin-repo", about="the server's own counts"),
+    ),
+    positional=Positional(name="PACKAGES", about="names of packages", required=False, many=True),
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         words=("create", "database"),
         about="create a database",
-        options=(
-            *_CONNECTION,
-            Option(name="--retention-period", about="how long rows are kept, as 30d; none for ever"),
-        ),
+        options=(*_CONNECTION, _PERIOD),
         positional=_DATABASE_NAME,
     ),
     _CREATE_TABLE,
     _CREATE_TRIGGER,
     _CREATE_LAST_CACHE,
     _CREATE_DISTINCT_CACHE,
+    _CREATE_TOKEN,
+    Command(
+        words=("update", "database"),
+        about="say how long a database's rows are kept",
+        options=(*_SERVER, _PERIOD),
+    ),
+    Command(
+        words=("update", "table"),
+        about="say how long a table's rows are kept",
+        options=(*_SERVER, _PERIOD),
+        positional=_TABLE_NAME,
+    ),
+    _UPDATE_TRIGGER,
     Command(
         words=("delete", "last_cache"),
         about="delete a last-value cache",
@@ -350,13 +447,34 @@ COMMANDS: tuple[Command, ...] = (
         words=("delete", "table"),
         about="delete a table",
         options=(*_SERVER, _HARD_DELETE, _YES),
-        positional=Positional(name="TABLE_NAME", about="name of the table"),
+        positional=_TABLE_NAME,
     ),
     Command(
         words=("delete", "trigger"),
         about="delete a trigger",
         options=(*_SERVER, Option(name="--force", arity=Arity.FLAG, about="even if it is enabled")),
         positional=_TRIGGER_NAME,
+    ),
+    Command(
+        words=("delete", "token"),
+        about="delete a token",
+        options=(
+            *_CONNECTION,
+            Option(name="--token-name", required=True, about="name of the token"),
+            _YES,
+        ),
+    ),
+    Command(
+        words=("restore", "database"),
+        about="let a deleted database be there again, until its data is gone; not of InfluxDB",
+        options=_CONNECTION,
+        positional=_DATABASE_NAME,
+    ),
+    Command(
+        words=("restore", "table"),
+        about="let a deleted table be there again, until its data is gone; not of InfluxDB",
+        options=_SERVER,
+        positional=_TABLE_NAME,
     ),
     Command(
         words=("enable", "trigger"),
@@ -370,6 +488,7 @@ COMMANDS: tuple[Command, ...] = (
         options=_SERVER,
         positional=_TRIGGER_NAME,
     ),
+    _INSTALL_PACKAGE,
     Command(
         words=("show", "databases"),
         about="list the databases",
@@ -377,6 +496,32 @@ COMMANDS: tuple[Command, ...] = (
             *_CONNECTION,
             Option(name="--show-deleted", arity=Arity.FLAG, about="deleted ones as well"),
             _FORMAT,
+            _OUTPUT,
+        ),
+    ),
+    Command(
+        words=("show", "plugins"),
+        about="list the files of plugins that triggers use",
+        options=(*_CONNECTION, _FORMAT, _OUTPUT),
+    ),
+    Command(
+        words=("show", "tokens"),
+        about="list the tokens, without their texts",
+        options=(*_CONNECTION, _FORMAT, _OUTPUT),
+    ),
+    Command(
+        words=("show", "retention"),
+        about="list how long databases keep their rows",
+        options=(
+            *_CONNECTION,
+            Option(
+                name="--database",
+                short="-d",
+                about="one database alone",
+                variable="INFLUXDB3_DATABASE_NAME",
+            ),
+            _FORMAT,
+            _OUTPUT,
         ),
     ),
     Command(

@@ -44,7 +44,7 @@ def usage(command: Command) -> str:
     required = [f"{o.name} <{o.key.upper()}>" for o in command.options if o.required]
     parts = [command.name, "[OPTIONS]", *required]
     if command.positional is not None:
-        name = f"<{command.positional.name}>"
+        name = f"<{command.positional.name}>{'...' if command.positional.many else ''}"
         parts.append(name if command.positional.required else f"[{name}]")
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""Which commands has the original, offered here or not?
+"""Which commands has the original, offered here or not, and which are ours alone?
 
 Said of one that is not offered: that it exists, so that nobody looks for a slip in the line.
 
@@ -53,6 +53,10 @@ ORIGINAL_COMMANDS = (
     "update trigger",
     "write",
 )
+
+
+OUR_COMMANDS = ("restore database", "restore table")
+"""Commands that the original lacks."""
 
 
 def original_command(said: Sequence[str], word: str, following: Sequence[str]) -> str | None:

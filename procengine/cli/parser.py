@@ -9,6 +9,7 @@ from typing import Any
 from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Command, Option
 from procengine.cli.help_text import HELP_OPTIONS
 from procengine.cli.original_commands import original_command
+from procengine.cli.values import parse_flag
 from procengine.errors import InvalidInputError
 
 
@@ -170,6 +171,8 @@ class _Reader:
                 self._refuse_conflict(option)
             return self.found[option.key]
         text = environment.get(option.variable) if option.variable is not None else None
+        if text and option.arity is Arity.FLAG:
+            return _parse_flag(option, text)
         text = text or option.default
         if text is not None:
             return _parse_item(option, text)
@@ -188,6 +191,8 @@ class _Reader:
             if self.arguments:
                 raise self._unexpected(self.arguments[0])
             return {}
+        if positional.many:
+            return {positional.key: tuple(self.arguments)}
         if len(self.arguments) > 1:
             raise InvalidInputError(
                 f"unexpected argument {self.arguments[1]!r}: {command.name!r} takes one "
@@ -230,3 +235,10 @@ def _parse_item(option: Option, text: str) -> object:
         return option.parse(text)
     except ValueError as error:
         raise InvalidInputError(f"invalid value {text!r} for {option.name}: {error}") from error
+
+
+def _parse_flag(option: Option, text: str) -> bool:
+    try:
+        return parse_flag(text)
+    except ValueError as error:
+        raise InvalidInputError(f"invalid value {text!r} of {option.variable}: {error}") from error

@@ -65,3 +65,25 @@ def parse_seconds(text: str) -> int:
         return parse_duration(text) // SECOND
     except InvalidInputError as error:
         raise ValueError(str(error)) from error
+
+
+def parse_period_ns(text: str) -> int:
+    """Return a retention period, nanoseconds; 0 for ``none``, which is for ever."""
+    if text.lower() == "none":
+        return 0
+    try:
+        period_ns = parse_duration(text)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
+    if period_ns == 0:
+        raise ValueError("nothing would be kept; accepted: a span such as 30d, or none")
+    return period_ns
+
+
+def parse_flag(text: str) -> bool:
+    """Return what a variable that stands in for a flag says."""
+    if text.lower() in {"true", "1", "yes", "on"}:
+        return True
+    if text.lower() in {"", "false", "0", "no", "off"}:
+        return False
+    raise ValueError("expected true or false")

@@ -3,7 +3,7 @@
 Source: influxdb3_server/src/http.rs, show_databases, create_database, update_database, delete_database,
     set_retention_period_for_database, clear_retention_period_for_database; influxdb3_query_executor/src/lib.rs.
 Differs: what Enterprise has beyond that, deleting the data alone (``data_only``), is refused: to pass it over, as
-    Core does, would delete all.
+    Core does, would delete all. ``restore`` is ours.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "/api/v3/configure/database"
 RETENTION: Final = f"{DATABASE}/retention_period"
+RESTORE: Final = f"{DATABASE}/restore"
 
 
 def database_routes(engine: Engine) -> RouteTable:
@@ -60,6 +61,10 @@ def database_routes(engine: Engine) -> RouteTable:
             raise resource_not_found(name) from error
         return Response()
 
+    def restore(request: Request) -> Response:
+        catalog.restore_database(query_fields(request).required("db", str))
+        return Response()
+
     def set_retention(request: Request) -> Response:
         said = query_fields(request)
         catalog.set_retention_period(said.required("db", str), duration_ns(said))
@@ -77,6 +82,7 @@ def database_routes(engine: Engine) -> RouteTable:
         ("POST", DATABASE): changing(create),
         ("PUT", DATABASE): changing(update),
         ("DELETE", DATABASE): changing(delete),
+        ("POST", RESTORE): changing(restore),
         ("POST", RETENTION): changing(set_retention),
         ("DELETE", RETENTION): changing(clear_retention),
     }

@@ -6,7 +6,7 @@ import pytest
 
 from procengine.cli.grammar import COMMANDS
 from procengine.cli.help_text import help_text, usage
-from procengine.cli.original_commands import ORIGINAL_COMMANDS
+from procengine.cli.original_commands import ORIGINAL_COMMANDS, OUR_COMMANDS
 from procengine.cli.parser import parse_command
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
@@ -76,7 +76,7 @@ def test_environment_supplies_the_database() -> None:
 
 
 REFUSED = [
-    ("frobnicate", "unrecognized subcommand 'frobnicate' of 'influxdb3'; accepted: create, delete"),
+    ("frobnicate", "unrecognized subcommand 'frobnicate' of 'influxdb3'; accepted: create, update"),
     ("create", "'influxdb3 create' requires a subcommand; accepted: database, table, trigger"),
     ("create view x", "unrecognized subcommand 'view'"),
     ("query 'SELECT 1'", "requires --database"),
@@ -130,15 +130,15 @@ def test_the_commands_offered_beside_are_named() -> None:
     for line in ("create query_group --nodes a", "create query_group"):
         with pytest.raises(InvalidInputError, match=r"offered as 'influxdb3 create': database, table"):
             parse_command(split_words(line))
-    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop' is .* offered: create, delete"):
+    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop' is .* offered: create, update"):
         parse_command(["stop"])
-    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop node' is .* offered: create, delete"):
+    with pytest.raises(InvalidInputError, match=r"^'influxdb3 stop node' is .* offered: create, update"):
         parse_command(["stop", "node", "x"])
 
 
 def test_every_command_is_the_originals() -> None:
-    """What is offered is in the list of what the original has."""
-    known = {tuple(name.split()) for name in ORIGINAL_COMMANDS}
+    """What is offered is in the list of what the original has, or said to be ours."""
+    known = {tuple(name.split()) for name in (*ORIGINAL_COMMANDS, *OUR_COMMANDS)}
     assert all(any(command.words[: len(name)] == name for name in known) for command in COMMANDS)
 
 

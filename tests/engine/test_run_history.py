@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 from procengine import Engine
+from procengine.cli.engine_target import in_process
 from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.clock import VirtualClock
@@ -186,10 +187,12 @@ def test_the_command_line_shows_runs(start: Start, plugin: Plugin, form: str) ->
         house(engine, plugin("w", WRITES))
         write(engine, 1)
         surroundings = Surroundings(folder=Path(), ask=str)
-        listed = run_line(engine, "show system table-list --database house", surroundings).text
+        listed = run_line(
+            in_process(engine), "show system table-list --database house", surroundings
+        ).text
         assert "processing_engine_runs" in listed
         line = f"show system table --database house --format {form} processing_engine_runs"
-        shown = run_line(engine, line, surroundings).text
+        shown = run_line(in_process(engine), line, surroundings).text
     assert "success" in shown
     assert "out" in shown
 

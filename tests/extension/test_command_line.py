@@ -216,7 +216,7 @@ def test_help_is_shown(output: object) -> None:
         ("query -d house --format parquet 'SELECT 1'", "cannot write parquet to a terminal"),
         ("write -d house --file gone.lp", "error reading file: 'gone.lp'"),
         ("write -d house 'home temp=x'", "nothing was stored"),
-        ("query --host https://example.com -d house 'SELECT 1'", "is another machine"),
+        ("query --host http://127.0.0.1:1 -d house 'SELECT 1'", "cannot reach http://127.0.0.1:1"),
         ("create trigger -d house --path gone.py --trigger-spec all_tables t", "Plugin not found"),
         ("create trigger -d house --trigger-spec all_tables t", "Either --path or --plugin-filename"),
         ("create trigger -d house --path up.py --upload --trigger-spec all_tables t", "File not found"),

@@ -48,7 +48,7 @@ CASES = [
     ("%%query house --as ", {"pandas", "arrow", "polars"}),
     ("x = 1\n%fire ho", {"hot_rooms"}),
     ("%influxdb3 cr", {"create"}),
-    ("%influxdb3 create ", {"database", "distinct_cache", "last_cache", "table", "trigger"}),
+    ("%influxdb3 create ", {"database", "distinct_cache", "last_cache", "table", "token", "trigger"}),
     ("%influxdb3 create trigger --trigger-s", {"--trigger-spec"}),
     ("%influxdb3 create trigger --trigger-spec req", {"request:"}),
     ("%influxdb3 query --database ho", {"house"}),

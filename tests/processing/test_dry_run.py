@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from procengine.cli.engine_target import in_process
 from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.engine import Engine
@@ -36,7 +37,9 @@ def ask(engine: Engine, tmp_path: Path) -> Ask:
     def run(code: str, command: str) -> dict[str, object]:
         (tmp_path / "p.py").write_text(code)
         surroundings = Surroundings(folder=tmp_path, ask=input)
-        return json.loads(run_line(engine, f"test {command} -d house p.py", surroundings).text)
+        return json.loads(
+            run_line(in_process(engine), f"test {command} -d house p.py", surroundings).text
+        )
 
     return run
 

@@ -1,0 +1,76 @@
+"""How do commands make and delete tokens, and install packages?
+
+Source: influxdb3/src/commands/create.rs, create/token.rs, delete.rs; influxdb3_commands/src/install.rs.
+Differs: a token that cannot be made is a failure, exit code 1, where the original prints it as a result; the
+    output has no colours.
+"""
+
+from __future__ import annotations
+
+import json
+
+from procengine.cli.outcome import CommandOutput, Surroundings
+from procengine.cli.parser import Invocation
+from procengine.cli.target import Target
+from procengine.errors import InvalidInputError
+from procengine.model.token import ADMIN_TOKEN_NAME
+
+_STORE = "Store this token securely, as it will not be shown again."
+
+
+def create_token(target: Target, invocation: Invocation, surroundings: Surroundings) -> CommandOutput:
+    """Make an admin token, and show its text this once."""
+    name, expiry_seconds = invocation["name"], invocation["expiry"]
+    if not invocation["admin"]:
+        raise InvalidInputError(
+            "Missing required subcommand. Use: influxdb3 create token --admin [OPTIONS]"
+        )
+    if expiry_seconds is not None and name is None:
+        raise InvalidInputError("--expiry needs --name: the operator token does not expire")
+    if invocation["regenerate"]:
+        question = "Are you sure you want to regenerate admin token? Enter 'yes' to confirm"
+        if surroundings.answer(question, "answer yes at a terminal").strip() != "yes":
+            raise InvalidInputError("Cannot regenerate token without confirmation")
+        token = target.regenerate_admin_token()
+    elif name is not None:
+        token = target.create_named_token(name, expiry_seconds)
+    else:
+        token = target.create_admin_token()
+    return CommandOutput.of(_as_json(token) if invocation["format"] == "json" else _as_text(token))
+
+
+def delete_token(target: Target, invocation: Invocation, surroundings: Surroundings) -> CommandOutput:
+    """Delete a token."""
+    name = invocation["token_name"]
+    if name == ADMIN_TOKEN_NAME:
+        return CommandOutput.of(
+            f'The operator token "{ADMIN_TOKEN_NAME}" is required and cannot be deleted. '
+            "To regenerate an operator token, use: influxdb3 create token --admin --regenerate"
+        )
+    shown = json.dumps(name, ensure_ascii=False)
+    surroundings.confirm(f"Are you sure you want to delete {shown}", said_yes=invocation["yes"])
+    target.delete_token(name)
+    return CommandOutput.of(f"Token {shown} deleted successfully")
+
+
+def install_package(target: Target, invocation: Invocation, _: Surroundings) -> CommandOutput:
+    """Install packages for plugins, where the server is."""
+    if invocation["requirements"] is not None:
+        target.install_requirements(invocation["requirements"])
+    elif invocation["packages"]:
+        target.install_packages(invocation["packages"])
+    else:
+        raise InvalidInputError("say which packages to install: <PACKAGES>..., or -r <REQUIREMENTS>")
+    return CommandOutput()
+
+
+def _as_json(token: str) -> str:
+    message = f'{_STORE} HTTP requests require the following header: "Authorization: Bearer {token}"'
+    return json.dumps({"help_msg": message, "token": token}, indent=2)
+
+
+def _as_text(token: str) -> str:
+    return (
+        f"\nNew token created successfully!\n\nToken: {token}\n"
+        f"HTTP Requests Header: Authorization: Bearer {token}\n\nIMPORTANT: {_STORE}\n"
+    )

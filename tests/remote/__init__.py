@@ -1,0 +1,1 @@
+"""Commands reach other servers by the requests of the original's client."""
