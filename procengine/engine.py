@@ -231,8 +231,10 @@ class Engine:
             file_system=self._file_system,
         )
         replayed = self.wal.open(after=self.write_buffer.load())
-        self.last_caches = LastCaches(self.catalog, self._cache_settings("last"))
-        self.distinct_caches = DistinctCaches(self.catalog, self._cache_settings("distinct"))
+        self.last_caches: LastCaches = LastCaches(self.catalog, self._cache_settings("last"))
+        self.distinct_caches: DistinctCaches = DistinctCaches(
+            self.catalog, self._cache_settings("distinct")
+        )
         self.last_caches.follow()
         self.distinct_caches.follow()
         self._replayed = ReplayedRows()

@@ -196,7 +196,7 @@ class _Keys:
 
     def __init__(self, rows: pa.Table, names: tuple[str, ...]) -> None:
         self._columns = [(name, rows.column(name)) for name in names]
-        self._length = rows.num_rows
+        self._length: int = rows.num_rows
 
     def __len__(self) -> int:
         return self._length

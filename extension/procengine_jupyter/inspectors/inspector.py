@@ -94,7 +94,9 @@ class Inspector(View):
     def chosen(self) -> int | None:
         """The number of the chosen row among those shown; it follows its row through filter and order."""
         place = self._place_of_chosen()
-        rows = [] if place is None else np.flatnonzero(self._selection.places == place)
+        if place is None:
+            return None
+        rows = np.flatnonzero(self._selection.places == place)
         return int(rows[0]) if len(rows) else None
 
     def choose(self, row: int | None) -> None:

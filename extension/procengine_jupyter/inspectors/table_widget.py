@@ -27,10 +27,10 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     _esm = FOLDER / "table_widget.js"
     _css = FOLDER / "table_widget.css"
 
-    columns = traitlets.List().tag(sync=True)
+    columns: traitlets.List[Any] = traitlets.List().tag(sync=True)
     row_count = traitlets.Int(0).tag(sync=True)
     version = traitlets.Int(0).tag(sync=True)
-    order = traitlets.List().tag(sync=True)
+    order: traitlets.List[Any] = traitlets.List().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
 
