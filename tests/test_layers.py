@@ -32,6 +32,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.plugin_part",),
     ("procengine.engine",),
     ("procengine.http", "procengine.cli", "procengine.remote", "procengine.testing"),
+    ("procengine.serve_command",),
+    ("procengine.command_line",),
+    ("procengine.__main__",),
     ("procengine_jupyter",),
 )
 

@@ -87,7 +87,7 @@ class Command:
     @property
     def name(self) -> str:
         """The command as it is typed."""
-        return " ".join(("influxdb3", *self.words))
+        return " ".join((PROGRAM, *self.words))
 
     def option(self, name: str) -> Option | None:
         """Return the option with a long or short name."""
@@ -97,6 +97,7 @@ class Command:
         return None
 
 
+PROGRAM = "influxdb3"
 FORMATS = ("pretty", "json", "jsonl", "csv", "parquet")
 
 _CONNECTION = (

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from procengine.cli.grammar import COMMANDS, Arity, Command, Option
+from procengine.cli.grammar import COMMANDS, PROGRAM, Arity, Command, Option
 
 HELP_OPTIONS = frozenset({"-h", "--help", "--help-all"})
 
 
-def help_text(words: Sequence[str]) -> str:
+def help_text(
+    words: Sequence[str], *, program: str = PROGRAM, commands: Sequence[Command] = COMMANDS
+) -> str:
     """Return the help for a command, or a list of the commands that begin with some words."""
-    matching = _commands_at(tuple(words))
+    matching = _commands_at(tuple(words), commands)
     if len(matching) == 1 and matching[0].words == tuple(words):
-        return _command_help(matching[0])
-    width = max(len(command.name) for command in matching)
-    lines = [f"  {command.name:<{width}}  {command.about}" for command in matching]
+        return _command_help(matching[0], program)
+    names = [" ".join((program, *command.words)) for command in matching]
+    width = max(map(len, names))
+    lines = [
+        f"  {name:<{width}}  {command.about}" for name, command in zip(names, matching, strict=True)
+    ]
     return "\n".join(["Commands:", *lines, "", "Add --help to a command for its options."])
 
 
-def _commands_at(words: tuple[str, ...]) -> list[Command]:
+def _commands_at(words: tuple[str, ...], commands: Sequence[Command]) -> list[Command]:
     """Return the commands under the longest known beginning of some words."""
     for length in range(len(words), -1, -1):
-        matching = [command for command in COMMANDS if command.words[:length] == words[:length]]
+        matching = [command for command in commands if command.words[:length] == words[:length]]
         if matching:
             exact = [command for command in matching if command.words == words[:length]]
             return exact or matching
-    return list(COMMANDS)
+    return list(commands)
 
 
-def _command_help(command: Command) -> str:
-    lines = [f"{command.name}: {command.about}", "", f"Usage: {usage(command)}"]
+def _command_help(command: Command, program: str) -> str:
+    name = " ".join((program, *command.words))
+    lines = [f"{name}: {command.about}", "", f"Usage: {usage(command, program)}"]
     if command.positional is not None:
         lines += ["", "Arguments:", f"  <{command.positional.name}>  {command.positional.about}"]
     rows = [(_option_head(option), _option_about(option)) for option in command.options]
@@ -39,10 +45,10 @@ def _command_help(command: Command) -> str:
     return "\n".join(lines)
 
 
-def usage(command: Command) -> str:
+def usage(command: Command, program: str = PROGRAM) -> str:
     """Return the one-line usage of a command."""
     required = [f"{o.name} <{o.key.upper()}>" for o in command.options if o.required]
-    parts = [command.name, "[OPTIONS]", *required]
+    parts = [program, *command.words, "[OPTIONS]", *required]
     if command.positional is not None:
         name = f"<{command.positional.name}>{'...' if command.positional.many else ''}"
         parts.append(name if command.positional.required else f"[{name}]")

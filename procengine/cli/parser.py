@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Command, Option
+from procengine.cli.grammar import ALIASES, COMMANDS, PROGRAM, Arity, Command, Option
 from procengine.cli.help_text import HELP_OPTIONS
 from procengine.cli.original_commands import original_command
 from procengine.cli.values import parse_flag
@@ -29,8 +29,14 @@ class Invocation:
         return self.values[key]
 
 
-def parse_command(words: Sequence[str], environment: Mapping[str, str] | None = None) -> Invocation:
-    """Read the words that follow ``influxdb3``; the program's own name may stand first.
+def parse_command(
+    words: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    program: str = PROGRAM,
+    commands: tuple[Command, ...] = COMMANDS,
+) -> Invocation:
+    """Read the words that follow ``influxdb3``, or another ``program``; its own name may stand first.
 
     ``environment`` supplies what was not said, by the variables that the grammar names.
 
@@ -38,8 +44,8 @@ def parse_command(words: Sequence[str], environment: Mapping[str, str] | None = 
 
     Differs: options may stand before, between and after the words of a command and its argument.
     """
-    said = list(words[1:] if words[:1] == ["influxdb3"] else words)
-    reader = _Reader(said)
+    said = list(words[1:] if words[:1] in ([PROGRAM], [program]) else words)
+    reader = _Reader(said, program, commands)
     if reader.asks_for_help():
         return Invocation(command=None, help_for=tuple(reader.command_words()))
     return reader.read(environment or {})
@@ -48,10 +54,11 @@ def parse_command(words: Sequence[str], environment: Mapping[str, str] | None = 
 class _Reader:
     """One pass over the words of one line."""
 
-    def __init__(self, words: list[str]) -> None:
+    def __init__(self, words: list[str], program: str, commands: tuple[Command, ...]) -> None:
         self.words = words
+        self.program = program
         self.position = 0
-        self.candidates: tuple[Command, ...] = COMMANDS
+        self.candidates = commands
         self.said: list[str] = []
         self.found: dict[str, Any] = {}
         self.options: list[Option] = []
@@ -195,16 +202,18 @@ class _Reader:
             return {positional.key: tuple(self.arguments)}
         if len(self.arguments) > 1:
             raise InvalidInputError(
-                f"unexpected argument {self.arguments[1]!r}: {command.name!r} takes one "
+                f"unexpected argument {self.arguments[1]!r}: {self._command_text()!r} takes one "
                 f"<{positional.name}>; enclose it in quotes if it has spaces"
             )
         value = self.arguments[0] if self.arguments else environment.get(positional.variable or "")
         if value is None and positional.required:
-            raise InvalidInputError(f"{command.name!r} requires <{positional.name}>: {positional.about}")
+            raise InvalidInputError(
+                f"{self._command_text()!r} requires <{positional.name}>: {positional.about}"
+            )
         return {positional.key: value}
 
     def _command_text(self) -> str:
-        return " ".join(("influxdb3", *self.said))
+        return " ".join((self.program, *self.said))
 
     def _next_words(self) -> list[str]:
         depth = len(self.said)

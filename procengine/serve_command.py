@@ -1,0 +1,81 @@
+"""How does an engine serve from a terminal, and end?
+
+In the foreground, until a signal: the first ends it cleanly, a second at once. The main thread does nothing but
+wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from procengine import __version__
+from procengine.config import NO_SERVER
+from procengine.errors import ConfigError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    options: Mapping[str, Any],
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
+    *,
+    config_file: str | None,
+) -> None:
+    """Serve an engine until a signal comes. On the main thread.
+
+    Raises:
+        ConfigError: an option cannot be what it is said to be.
+        AddressInUseError: the port is taken; the text names it.
+        ProcengineError: the engine cannot be started.
+    """
+    wait_for_signal = _listen_for_signals()
+    # Imported when the signals are heeded: the imports take most of the start.
+    from procengine.engine import Engine
+    from procengine.http import Server
+
+    with Engine(environ=environment, config_file=config_file, **options) as engine:
+        if engine.config.http_bind == NO_SERVER:
+            raise ConfigError(f"option http_bind cannot be {NO_SERVER!r} of an engine that is to serve")
+        with Server(engine) as server:
+            server.wait_ready()
+            config = engine.config
+            tell(f"procengine {__version__} serves {server.url}")
+            tell(f"  data     {config.data_dir or 'in memory: nothing survives this process'}")
+            tell(f"  plugins  {config.plugin_dir or 'off; --plugin-dir turns them on'}")
+            if server.admin_token is not None:
+                tell(_told_of_token(server.admin_token))
+            wait_for_signal()
+            tell("stopping; a second signal ends at once")
+    tell("stopped")
+
+
+def _told_of_token(token: str) -> str:
+    return (
+        f"\nAdmin token, shown this once: {token}\n"
+        "Store it securely; commands take it by --token, or from the environment:\n"
+        f"  export INFLUXDB3_AUTH_TOKEN={token}\n"
+    )
+
+
+def _listen_for_signals() -> Callable[[], None]:
+    """Heed the signals from now on; return what waits until one has come."""
+    reading, writing = os.pipe()
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        os.write(writing, b"!")
+
+    def wait() -> None:
+        os.read(reading, 1)
+        os.close(reading)
+        os.close(writing)
+
+    for each in SIGNALS:
+        signal.signal(each, note)
+    return wait
