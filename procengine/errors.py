@@ -260,7 +260,10 @@ class RequestQueueFullError(TriggerBusyError):
 
     def __init__(self, waiting: int) -> None:
         self.waiting = waiting
-        super().__init__(f"the trigger has {waiting} requests waiting, as many as may; try again later")
+        requests = "request" if waiting == 1 else "requests"
+        super().__init__(
+            f"the trigger has {waiting} {requests} waiting, as many as may; try again later"
+        )
 
 
 class StorageError(ProcengineError):

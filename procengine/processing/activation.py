@@ -99,12 +99,12 @@ class Activation:
         if not rows:
             return
         clean = self.log.places.ended_clean
-        number = f"{rows:,}" if clean else f"about {rows:,}"
+        number = ("" if clean else "about ") + f"{rows:,} {'was' if rows == 1 else 'were'}"
         how = "was stopped" if clean else "ended without being stopped (the number is of 50 ms before)"
         self.parts.log(
             trigger,
             LogLevel.WARN,
-            f"rows passed over: {number} were written before the engine {how} and not handled by then; "
+            f"rows passed over: {number} written before the engine {how} and not handled by then; "
             "nothing is delivered again",
         )
 

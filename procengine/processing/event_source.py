@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from procengine.model.byte_size import format_bytes
+from procengine.model.counted import counted
 from procengine.model.run import Cause, CauseKind
 from procengine.model.trigger_spec import ScheduleSpec
 from procengine.processing.event import Event, ScheduleEvent
@@ -139,7 +140,7 @@ class WriteSource(EventSource):
         if lag.contents < 2 or not is_late:
             return None
         return (
-            f"it is behind: {lag.rows:,} rows of {lag.contents:,} flushes wait, the oldest for "
+            f"it is behind: {counted(lag.rows, 'row')} of {lag.contents:,} flushes wait, the oldest for "
             f"{lag.seconds:,.0f} s, and {format_bytes(lag.held_bytes)} of the log are kept for it"
         )
 

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from procengine.clock import Clock
 from procengine.errors import StoppedError, TriggerBusyError
+from procengine.model.counted import counted
 from procengine.model.duration import format_duration
 from procengine.model.run import LogLevel, Run
 from procengine.model.trigger import Trigger
@@ -188,7 +189,8 @@ class RunningTrigger:
             self._state, self._reason = TriggerState.PAUSED, reason
         dropped = self.source.lag.rows
         self._drop_waiting()
-        waited = f", {dropped:,} rows that waited are passed over" if dropped else ""
+        verb = "is" if dropped == 1 else "are"
+        waited = f", {counted(dropped, 'row')} that waited {verb} passed over" if dropped else ""
         self._log(
             LogLevel.ERROR, f"trigger paused: {reason}{waited}; enable it to go on with what comes then"
         )
@@ -256,7 +258,8 @@ class RunningTrigger:
         if (warning := self.source.pressure) is not None:
             return warning
         if 2 * callers >= self._parts.options.request_queue_limit:
-            return f"{callers} requests wait; at most {self._parts.options.request_queue_limit} may"
+            verb = "waits" if callers == 1 else "wait"
+            return f"{counted(callers, 'request')} {verb}; at most {self._parts.options.request_queue_limit} may"
         pool = self._parts.pool
         if pool.is_exhausted and self.source.waiting:
             return f"all {pool.worker_count} workers are inside runs, and {pool.line_length:,} more wait for one"

@@ -335,7 +335,7 @@ def test_plugin_that_writes_to_its_own_table(house: Engine, plugin: Plugin) -> N
         (
             "trigger paused: a chain of 65 writes, each made by a run that the one before it caused, led to this "
             "one; at most 64 are allowed, so that a plugin that feeds itself comes to an end, "
-            "1 rows that waited are passed over; enable it to go on "
+            "1 row that waited is passed over; enable it to go on "
             "with what comes then"
         )
     ]

@@ -88,7 +88,7 @@ def copy_if_there(source: str, target: str) -> None:
 def passed_over(engine: Engine) -> list[int]:
     """Return the numbers of rows that an engine found to be passed over after a kill."""
     said = re.compile(
-        r"rows passed over: about (\d+) were written before the engine ended without being stopped "
+        r"rows passed over: about (\d+) (?:was|were) written before the engine ended without being stopped "
         r"\(the number is of 50 ms before\) and not handled by then; nothing is delivered again"
     )
     found = [text for text in texts(engine) if text.startswith("rows passed over")]

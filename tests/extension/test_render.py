@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 from procengine_jupyter.render.markup import element, escape, visible
-from procengine_jupyter.render.phrases import count, duration, instant, listed
+from procengine_jupyter.render.phrases import duration, instant, listed
 from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.status_card import NOTHING_SURVIVES, StatusCard
@@ -16,6 +16,7 @@ from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
 from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
 
+from procengine.model.counted import counted
 from procengine.model.portability import Note, NoteCode
 from procengine.model.run import Cause, CauseKind, LogLevel, RunOutcome
 from procengine.model.run_limits import RunLimits
@@ -155,7 +156,7 @@ def test_durations_have_three_digits(nanoseconds: int, text: str) -> None:
 
 def test_phrases() -> None:
     """Counts agree with their noun, instants are UTC, lists are cut."""
-    assert (count(1, "row"), count(3_288, "row"), count(2, "query", "queries")) == (
+    assert (counted(1, "row"), counted(3_288, "row"), counted(2, "query", "queries")) == (
         "1 row",
         "3,288 rows",
         "2 queries",

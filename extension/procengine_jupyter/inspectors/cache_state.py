@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from procengine.errors import CacheNotFoundError
+from procengine.model.counted import counted
 from procengine.model.duration import format_duration
 from procengine.model.names import INTERNAL_DATABASE
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html, element
-from procengine_jupyter.render.phrases import count, duration
+from procengine_jupyter.render.phrases import duration
 from procengine_jupyter.render.style import card
 from procengine_jupyter.render.table_card import table_html
 
@@ -91,7 +92,7 @@ class CacheListState(Inspected):
         names = [*(lines[0] if lines else ("database", "table", "name"))]
         return Contents(
             title=f"{self._kind.title}s",
-            facts=[count(len(caches), "cache")],
+            facts=[counted(len(caches), "cache")],
             table=pa.table({name: pa.array([line[name] for line in lines]) for name in names}),
             keys=[_place(cache) for cache in caches],
             hint=f"no cache; %influxdb3 create {self._kind.command} --database DB --table TABLE makes one",
@@ -106,7 +107,7 @@ class CacheListState(Inspected):
         database, table, name = key
         sql = f"%%query {database}\nSELECT * FROM {self._kind.function}('{_quoted(table)}', '{_quoted(name)}')"
         rows = cache.read()
-        return card(name, element("pre", sql), table_html(rows), details=count(rows.num_rows, "row"))
+        return card(name, element("pre", sql), table_html(rows), details=counted(rows.num_rows, "row"))
 
     def delete(self, key: object) -> str:
         """Delete a cache; its table's rows stay."""
@@ -155,9 +156,9 @@ class CacheRowsState(Inspected):
         definition, held = cache.definition, cache.statistics()
         rows = cache.read()
         bounds = [f"{name} {value}" for name, value in self._kind.bounds(definition).items()]
-        facts = [f"{definition.database}.{definition.table}", count(held.row_count, "row")]
+        facts = [f"{definition.database}.{definition.table}", counted(held.row_count, "row")]
         if held.series_count != held.row_count:
-            facts.append(count(held.series_count, "key"))
+            facts.append(counted(held.series_count, "key"))
         facts += [*bounds, f"{held.size_bytes:,} bytes"]
         return Contents(
             title=f"{self._kind.title} {definition.name}",
@@ -171,7 +172,7 @@ class CacheRowsState(Inspected):
         """Forget the rows of one key; its table's rows stay."""
         assert isinstance(key, tuple)
         gone = self._cache().delete({name: frozenset([value]) for name, value in key})
-        return f"deleted {count(gone, 'row')} of {', '.join(f'{name}={value}' for name, value in key)}"
+        return f"deleted {counted(gone, 'row')} of {', '.join(f'{name}={value}' for name, value in key)}"
 
     def detail(self, key: object) -> Html | None:
         """Return all rows of a last-value cache's key, and when each was inserted and expires."""
@@ -182,7 +183,7 @@ class CacheRowsState(Inspected):
         assert isinstance(key, tuple)
         rows = history({name: frozenset([value]) for name, value in key})
         title = ", ".join(f"{name}={value}" for name, value in key)
-        return card(title, table_html(rows), details=count(rows.num_rows, "row"))
+        return card(title, table_html(rows), details=counted(rows.num_rows, "row"))
 
     def _cache(self) -> Any:
         cache = self._kind.holder(self._engine).find(*self._place)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from procengine.model.counted import counted
 from procengine.model.run import LogEntry
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html, element
-from procengine_jupyter.render.phrases import clock_time, count, instant
+from procengine_jupyter.render.phrases import clock_time, instant
 from procengine_jupyter.render.style import card
 
 
@@ -40,7 +41,7 @@ class LogState(Inspected):
         }
         return Contents(
             title=f"logs of {self._trigger}" if self._trigger else "logs",
-            facts=[count(len(lines), "line"), *([count(errors, "error")] if errors else [])],
+            facts=[counted(len(lines), "line"), *([counted(errors, "error")] if errors else [])],
             table=pa.table(columns),
             keys=lines,
             hint="nothing was logged yet",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from procengine.model.counted import counted
 from procengine.processing.cached_value import CachedValue
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html, element
-from procengine_jupyter.render.phrases import count, instant
+from procengine_jupyter.render.phrases import instant
 from procengine_jupyter.render.style import card
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class PluginCacheState(Inspected):
         return f"deleted {value.key}" if found else f"{value.key} was gone already"
 
     def _facts(self, values: list[CachedValue]) -> list[str]:
-        facts = [count(len(values), "key")]
+        facts = [counted(len(values), "key")]
         sizes = [value.size_bytes for value in values if value.size_bytes is not None]
         if sizes:
             facts.append(f"{sum(sizes):,} bytes")

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
+from procengine.model.counted import counted
 from procengine.model.run import Run
 from procengine.processing.run_history import RunHistory
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html
-from procengine_jupyter.render.phrases import count, duration, instant
+from procengine_jupyter.render.phrases import duration, instant
 from procengine_jupyter.render.run_card import RunCard
 
 
@@ -41,7 +42,7 @@ class RunState(Inspected):
         failed = sum(run.failure is not None for run in runs)
         return Contents(
             title=f"runs of {self._trigger}" if self._trigger else "runs",
-            facts=[count(len(runs), "run"), *([f"{failed:,} failed"] if failed else [])],
+            facts=[counted(len(runs), "run"), *([f"{failed:,} failed"] if failed else [])],
             table=_table(runs),
             keys=[run.run_id for run in runs],
             hint="no run yet; %fire NAME makes one",

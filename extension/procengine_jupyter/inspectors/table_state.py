@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from procengine.model.counted import counted
 from procengine.model.names import INTERNAL_DATABASE
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html, rows
-from procengine_jupyter.render.phrases import count, instant
+from procengine_jupyter.render.phrases import instant
 from procengine_jupyter.render.style import card, code
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TableState(Inspected):
         title = f"tables of {self._database}" if self._database else "tables"
         return Contents(
             title=title,
-            facts=[count(len(found), "table")],
+            facts=[counted(len(found), "table")],
             table=pa.table(columns, schema=pa.schema(COLUMNS)),
             keys=[(database, table.name) for database, table in found],
             hint="no table yet; %%write DB makes one",

@@ -7,11 +7,6 @@ import datetime
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 row`` or ``3,288 rows``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def duration(nanoseconds: int) -> str:
     """Return a duration with its unit, to three digits: ``1.24 ms``, ``2 min 5 s``."""
     if nanoseconds >= 60 * _UNITS[0][0]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from procengine.model.byte_size import format_bytes
+from procengine.model.counted import counted
 from procengine.model.run import CacheChange, CauseKind, LogEntry, LogLevel, Response, Run, RunOutcome
 from procengine.model.trigger import TriggerKind
 from procengine_jupyter.render.markup import Html, element, join, rows
-from procengine_jupyter.render.phrases import clock_time, count, duration, instant, listed
+from procengine_jupyter.render.phrases import clock_time, duration, instant, listed
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
@@ -85,7 +86,7 @@ class RunsCard(View):
         failed = f", {self._failed()} failed" if self._failed() else ""
         middle = durations[len(durations) // 2]
         return (
-            f"{count(len(self.runs), 'run')}{failed} · {duration(durations[0])} at least, "
+            f"{counted(len(self.runs), 'run')}{failed} · {duration(durations[0])} at least, "
             f"{duration(middle)} median, {duration(durations[-1])} at most"
         )
 
@@ -114,9 +115,9 @@ def measures(run: Run) -> str:
     if run.kind is TriggerKind.SCHEDULE and run.cause.instant_ns is not None:
         facts.insert(0, f"due {instant(run.cause.instant_ns)}")
     if run.rows_in:
-        facts.append(f"{count(run.rows_in, 'row')} in")
+        facts.append(f"{counted(run.rows_in, 'row')} in")
     if run.query_count:
-        facts.append(count(run.query_count, "query", "queries"))
+        facts.append(counted(run.query_count, "query", "queries"))
     if run.peak_memory_bytes is not None:
         facts.append(f"memory grew by {format_bytes(run.peak_memory_bytes)}")
     if run.attempt > 1:
@@ -134,9 +135,9 @@ def written(run: Run) -> str:
     if not run.writes or (run.dry_run and run.outcome is RunOutcome.WRITE_ERROR):
         return ""
     tables = [
-        f"{count(number, 'row')} into {database}.{table}"
+        f"{counted(number, 'row')} into {database}.{table}"
         if database != run.database
-        else f"{count(number, 'row')} into {table}"
+        else f"{counted(number, 'row')} into {table}"
         for (database, table), number in run.writes.items()
     ]
     return listed(tables)
@@ -199,7 +200,7 @@ def _more_logs(run: Run) -> str:
     if hidden <= 0:
         return ""
     if run.dry_run:
-        return f"{count(hidden, 'more line', 'more lines')}: run.logs"
+        return f"{counted(hidden, 'more line', 'more lines')}: run.logs"
     return f"{hidden:,} more in system.processing_engine_logs"
 
 
@@ -210,7 +211,7 @@ def _level(entry: LogEntry) -> str:
 def _lines_html(database: str, lines: tuple[str, ...]) -> Html:
     shown = "\n".join(lines[:MOST_LINES])
     hidden = len(lines) - MOST_LINES
-    more = f"\n… {count(hidden, 'more line', 'more lines')}" if hidden > 0 else ""
+    more = f"\n… {counted(hidden, 'more line', 'more lines')}" if hidden > 0 else ""
     return element("div", soft(f"lines for {database}"), element("pre", shown + more), css="pe-part")
 
 
@@ -247,7 +248,7 @@ def body_text(response: Response) -> str:
     try:
         text = response.body.decode()
     except UnicodeDecodeError:
-        return f"<{count(len(response.body), 'byte')}>"
+        return f"<{counted(len(response.body), 'byte')}>"
     kinds = [value for name, value in response.headers if name.lower() == "content-type"]
     if kinds and "json" in kinds[0].lower():
         try:
@@ -279,7 +280,7 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
         for each in run.lines.values():
             lines += [f"    {line}" for line in each[:MOST_LINES]]
             if len(each) > MOST_LINES:
-                lines.append(f"    ... and {count(len(each) - MOST_LINES, 'more line', 'more lines')}")
+                lines.append(f"    ... and {counted(len(each) - MOST_LINES, 'more line', 'more lines')}")
     lines += [
         f"  {clock_time(entry.time_ns)} {_level(entry):5} {entry.text}"
         for entry in shown_logs(run)[:MOST_LOGS]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from procengine.model.counted import counted
 from procengine_jupyter.render.markup import Html, element, join, rows
-from procengine_jupyter.render.phrases import count
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
@@ -69,9 +69,9 @@ class StatusCard(View):
         kept = (
             NOTHING_SURVIVES if self.object_store == "memory" else f"{self.data_dir} (object store file)"
         )
-        held = [count(self.databases, "database"), count(self.tables, "table")]
+        held = [counted(self.databases, "database"), counted(self.tables, "table")]
         if self.plugin_dir is not None:
-            held.append(count(self.triggers, "trigger"))
+            held.append(counted(self.triggers, "trigger"))
         if self.disabled_triggers:
             held[-1] += f" ({self.disabled_triggers} disabled)"
         facts = [

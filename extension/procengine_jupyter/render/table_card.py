@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from procengine.model.counted import counted
 from procengine.model.result_format import format_float, format_pretty
 from procengine_jupyter.render.markup import Html, element, escape, visible
-from procengine_jupyter.render.phrases import count, duration
+from procengine_jupyter.render.phrases import duration
 from procengine_jupyter.render.style import card, soft
 from procengine_jupyter.render.view import View
 
@@ -67,10 +68,10 @@ class QueryResult(View):
         return f"{format_pretty(_head(self.table))}\n{self._title()} · {self._details()}"
 
     def _title(self) -> str:
-        return count(self.table.num_rows, "row")
+        return counted(self.table.num_rows, "row")
 
     def _details(self) -> str:
-        facts = [count(self.table.num_columns, "column"), duration(self.duration_ns)]
+        facts = [counted(self.table.num_columns, "column"), duration(self.duration_ns)]
         if self.table.num_rows > MOST_ROWS:
             facts.append(f"the first {MOST_ROWS} are shown")
         if self.name is not None:

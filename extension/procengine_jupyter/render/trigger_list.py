@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from procengine.model.counted import counted
 from procengine.model.run import RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine_jupyter.render.markup import Html, element, join, rows
-from procengine_jupyter.render.phrases import clock_time, count, duration, instant
+from procengine_jupyter.render.phrases import clock_time, duration, instant
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
@@ -69,7 +70,7 @@ class TriggerLine:
             facts.append("running" if self.in_flight == 1 else f"{self.in_flight:,} running")
         if self.queue_depth:
             facts.append(f"{self.queue_depth:,} waiting{self._lag_text}")
-        facts.append(count(self.runs, "run"))
+        facts.append(counted(self.runs, "run"))
         if self.errors:
             facts.append(f"{self.errors:,} failed")
         if self.p50_ns is not None:
@@ -80,7 +81,7 @@ class TriggerLine:
     def _lag_text(self) -> str:
         if not self.lag_rows:
             return ""
-        return f" ({count(self.lag_rows, 'row')}, {self.lag_seconds:,.1f} s behind)"
+        return f" ({counted(self.lag_rows, 'row')}, {self.lag_seconds:,.1f} s behind)"
 
     @property
     def last_text(self) -> str:
@@ -111,7 +112,7 @@ class TriggerList(View):
         if not self.lines:
             return card("no triggers", details="%%plugin NAME --trigger SPEC --database DB makes one")
         return card(
-            count(len(self.lines), "trigger"),
+            counted(len(self.lines), "trigger"),
             rows([_cells(line) for line in self.lines], heads=HEADS),
             tone="warn" if any(line.last_tone == "bad" or line.warning for line in self.lines) else "",
         )

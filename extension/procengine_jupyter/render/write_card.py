@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from procengine.errors import LineError
+from procengine.model.counted import counted
 from procengine.model.run import Run, RunOutcome
 from procengine.model.write_result import WriteResult
 from procengine_jupyter.render.markup import Html, element, join, rows, visible
-from procengine_jupyter.render.phrases import count, duration, listed
+from procengine_jupyter.render.phrases import duration, listed
 from procengine_jupyter.render.run_card import ending, measures, run_parts, run_text
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
@@ -102,9 +103,9 @@ def headline(result: WriteResult, rejected: int | None = None) -> str:
     where = result.database
     if len(result.tables) == 1:
         where = f"{result.database}.{next(iter(result.tables))}"
-    stored = f"{count(result.row_count, 'row')} into {where}"
+    stored = f"{counted(result.row_count, 'row')} into {where}"
     bad = len(result.errors) if rejected is None else rejected
-    return f"{stored}, {count(bad, 'line')} rejected" if bad else stored
+    return f"{stored}, {counted(bad, 'line')} rejected" if bad else stored
 
 
 def _added(result: WriteResult) -> list[str]:
@@ -149,7 +150,7 @@ def _rejected_html(errors: tuple[LineError, ...], rejected: int | None) -> Html 
 def _more_rejected(errors: tuple[LineError, ...], rejected: int | None) -> str:
     """Return how many rejected lines a card leaves out."""
     hidden = (len(errors) if rejected is None else rejected) - MOST_REJECTED
-    return count(hidden, "more rejected line", "more rejected lines") if hidden > 0 else ""
+    return counted(hidden, "more rejected line", "more rejected lines") if hidden > 0 else ""
 
 
 def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
