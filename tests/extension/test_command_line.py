@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from IPython.core.error import StdinNotImplementedError
 
+from procengine import Engine
+from procengine.http import Server
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
 PLUGIN = """
@@ -276,3 +278,39 @@ def test_enabled_triggers_need_force(output: object, notebook: Notebook) -> None
     text = notebook.fails("%influxdb3 delete trigger --database house hot_rooms")
 
     assert "Cannot delete running plugin hot_rooms. Disable it first or use --force." in text
+
+
+def test_variables_of_the_environment_are_read(output: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copied line's ``$NAME`` is the environment's, as in a shell; a parameter of SQL stays."""
+    monkeypatch.setenv("HOUSE", "house")
+    output("create database $HOUSE")
+    assert output("query --database ${HOUSE} --format csv \"SELECT '$HOUSE' AS a, '$none' AS b\"") == (
+        "a,b\nhouse,$none"
+    )
+
+
+def test_another_host_is_gone_to(output: object, notebook: Notebook) -> None:
+    """``--host`` leads to another server; this machine at the documented port is this process."""
+    with (
+        Engine(http_bind="127.0.0.1:0", without_auth=True, environ={}) as other,
+        Server(other) as server,
+    ):
+        assert server.wait_ready(30.0)
+        assert output(f"create database --host {server.url} there") == (
+            'Database "there" created successfully'
+        )
+        assert other.catalog.find_database("there") is not None
+    assert notebook.engine.catalog.find_database("there") is None
+    output("create database --host http://localhost:8181 here")
+    assert notebook.engine.catalog.find_database("here") is not None
+
+
+def test_the_environment_redirects_no_notebook(
+    output: object, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a shell's variables name is not where a notebook's commands go."""
+    for name in ("HOST", "WRITE_HOST", "QUERY_HOST"):
+        monkeypatch.setenv(f"INFLUXDB3_{name}_URL", "http://127.0.0.1:1")
+    output("write --database house 'home temp=1 1'")
+    assert "house" in output("query -d house \"SELECT temp, 'house' AS name FROM home\"")
+    assert notebook.engine.catalog.find_database("house") is not None
