@@ -14,6 +14,7 @@ import pytest
 
 from procengine import Engine
 from procengine.clock import VirtualClock
+from procengine.state.plugin_state import FILE_NAME
 from tests.crash.disk import Call, Crash, Image, digest
 from tests.crash.journal import SYNCS
 from tests.crash.recording_disk import Mark, RecordingDisk, write_image
@@ -134,10 +135,15 @@ def test_plugin_state_after_any_call(disk: RecordingDisk, restarts: Restarts, cr
     assert losses(disk, restarts, crash) == []
 
 
-def test_plugin_state_without_its_sync(disk: RecordingDisk, restarts: Restarts) -> None:
-    """Without the sync of SQLite's log a run that had finished is lost."""
-    logs = {
-        call.path.name for call in disk.calls if call.name == "sync" and call.path.name.endswith("-wal")
+@pytest.mark.parametrize(("end", "crash"), [("-wal", Crash.LOST), ("", Crash.NAMED)])
+def test_plugin_state_without_a_sync(
+    disk: RecordingDisk, restarts: Restarts, end: str, crash: Crash
+) -> None:
+    """Without the syncs of SQLite's log, or those of the file that it is moved into, a finished run is lost."""
+    synced = {call.path.name for call in disk.calls if call.name == "sync"}
+    assert {name for name in synced if name.startswith(FILE_NAME)} == {
+        FILE_NAME,
+        f"{FILE_NAME}-journal",
+        f"{FILE_NAME}-wal",
     }
-    (log,) = logs
-    assert losses(disk, restarts, Crash.LOST, without=log)
+    assert losses(disk, restarts, crash, without=FILE_NAME + end) != []
