@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -33,15 +34,20 @@ def serve(
         AddressInUseError: the port is taken; the text names it.
         ProcengineError: the engine cannot be started.
     """
-    wait_for_signal = _listen_for_signals()
-    # Imported when the signals are heeded: the imports take most of the start.
-    from procengine.engine import Engine
-    from procengine.http import Server
+    with heeded_signals() as wait_for_signal:
+        # Imported when the signals are heeded: the imports take most of the start.
+        from procengine.engine import Engine
+        from procengine.http import Server
 
-    with Engine(environ=environment, config_file=config_file, **options) as engine:
-        if engine.config.http_bind == NO_SERVER:
-            raise ConfigError(f"option http_bind cannot be {NO_SERVER!r} of an engine that is to serve")
-        with Server(engine) as server:
+        with ExitStack() as started:
+            engine = started.enter_context(
+                Engine(environ=environment, config_file=config_file, **options)
+            )
+            if engine.config.http_bind == NO_SERVER:
+                raise ConfigError(
+                    f"option http_bind cannot be {NO_SERVER!r} of an engine that is to serve"
+                )
+            server = started.enter_context(Server(engine))
             server.wait_ready()
             config = engine.config
             tell(f"procengine {__version__} serves {server.url}")
@@ -62,8 +68,12 @@ def _told_of_token(token: str) -> str:
     )
 
 
-def _listen_for_signals() -> Callable[[], None]:
-    """Heed the signals from now on; return what waits until one has come."""
+@contextmanager
+def heeded_signals() -> Iterator[Callable[[], None]]:
+    """Heed the signals within the block; give what waits until one has come. The second does what it does by default.
+
+    A pipe tells of the signal: a handler may not take a lock, which the thread that it interrupts may hold.
+    """
     reading, writing = os.pipe()
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -73,9 +83,12 @@ def _listen_for_signals() -> Callable[[], None]:
 
     def wait() -> None:
         os.read(reading, 1)
+
+    before = {each: signal.signal(each, note) for each in SIGNALS}
+    try:
+        yield wait
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
         os.close(reading)
         os.close(writing)
-
-    for each in SIGNALS:
-        signal.signal(each, note)
-    return wait

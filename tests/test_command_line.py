@@ -19,6 +19,7 @@ from procengine import __version__
 from procengine.cli.original_commands import ORIGINAL_COMMANDS
 from procengine.command_line import ALL_COMMANDS, SERVE, main
 from procengine.config import OPTIONS
+from procengine.serve_command import SIGNALS, heeded_signals
 from tests import readme
 
 SECONDS = 60.0
@@ -101,6 +102,17 @@ def test_serve_serves_until_it_is_told_to_end(
         out, _ = child.communicate(timeout=SECONDS)
         assert child.returncode == 0
         assert "token" not in out.lower()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
+    """The first is waited for; the next is the system's to handle, until the serving is over."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    with heeded_signals() as wait:
+        os.kill(os.getpid(), number)
+        wait()
+        assert {signal.getsignal(each) for each in SIGNALS} == {signal.SIG_DFL}
+    assert {each: signal.getsignal(each) for each in SIGNALS} == before
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
