@@ -26,7 +26,7 @@ from procengine.cli.target import (
     TriggerRequest,
     WriteOptions,
 )
-from procengine.errors import InvalidInputError, OperationRefusedError
+from procengine.errors import InvalidInputError
 from procengine.model.column import Column
 from procengine.model.created_cache import created_cache
 from procengine.model.result_format import ResultFormat, format_result, result_chunks
@@ -250,10 +250,10 @@ class EngineTarget:
         self._catalog.delete_token(name)
 
     def install_packages(self, packages: Sequence[str]) -> None:
-        raise _no_installation(" ".join(packages))
+        self._engine.install_packages(packages)
 
     def install_requirements(self, path: str) -> None:
-        raise _no_installation(f"-r {path}")
+        self._engine.install_requirements(path)
 
     def _told_of(self, cache: CacheDefinition) -> Json:
         database = self._catalog.database(cache.database)
@@ -270,13 +270,6 @@ def _new_token(keep: Callable[[str], object]) -> str:
     text = new_token_text()
     keep(token_hash(text.encode()))
     return text
-
-
-def _no_installation(what: str) -> OperationRefusedError:
-    return OperationRefusedError(
-        f"packages are not installed by this command here: plugins use the packages of this process; "
-        f"in a notebook, install them by: %pip install {what}"
-    )
 
 
 def hard_deletion(text: str | None) -> HardDeletion | int:

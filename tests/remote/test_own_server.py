@@ -96,3 +96,12 @@ def test_tokens(run: Run) -> None:
         run(f"show databases --token {made}")
     with pytest.raises(RefusedByServerError, match=r"\[409 Conflict\]"):
         run("create token --admin")
+
+
+def test_packages(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked to be installed gets to the installer, and what it says comes back."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    assert run(f"install package -r {tmp_path / 'none.txt'}") == ""
+    with pytest.raises(RefusedByServerError, match=r"(?s)error installing python packages: .*tiny_gone"):
+        run("install package tiny_gone")
