@@ -25,6 +25,7 @@ from procengine.processing.plugin_environment import PluginEnvironment
 from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.plugin_uploads import PluginUploads
+from procengine.processing.plugin_variables import plugin_variables
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.stuck_run import StuckRun
@@ -90,6 +91,7 @@ class PluginPart:
             query,
             clock,
             first_run_id=self._history.last_run_id + 1,
+            variables=plugin_variables(config.plugin_dir, self.environment.folder),
         )
         self.stuck_runs: tuple[StuckRun, ...] = ()
         self.tests = PluginTests(catalog, clock, self.registry, self.runner)

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
@@ -32,6 +33,8 @@ current_run: Final[ContextVar[ActiveRun | None]] = ContextVar("procengine_curren
 
 MOST_LOG_LINES: Final = 10_000
 """How many lines of one run its record keeps; the processing engine logs have their own bound."""
+
+NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 LATE_WRITE: Final = (
     "a line was queued after the run had ended and is not written; a thread that outlives the run "
@@ -53,13 +56,16 @@ class ActiveRun:
         clock: Clock,
         depth: int,
         capture_lines: bool,
+        variables: Mapping[str, str] = NO_VARIABLES,
     ) -> None:
         """``logs`` and ``write`` are None in a dry run: lines are then collected and go nowhere else.
 
-        ``depth`` is that of the writes that the run makes.
+        ``depth`` is that of the writes that the run makes. ``variables`` are what the plugin finds in
+        ``os.environ`` beside the process's own.
         """
         self.run_id = run_id
         self.trigger = trigger
+        self.variables = variables
         self.thread: PluginThread | None = None
         self.entries: list[LogEntry] = []
         self.queued: dict[str, list[str]] = {}

@@ -8,6 +8,7 @@ put back when the last engine stops:
   an empty context).
 - ``time.sleep``: a plugin's sleep ends when its run is cancelled.
 - Waits of the standard library: so does what `procengine.processing.sliced_waits` lists.
+- ``os.environ``: plugins read `procengine.processing.plugin_variables` in it.
 - ``builtins.LineBuilder``: added, for code that plugins import. Single-file plugins have their own.
 
 Outside of plugins each of them does what it did before. Several engines of one process share the changes.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import builtins
 import contextvars
 import functools
+import os
 import selectors
 import socket
 import ssl
@@ -32,6 +34,7 @@ from procengine.model.line_builder import LineBuilder
 from procengine.model.run import LogLevel
 from procengine.processing.active_run import current_run
 from procengine.processing.output import PluginStream
+from procengine.processing.plugin_variables import variable_count, variable_names, variable_of
 from procengine.processing.sliced_waits import (
     sliced_condition_wait,
     sliced_join,
@@ -68,6 +71,9 @@ class InterpreterHooks:
             *(_Hook(socket.socket, name, sliced_receive) for name in _RECEIVING),
             _Hook(ssl.SSLSocket, "read", sliced_receive),
             _Hook(subprocess.Popen, "wait", sliced_process_wait),
+            _Hook(type(os.environ), "__getitem__", variable_of),
+            _Hook(type(os.environ), "__iter__", variable_names),
+            _Hook(type(os.environ), "__len__", variable_count),
             _Hook(builtins, LineBuilder.__name__, lambda _: LineBuilder),
         )
 

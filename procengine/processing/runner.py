@@ -16,12 +16,13 @@ import contextvars
 import itertools
 import threading
 import time
+from collections.abc import Mapping
 
 from procengine.clock import Clock
 from procengine.model.duration import format_duration
 from procengine.model.run import LogLevel, Run, RunFailure, RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
-from procengine.processing.active_run import ActiveRun, current_run
+from procengine.processing.active_run import NO_VARIABLES, ActiveRun, current_run
 from procengine.processing.cache_commits import NO_CHANGES, CacheChanges
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
@@ -62,13 +63,16 @@ class PluginRunner:
         clock: Clock,
         *,
         first_run_id: int = 1,
+        variables: Mapping[str, str] = NO_VARIABLES,
     ) -> None:
+        """``variables`` are what plugins find in ``os.environ`` beside the process's own."""
         self._registry = registry
         self._caches = caches
         self._logs = logs
         self._write = write
         self._query = query
         self._clock = clock
+        self._variables = variables
         self._hooks = InterpreterHooks()
         self._run_ids = itertools.count(first_run_id)
 
@@ -117,6 +121,7 @@ class PluginRunner:
             clock=self._clock,
             depth=event.cause.depth + 1,
             capture_lines=capture_lines,
+            variables=self._variables,
         )
         token = cancel if cancel is not None else CancelToken()
         call = PluginCall(self._registry, run=run, event=event, cache=cache, cancel=token, code=code)
