@@ -80,17 +80,71 @@ def assigned_names(module: ast.Module) -> frozenset[str]:
 
 
 def mutated_names(function: Function) -> Iterator[tuple[str, int]]:
-    """Return names from outside that a function rebinds or changes in place, with the line of the change."""
+    """Return names from outside that a function changes in place, or rebinds and reads, with the line of the change.
+
+    A function that sets a name and does not read it, such as a switch that is set anew from each run's arguments,
+    carries nothing from one run to the next that its text would show.
+    """
     outside = {
         name for node in ast.walk(function) if isinstance(node, ast.Global) for name in node.names
     }
     inside = _local_names(function) - outside
+    read = _read_names(function)
     for node in ast.walk(function):
         name = _changed_name(node)
         if name is not None and name not in inside:
             yield name, getattr(node, "lineno", function.lineno)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in outside:
+        elif (
+            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in outside & read
+        ):
             yield node.id, node.lineno
+
+
+def _read_names(function: Function) -> set[str]:
+    read: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            read.add(node.id)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            read.add(node.target.id)
+    return read
+
+
+def tells_tables_apart(module: ast.Module) -> bool:
+    """Tell whether a plugin compares the name of a table batch, or its beginning or end, with something."""
+    names = {
+        target.id
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign) and _is_table_name(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+    def is_name(node: ast.expr) -> bool:
+        return _is_table_name(node) or (isinstance(node, ast.Name) and node.id in names)
+
+    for node in ast.walk(module):
+        if isinstance(node, ast.Compare) and any(map(is_name, (node.left, *node.comparators))):
+            return True
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"startswith", "endswith"}
+            and is_name(node.func.value)
+        ):
+            return True
+    return False
+
+
+def _is_table_name(node: ast.expr) -> bool:
+    if isinstance(node, ast.Subscript):
+        return constant_text(node.slice) == "table_name"
+    return (
+        isinstance(node, ast.Call)
+        and call_name(node) == "get"
+        and bool(node.args)
+        and constant_text(node.args[0]) == "table_name"
+    )
 
 
 def _local_names(function: Function) -> set[str]:

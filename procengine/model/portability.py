@@ -23,6 +23,7 @@ from procengine.model.plugin_syntax import (
     parameter,
     row_names,
     string_constants,
+    tells_tables_apart,
 )
 
 
@@ -213,7 +214,7 @@ def _self_feeding(subject: Subject) -> Iterator[Note]:
     watched = {
         spec.removeprefix("table:").strip() for spec in subject.specs if spec.startswith("table:")
     }
-    watches_all = "all_tables" in subject.specs
+    watches_all = "all_tables" in subject.specs and not tells_tables_apart(subject.module)
     if entry_point(subject.module, "process_writes") is None:
         return
     for call in _calls(subject.module, "LineBuilder"):

@@ -112,6 +112,53 @@ def test_folder_plugins_keep_module_state() -> None:
     assert portability_notes(source, is_single_file=False) == ()
 
 
+GLOBAL = """
+full = False
+count = 0
+
+def process_scheduled_call(influxdb3_local, call_time, args=None):
+    global full, count
+    {statement}
+    use()
+
+def use():
+    return full
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_noted"),
+    [
+        ("full = (args or {}).get('full') == 'true'", False),
+        ("count += 1", True),
+        ("count = count + 1", True),
+        ("count = None if count else call_time", True),
+    ],
+)
+def test_a_global_that_each_run_sets_anew_is_no_state(statement: str, is_noted: bool) -> None:
+    """Rebinding a module-level name is noted where the function reads what an earlier run would have left."""
+    notes = portability_notes(GLOBAL.replace("{statement}", statement))
+
+    assert codes(notes) == ({NoteCode.MODULE_STATE} if is_noted else set())
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "if batch['table_name'] == 'report': continue",
+        "if batch.get('table_name') in ('report', 'log'): continue",
+        "name = batch['table_name']\n        if name.startswith('_'): continue",
+    ],
+)
+def test_a_plugin_that_tells_tables_apart_may_watch_all(guard: str) -> None:
+    """A plugin on all tables that looks at their names before it writes is not said to feed itself."""
+    body = f"for batch in table_batches:\n        {guard}\n        influxdb3_local.write(LineBuilder('report'))"
+    source = f"def process_writes(influxdb3_local, table_batches, args=None):\n    {body}\n"
+
+    assert portability_notes(source, specs=["all_tables"]) == ()
+    assert codes(portability_notes(source, specs=["table:report"])) == {NoteCode.SELF_FEEDING}
+
+
 def test_arguments_and_retry_are_noted_without_a_line() -> None:
     """A comma in an argument and endless retry concern the trigger, not a line of the source."""
     notes = portability_notes("", arguments={"hosts": "a,b"}, retries=True)
