@@ -115,7 +115,7 @@ def _columns(table: TableDefinition) -> Iterator[str]:
 
 def _complete_plugin(body: str) -> tuple[str, list[Candidate]]:
     from procengine.processing.local_api import PyPluginCallApi
-    from procengine.processing.plugin_cache import PyCache
+    from procengine.processing.py_cache import PyCache
 
     local = _LOCAL_AT_END.search(body)
     if local is not None:

@@ -6,20 +6,35 @@ putting it again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from procengine.processing.cache_namespace import Namespace
+from procengine.processing.cache_namespace import Entry, Namespace
 
-if TYPE_CHECKING:
-    from procengine.processing.plugin_cache import PyCache
+
+class HeldValues(Protocol):
+    """What keeps the values that a run sees."""
+
+    def now_ns(self) -> int:
+        """Return the time by which values expire."""
+        ...
+
+    def sweep(self) -> None:
+        """Let expired values go, unless that was done a moment ago."""
+        ...
+
+    def unpickled(
+        self, namespace: Namespace, key: str, entry: Entry, warnings: list[str]
+    ) -> Entry | None:
+        """Return a stored entry with its value; None when it cannot be restored."""
+        ...
 
 
 class FirstLooks:
     """How each key looked when a run first touched it."""
 
-    def __init__(self, cache: PyCache) -> None:
-        self._local = cache.__local__.namespace
-        self._store = cache.__store__
+    def __init__(self, local: Namespace, store: HeldValues) -> None:
+        self._local = local
+        self._store = store
         self._before: dict[tuple[str, bool], tuple[Namespace, str | None]] = {}
 
     def look(self, namespace: Namespace, key: str) -> None:

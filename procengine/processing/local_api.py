@@ -17,8 +17,8 @@ from procengine.errors import InvalidNameError, LineProtocolError, ProcengineErr
 from procengine.model.names import check_database_name
 from procengine.model.run import LogLevel
 from procengine.processing.active_run import ActiveRun
-from procengine.processing.plugin_cache import PyCache
 from procengine.processing.plugin_values import checked_bool, checked_text, checked_text_mapping
+from procengine.processing.py_cache import PyCache
 from procengine.processing.query_rows import query_rows
 
 T = TypeVar("T")

@@ -34,10 +34,9 @@ from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
 from procengine.processing.cached_value import CachedValue, cached_values
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.failure import failure_message
-from procengine.processing.first_looks import FirstLooks
-from procengine.processing.plugin_classes import Home
 from procengine.processing.plugin_pickle import ValuePickles, fingerprint
-from procengine.processing.plugin_values import checked_bool, checked_text
+from procengine.processing.plugin_values import checked_text
+from procengine.processing.py_cache import PyCache, ttl_nanoseconds
 from procengine.state import Place, PluginState, StoredValue
 
 logger = logging.getLogger(__name__)
@@ -53,8 +52,6 @@ SHARED_TEST_NAME: Final = "_shared_test"
 
 LAST_PICKLING_SECONDS: Final = 1.0
 """How long pickling may take at the engine's stop, for what no run committed."""
-
-_LARGEST_TTL_NS: Final = 2**63 - 1
 
 
 class DamagedValueError(Exception):
@@ -317,131 +314,6 @@ class PluginCache:
             return found
         with self._lock:
             return self._namespaces.setdefault(key, Namespace(name, place, default_ttl_ns))
-
-
-class Side:
-    """One of the two namespaces that a run sees, and which keys the run touched in it.
-
-    ``touched`` is added to in one statement, which no other thread can part, after the value was put: a thread of the
-    plugin that outlives the run adds to the namespace's late keys.
-    """
-
-    __slots__ = ("entries", "namespace", "touched")
-
-    def __init__(self, namespace: Namespace) -> None:
-        self.namespace = namespace
-        self.entries = namespace.entries
-        self.touched: dict[str, None] = {}
-
-    def end(self) -> list[TouchedKeys]:
-        """Return what the run touched, and what is late; what its threads touch from now on is late."""
-        namespace = self.namespace
-        touched, self.touched = self.touched, namespace.late
-        found = [TouchedKeys(namespace, touched, own=True)] if touched else []
-        if namespace.late:
-            late = [key for key in namespace.take_late() if key not in touched]
-            found.append(TouchedKeys(namespace, late, own=False))
-        return found
-
-
-class PyCache:
-    """What a plugin receives as ``influxdb3_local.cache``. Its class has the original's name."""
-
-    __slots__ = (
-        "__changes__",
-        "__global__",
-        "__home__",
-        "__local__",
-        "__store__",
-        "__warnings__",
-    )
-
-    def __init__(self, store: PluginCache, local: Namespace, shared: Namespace) -> None:
-        self.__store__ = store
-        self.__local__ = Side(local)
-        self.__global__ = Side(shared)
-        self.__changes__: FirstLooks | None = None
-        self.__home__: Home | None = None
-        self.__warnings__: list[str] = []
-
-    def put(
-        self,
-        key: str,
-        value: object,
-        ttl: float | None = None,
-        use_global: bool | None = None,
-    ) -> None:
-        """Hold a value; it expires ``ttl`` seconds from now, or never.
-
-        Raises:
-            ValueError: ``ttl`` is negative, not a number, or too big.
-        """
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
-        namespace = side.namespace
-        ttl_ns = namespace.default_ttl_ns if ttl is None else ttl_nanoseconds(ttl)
-        if self.__changes__ is not None:
-            self.__changes__.look(namespace, key)
-        namespace.put(key, value, None if ttl_ns is None else self.__store__.now_ns() + ttl_ns)
-        side.touched[key] = None
-
-    def get(self, key: str, default: object = None, use_global: bool | None = None) -> Any:
-        """Return the value itself, or ``default`` when there is none or it has expired."""
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
-        if self.__changes__ is not None:
-            self.__changes__.look(side.namespace, key)
-        entry: Entry | None = side.entries.get(key)
-        if entry is None:
-            return default
-        if entry.expires_ns is not None and entry.expires_ns <= self.__store__.now_ns():
-            side.entries.pop(key, None)
-            side.namespace.let_expire(key)
-            return default
-        if entry.stored is not None:
-            entry = self.__store__.unpickled(side.namespace, key, entry, self.__warnings__)
-            if entry is None:
-                return default
-        side.touched[key] = None
-        return entry.value
-
-    def delete(self, key: str, use_global: bool | None = None) -> bool:
-        """Forget a value; tell whether there was one."""
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
-        if self.__changes__ is not None:
-            self.__changes__.look(side.namespace, key)
-        found = side.entries.pop(key, None) is not None
-        side.touched[key] = None
-        return found
-
-
-def ttl_nanoseconds(ttl: float) -> int:
-    """Return a time-to-live in nanoseconds.
-
-    Raises:
-        ValueError: it is negative, not a number, or too big; with the text of Rust's standard library.
-        TypeError: it is not a number.
-
-    Source: Rust, Duration::try_from_secs_f64.
-    """
-    try:
-        seconds = float(ttl) if not isinstance(ttl, str | bytes) else _refuse(ttl)
-    except TypeError:
-        _refuse(ttl)
-    if seconds < 0:
-        raise ValueError("cannot convert float seconds to Duration: value is negative")
-    if not seconds * NANOSECONDS_PER_SECOND <= _LARGEST_TTL_NS:
-        raise ValueError("cannot convert float seconds to Duration: value is either too big or NaN")
-    return round(seconds * NANOSECONDS_PER_SECOND)
-
-
-def _refuse(ttl: object) -> float:
-    raise TypeError(f"argument 'ttl': must be real number, not {type(ttl).__name__}") from None
-
-
-def _is_global(use_global: bool | None) -> bool:
-    return use_global is not None and use_global is not False and checked_bool("use_global", use_global)
 
 
 def _place(database: str | None, trigger_id: int | None) -> Place:

@@ -22,9 +22,9 @@ from procengine.processing.event import Event, RequestEvent, ScheduleEvent, Writ
 from procengine.processing.failure import CALL_FAILED, run_failure
 from procengine.processing.local_api import PyPluginCallApi
 from procengine.processing.plugin_builtins import Namespace
-from procengine.processing.plugin_cache import PyCache
 from procengine.processing.plugin_classes import Home
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.py_cache import PyCache
 from procengine.processing.responses import error_response, response_of
 from procengine.processing.table_batches import table_batches
 

@@ -13,7 +13,7 @@ from procengine.model.line_protocol import read_lines
 from procengine.model.precision import Precision
 from procengine.model.run import CacheChange
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
-from procengine.processing.plugin_cache import PyCache
+from procengine.processing.py_cache import PyCache
 
 LONGEST_SHOWN_VALUE: Final = 200
 """How many characters of a cached value a record shows."""

@@ -29,10 +29,11 @@ from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.event import Event, WriteEvent
 from procengine.processing.first_looks import FirstLooks
 from procengine.processing.interpreter_hooks import InterpreterHooks
-from procengine.processing.plugin_cache import PluginCache, PyCache
+from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_call import PluginCall, Returned
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.py_cache import PyCache
 from procengine.processing.run_record import cache_changes, starting_text, tables_of
 from procengine.processing.run_writes import check_kept_lines, keep_queued, write_queued
 
@@ -111,7 +112,7 @@ class PluginRunner:
         self._hooks.keep()
         cache = self._caches.for_test(cache_name) if dry_run else self._trigger_cache(trigger)
         if dry_run or capture_lines:
-            cache.__changes__ = FirstLooks(cache)
+            cache.__changes__ = FirstLooks(cache.__local__.namespace, cache.__store__)
         run = ActiveRun(
             run_id=next(self._run_ids),
             trigger=trigger,

@@ -8,7 +8,8 @@ import pytest
 
 from procengine.clock import VirtualClock
 from procengine.processing.first_looks import FirstLooks
-from procengine.processing.plugin_cache import PluginCache, PyCache
+from procengine.processing.plugin_cache import PluginCache
+from procengine.processing.py_cache import PyCache
 
 SECOND = 1_000_000_000
 
@@ -165,7 +166,7 @@ def test_changes_of_watched_views(cache: PyCache) -> None:
     cache.put("gone", 1)
     cache.put("same", 1)
     watched = cache
-    watched.__changes__ = FirstLooks(watched)
+    watched.__changes__ = FirstLooks(watched.__local__.namespace, watched.__store__)
     watched.get("list").append(2)
     watched.delete("gone")
     watched.put("same", 1)
