@@ -26,6 +26,7 @@ from procengine.processing.plugin_classes import Home
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
 from procengine.processing.py_cache import PyCache
 from procengine.processing.responses import error_response, response_of
+from procengine.processing.run_globals import RunGlobals
 from procengine.processing.table_batches import table_batches
 
 LIMIT_EXCEEDED: Final = "RunLimitExceeded"
@@ -60,6 +61,7 @@ class PluginCall:
         self._registry = registry
         self._code = code
         self._entered = False
+        self._globals: RunGlobals | None = None
 
     def make(self) -> Returned:
         """Load the plugin and call it; return how that ended."""
@@ -73,6 +75,11 @@ class PluginCall:
         finally:
             if plugin is not None and self._is_private:
                 plugin.close()
+
+    def release(self) -> None:
+        """Let the run's globals go, unless the plugin left something that needs them; its cache must be kept."""
+        if self._globals is not None:
+            self._globals.release()
 
     @property
     def _is_private(self) -> bool:
@@ -103,6 +110,7 @@ class PluginCall:
 
         def opened(names: Namespace) -> None:
             self.cache.__home__ = Home(plugin.filename, names)
+            self._globals = RunGlobals(names)
 
         return opened
 

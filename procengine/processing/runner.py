@@ -149,6 +149,7 @@ class PluginRunner:
             write_errors = ()
             _log_failure(call, returned.failure)
         cached = self._keep_cache(call)
+        call.release()
         trigger = run.trigger
         return Run(
             run_id=run.run_id,
