@@ -92,6 +92,8 @@ class ProcengineMagics(Magics):
     def procengine(self, line: str) -> Engine | View | str | None:
         """Start, stop or show the engine."""
         said = grammar.procengine_parser().read(line)
+        if said.action not in {"start", "restart"} and _start_options(said):
+            raise UsageError("options are for a start; %procengine restart takes them")
         match said.action:
             case "stop":
                 self.session.stop()
@@ -118,7 +120,7 @@ class ProcengineMagics(Magics):
         return server.token()
 
     def _start(self, said: Namespace) -> None:
-        options = {name: getattr(said, name) for name in OPTIONS if getattr(said, name) is not None}
+        options = _start_options(said)
         file = Path(said.config_file).expanduser() if said.config_file else None
         if said.action == "restart":
             self.session.check(options, file=file, plugins=not said.no_plugins)
@@ -269,6 +271,11 @@ def _another_server(connection: Connection) -> RemoteServer:
         tls_ca=connection.tls_ca,
         tls_no_verify=connection.tls_no_verify,
     )
+
+
+def _start_options(said: Namespace) -> dict[str, Any]:
+    """Return the options of a start that were said."""
+    return {name: getattr(said, name) for name in OPTIONS if getattr(said, name) is not None}
 
 
 def _write_options(said: Namespace) -> dict[str, Any]:

@@ -151,7 +151,8 @@ class Run:
     and fired runs only. ``queue_wait_ns`` is the time from the event to the entry. ``trigger_id`` tells the
     trigger from another of the same name, made after it was deleted. ``peak_memory_bytes`` is by how much
     memory grew at most during the run; it is measured under a memory limit only, and else None.
-    ``cache_keys`` are the keys of the plugin cache that the run changed; what it changed in place is among them
+    ``logs`` are its first lines, ``lines_left_out`` how many more there were. ``cache_keys`` are the keys of the
+    plugin cache that the run changed; what it changed in place is among them
     where the plugin cache is stored, so not with object store ``memory``. ``cache_changes`` say more, for dry runs
     and fired runs only.
     """
@@ -172,6 +173,7 @@ class Run:
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     query_count: int = 0
     logs: tuple[LogEntry, ...] = ()
+    lines_left_out: int = 0
     failure: RunFailure | None = None
     write_errors: tuple[str, ...] = ()
     cache_changes: tuple[CacheChange, ...] = ()
@@ -181,3 +183,8 @@ class Run:
     trigger_id: int = 0
     peak_memory_bytes: int | None = None
     cache_keys: tuple[CacheKey, ...] = ()
+
+    @property
+    def log_line_count(self) -> int:
+        """How many lines the run logged, those included that its record leaves out."""
+        return len(self.logs) + self.lines_left_out

@@ -122,7 +122,7 @@ def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
         pa.array([run.rows_in for run in runs], _COUNT),
         _written(runs),
         pa.array([run.query_count for run in runs], _COUNT),
-        pa.array([len(run.logs) for run in runs], _COUNT),
+        pa.array([run.log_line_count for run in runs], _COUNT),
         text_column([run.outcome._value_ for run in runs]),
         *encode_failures([run.failure for run in runs]),
         _lists([run.write_errors for run in runs], pa.utf8()),
@@ -158,6 +158,7 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
         instant_ns=row["scheduled_time"],
         depth=row["depth"],
     )
+    logs = tuple(logged[: row["log_line_count"]])
     return Run(
         run_id=row["run_id"],
         trigger_id=row["trigger_id"],
@@ -174,7 +175,8 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
         rows_in=row["rows_in"],
         writes={(one["database"], one["table"]): one["rows"] for one in row["written"]},
         query_count=row["query_count"],
-        logs=tuple(logged[: row["log_line_count"]]),
+        logs=logs,
+        lines_left_out=row["log_line_count"] - len(logs),
         outcome=RunOutcome(row["outcome"]),
         failure=decode_failure(*(row[name] for name in FAILURE_COLUMNS.names)),
         write_errors=tuple(row["write_errors"]),

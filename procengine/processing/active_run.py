@@ -72,6 +72,7 @@ class ActiveRun:
         self.written: dict[tuple[str, str], int] = {}
         self.lines: dict[str, list[str]] = {}
         self.query_count = 0
+        self.lines_left_out = 0
         self.stdout_at_start = sys.stdout
         self._printed: dict[LogLevel, PrintedText] = {}
         self._logs = logs
@@ -108,10 +109,18 @@ class ActiveRun:
             printed=printed,
             trigger_id=self.trigger.trigger_id,
         )
-        if keep and len(self.entries) < MOST_LOG_LINES:
-            self.entries.append(entry)
+        if keep:
+            self._keep(entry, is_engines=more_follows)
         if self._logs is not None:
             self._logs.append(entry, more_follows=more_follows)
+
+    def _keep(self, entry: LogEntry, *, is_engines: bool) -> None:
+        """Keep a line in the record, unless that is full; the engine's own are few."""
+        if is_engines or len(self.entries) < MOST_LOG_LINES:
+            self.entries.append(entry)
+            return
+        with self._lock:
+            self.lines_left_out += 1
 
     def printed_to(self, level: LogLevel) -> PrintedText:
         """Return what gathers the text of one standard stream: INFO for output, WARN for errors."""

@@ -168,6 +168,7 @@ class PluginRunner:
             lines={database: tuple(lines) for database, lines in run.lines.items()},
             query_count=run.query_count,
             logs=tuple(run.entries),
+            lines_left_out=run.lines_left_out,
             failure=returned.failure,
             write_errors=write_errors,
             cache_changes=cache_changes(call.cache),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from procengine_jupyter.render.run_card import RunCard
 
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
@@ -29,7 +30,7 @@ def test_inspect_runs_shows_each_run_and_the_chosen_one_whole(house: Notebook) -
     """Newest first; a new run is there at the next look; a click shows the run's card."""
     inspector = house.run("%inspect runs hot_rooms")
     (row,) = shown(inspector)
-    assert (row["outcome"], row["cause"], row["rows in"], row["rows written"]) == (
+    assert (row["outcome"], row["cause"], row["in"], row["written"]) == (
         "success",
         "write",
         "2",
@@ -41,6 +42,40 @@ def test_inspect_runs_shows_each_run_and_the_chosen_one_whole(house: Notebook) -
     assert newest["outcome"] == "error"
     inspector.choose(0)
     assert "KeyError" in inspector.detail
+
+
+def test_inspect_runs_leaves_dry_runs_out(house: Notebook) -> None:
+    """What nothing was stored of is no run of the trigger."""
+    house.run('%fire hot_rooms --dry-run --lp "home,room=Attic temp=30"')
+    (row,) = shown(house.run("%inspect runs hot_rooms"))
+    assert row["cause"] == "write"
+
+
+NOISY = """%%plugin noisy --trigger table:noise --database house
+def process_writes(influxdb3_local, table_batches, args=None):
+    for number in range(20_000):
+        print("line", number)
+"""
+
+
+def test_a_noisy_trigger_hides_no_other_triggers_lines(plain_notebook: Notebook) -> None:
+    """A trigger's lines are read from disk where they are in memory no more; counts are of all, on cards too."""
+    plain_notebook.run("%load_ext procengine")
+    plain_notebook.run(HOT_ROOMS)
+    plain_notebook.run(NOISY)
+    plain_notebook.run(TWO_ROOMS)
+    plain_notebook.run("%%write house\nnoise n=1i")
+    plain_notebook.engine.wait_idle(30)
+    assert any(
+        row["text"] == "hot: Attic" for row in shown(plain_notebook.run("%inspect logs hot_rooms"))
+    )
+    noisy = plain_notebook.run("%inspect logs noisy")
+    assert noisy.facts[0] == "20,002 lines"
+    assert "the newest 10,000" in noisy.text()
+    (row,) = shown(plain_notebook.run("%inspect runs noisy"))
+    assert row["logs"] == "20002"
+    (run,) = plain_notebook.engine.triggers.runs.of_trigger("house", "noisy")
+    assert "19,980 more in system.processing_engine_logs" in RunCard(run).text()
 
 
 def test_inspect_logs_filters_from_the_start(house: Notebook) -> None:

@@ -716,3 +716,10 @@ def test_stop_names_what_cannot_be_interrupted(notebook: Notebook) -> None:
         assert "at line 4 of process_writes in Cell In[" in card
         notebook.run("%procengine start --object-store memory")
         assert notebook.engine.running
+
+
+@pytest.mark.parametrize("action", ["", "status ", "config ", "triggers "])
+def test_options_without_a_start_are_refused(notebook: Notebook, action: str) -> None:
+    """An option that would change nothing is not passed over in silence."""
+    said = notebook.fails(f"%procengine {action}--wal-flush-interval 1s")
+    assert said == "options are for a start; %procengine restart takes them"

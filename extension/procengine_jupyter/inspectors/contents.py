@@ -7,7 +7,7 @@ kernel's main thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +35,7 @@ class Contents:
 
     ``facts`` say in a few words what all rows together are; ``keys`` identify the rows for `Inspected.delete`, in the
     table's order. ``hint`` is shown in place of the rows when there are none.
+    ``tones`` gives some texts of some columns a colour: ``good``, ``bad`` or ``warn``.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Contents:
     keys: Keys = ()
     facts: Sequence[str] = field(default=())
     hint: str = ""
+    tones: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Inspected(ABC):

@@ -74,7 +74,12 @@ class LiveInspector:
         self.delete.description = inspector.deletes or "delete"
         self.delete.button_style = ""
         self.delete.disabled = chosen is None
-        self.table.show(inspector.selection, order=inspector.order, hint=inspector.hint)
+        self.table.show(
+            inspector.selection,
+            order=inspector.order,
+            hint=inspector.hint,
+            tones=inspector.contents.tones,
+        )
         self.table.choose(chosen)
         self.detail.value = inspector.detail or ""
 

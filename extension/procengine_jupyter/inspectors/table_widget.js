@@ -84,6 +84,8 @@ function render({ model, el }) {
         cell.setAttribute("role", "gridcell");
         const text = cells?.[place];
         if (cells && text === null) cell.classList.add("pe-null");
+        const tone = column.tones[text];
+        if (tone) cell.classList.add(`pe-tone-${tone}`);
         cell.textContent = cells ? (text ?? "NULL") : "…";
         if (text && text.length > column.width - 2) cell.title = text;
       });

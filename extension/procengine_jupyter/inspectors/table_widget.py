@@ -7,7 +7,7 @@ Everything here is called on the kernel's main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,14 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
         self.on_msg(self._message)
 
-    def show(self, selection: Selection, *, order: Order | None, hint: str) -> None:
+    def show(
+        self,
+        selection: Selection,
+        *,
+        order: Order | None,
+        hint: str,
+        tones: Mapping[str, Mapping[str, str]],
+    ) -> None:
         """Show other rows; the page asks for those in sight. The same selection again changes nothing."""
         if selection is self._selection:
             return
@@ -55,7 +62,13 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         facts = zip(table.column_names, column_widths(table), numeric_columns(table), strict=True)
         with self.hold_sync():
             self.columns = [
-                {"name": name, "width": width, "number": number} for name, width, number in facts
+                {
+                    "name": name,
+                    "width": width,
+                    "number": number,
+                    "tones": dict(tones.get(name, {})),
+                }
+                for name, width, number in facts
             ]
             self.row_count = len(selection)
             self.order = [] if order is None else [order.column, order.descending]

@@ -196,7 +196,7 @@ def logs_html(run: Run) -> Html:
 
 def _more_logs(run: Run) -> str:
     """Return how many logs a card leaves out and where they are; a dry run's are in its record alone."""
-    hidden = len(shown_logs(run)) - MOST_LOGS
+    hidden = len(shown_logs(run)) + run.lines_left_out - MOST_LOGS
     if hidden <= 0:
         return ""
     if run.dry_run:

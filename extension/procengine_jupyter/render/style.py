@@ -37,7 +37,7 @@ white-space:pre-wrap;overflow-wrap:anywhere;max-height:340px;overflow-y:auto}
 .pe-card.pe-card.pe-card table{border-collapse:collapse;margin:4px 0 0;font-size:12px;border:none}
 .pe-card.pe-card.pe-card td,.pe-card.pe-card.pe-card th{padding:1px 18px 1px 0;text-align:left;
 vertical-align:baseline;border:none;background:none;white-space:nowrap;max-width:none;line-height:1.5}
-.pe-card.pe-card.pe-card .pe-rows td:last-child{white-space:pre-wrap}
+.pe-card.pe-card.pe-card .pe-rows td:last-child{white-space:pre-wrap;overflow-wrap:anywhere}
 .pe-card.pe-card.pe-card th{font-weight:600;white-space:nowrap}
 .pe-card.pe-card.pe-card thead{border:none}.pe-card.pe-card.pe-card tbody tr:nth-child(n){background:none}
 .pe-card.pe-card.pe-card .pe-data td{white-space:pre;font-variant-numeric:tabular-nums;padding:2px 18px 2px 0}
