@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +23,24 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
-from procengine.clock import NANOSECONDS_PER_SECOND
-from procengine.errors import ConfigError, InvalidInputError
-from procengine.model.byte_size import GIB, parse_bytes
-from procengine.model.duration import parse_duration
+from procengine.errors import ConfigError
+from procengine.model.byte_size import GIB
+from procengine.option_values import (
+    one_of,
+    read_count,
+    read_flag,
+    read_folder,
+    read_gen1_duration,
+    read_http_bind,
+    read_interval,
+    read_limit_seconds,
+    read_memory,
+    read_plugin_dir,
+    read_seconds,
+    read_size_bytes,
+    read_text,
+    some_of,
+)
 
 MIB = 1024 * 1024
 
@@ -35,9 +48,6 @@ UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
 
 MODES = ("all", "ingest", "query", "process", "compact")
 OBJECT_STORES = ("memory", "file")
-SHORTEST_INTERVAL_SECONDS = 0.001
-GEN1_DURATIONS = (60.0, 300.0, 600.0)
-NO_SERVER = "off"
 UNPROTECTED_RESOURCES = ("health", "ping", "metrics", "ready", "pprof")
 PACKAGE_MANAGERS = ("discover", "pip", "uv", "disabled")
 TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
@@ -51,163 +61,6 @@ class Origin(Enum):
     ENVIRONMENT = "environment"
     FILE = "file"
     DEFAULT = "default"
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("expected text")
-    if not value:
-        raise ValueError("expected text that is not empty")
-    return value
-
-
-def _folder(value: object) -> Path:
-    if not isinstance(value, str | Path):
-        raise ValueError("expected the path of a folder")
-    if str(value) in ("", "."):
-        raise ValueError("an empty path is not a folder; leave the option unset instead")
-    return Path(value).expanduser().absolute()
-
-
-def _plugin_dir(value: object) -> Path:
-    if value == "":
-        raise ValueError(
-            "an empty string does not disable the processing engine; unset the variable INFLUXDB3_PLUGIN_DIR, or "
-            "remove or comment out the line plugin-dir in the configuration file, or leave the option out"
-        )
-    return _folder(value)
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a duration such as '10ms' or '1s', or a number of seconds")
-    seconds = _duration_seconds(value) if isinstance(value, str) else float(value)
-    if not 0 <= seconds <= 86_400 * 366:
-        raise ValueError("expected a duration between 0 and one year")
-    return seconds
-
-
-def _interval(value: object) -> float:
-    seconds = _seconds(value)
-    if seconds < SHORTEST_INTERVAL_SECONDS:
-        raise ValueError("expected a duration of at least 1ms")
-    return seconds
-
-
-def _duration_seconds(text: str) -> float:
-    try:
-        return parse_duration(text) / NANOSECONDS_PER_SECOND
-    except InvalidInputError as error:
-        raise ValueError(f"expected a duration such as '10ms' or '1s'; {error}") from error
-
-
-def _gen1_duration(value: object) -> float:
-    seconds = _seconds(value)
-    if seconds not in GEN1_DURATIONS:
-        raise ValueError("expected one of 1m, 5m, 10m")
-    return seconds
-
-
-def _http_bind(value: object) -> str:
-    """Accept an address of this machine's loopback interface and a port, or that there is to be no server."""
-    if not isinstance(value, str):
-        raise ValueError("expected an address and a port such as '127.0.0.1:8181'")
-    if value == NO_SERVER:
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(
-            "expected an address and a port such as '127.0.0.1:8181' (port 0 takes any that is free), "
-            f"or {NO_SERVER!r}"
-        )
-    if not _is_loopback(host.removeprefix("[").removesuffix("]")):
-        raise ValueError(
-            "the API runs code, so it listens on loopback only: expected 127.0.0.1, [::1] or localhost"
-        )
-    return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a whole number")
-    try:
-        number = int(value)
-    except ValueError as error:
-        raise ValueError("expected a whole number") from error
-    if number < 1:
-        raise ValueError("expected a number of at least 1")
-    return number
-
-
-def _limit_seconds(value: object) -> float:
-    seconds = _seconds(value)
-    if not seconds:
-        raise ValueError("expected more than 0; leave the option unset for no limit")
-    return seconds
-
-
-def _bytes(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a size such as '200MB', or a number of bytes")
-    try:
-        size = parse_bytes(value) if isinstance(value, str) else value
-    except InvalidInputError as error:
-        raise ValueError(str(error)) from error
-    if size < 1:
-        raise ValueError("expected a size of at least 1 byte")
-    return size
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "1", "yes", "on"):
-        return True
-    if isinstance(value, str) and value.lower() in ("false", "0", "no", "off"):
-        return False
-    raise ValueError("expected true or false")
-
-
-def _memory(value: object) -> str:
-    """Keep a size as text: a number of bytes or a percentage of the machine's memory."""
-    text = str(value)
-    number, percent = text.removesuffix("%"), text.endswith("%")
-    try:
-        amount = float(number) if percent else int(number)
-    except ValueError as error:
-        raise ValueError("expected a number of bytes, or a percentage such as '20%'") from error
-    if isinstance(value, bool) or amount <= 0 or (percent and amount > 100):
-        raise ValueError("expected a number of bytes, or a percentage such as '20%'")
-    return text
-
-
-def _choice(choices: tuple[str, ...]) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}")
-        return value
-
-    return parse
-
-
-def _choices(choices: tuple[str, ...]) -> Callable[[object], tuple[str, ...]]:
-    one = _choice(choices)
-
-    def parse(value: object) -> tuple[str, ...]:
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
-            raise ValueError(f"expected a list of {', '.join(choices)}")
-        found = tuple(one(part.strip() if isinstance(part, str) else part) for part in parts)
-        return tuple(dict.fromkeys(found))
-
-    return parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,186 +92,186 @@ class EngineConfig:
 
     plugin_dir: Path | None = _option(
         None,
-        _plugin_dir,
+        read_plugin_dir,
         "folder of the plugins; turns the processing engine on",
         "INFLUXDB3_PLUGIN_DIR",
     )
     virtual_env_location: Path | None = _option(
         None,
-        _folder,
+        read_folder,
         "virtual environment of the plugins' packages; .venv in the plugin directory by default",
         "VIRTUAL_ENV",
     )
     package_manager: str = _option(
         "discover",
-        _choice(PACKAGE_MANAGERS),
+        one_of(PACKAGE_MANAGERS),
         "what installs packages: discover, pip or uv (all are pip), or disabled for nothing",
         "INFLUXDB3_PACKAGE_MANAGER",
     )
     data_dir: Path | None = _option(
-        None, _folder, "folder of the data; needed by object store file", "INFLUXDB3_DB_DIR"
+        None, read_folder, "folder of the data; needed by object store file", "INFLUXDB3_DB_DIR"
     )
     object_store: str = _option(
         "memory",
-        _choice(OBJECT_STORES),
+        one_of(OBJECT_STORES),
         "where data is kept: memory (gone with the process) or file (the default once data_dir is set)",
         "INFLUXDB3_OBJECT_STORE",
     )
     mode: tuple[str, ...] = _option(
-        ("all",), _choices(MODES), f"what the node does: {', '.join(MODES)}", "INFLUXDB3_ENTERPRISE_MODE"
+        ("all",), some_of(MODES), f"what the node does: {', '.join(MODES)}", "INFLUXDB3_ENTERPRISE_MODE"
     )
     node_id: str = _option(
         "procengine",
-        _text,
+        read_text,
         "the node's name",
         "INFLUXDB3_NODE_ID",
         "INFLUXDB3_NODE_IDENTIFIER_PREFIX",
     )
     wal_flush_interval: float = _option(
         0.01,
-        _seconds,
+        read_seconds,
         "seconds in which writes share a flush after one; 0 flushes each at once, 1s is the original's",
         "INFLUXDB3_WAL_FLUSH_INTERVAL",
     )
     wal_snapshot_size: int = _option(
         100_000,
-        _count,
+        read_count,
         "flushes after which buffered rows become Parquet; the original's 600 are of a second each",
         "INFLUXDB3_WAL_SNAPSHOT_SIZE",
     )
     gen1_duration: float = _option(
         600.0,
-        _gen1_duration,
+        read_gen1_duration,
         "seconds of time that a chunk spans: 1m, 5m or 10m",
         "INFLUXDB3_GEN1_DURATION",
     )
     force_snapshot_mem_threshold: str = _option(
         "50%",
-        _memory,
+        read_memory,
         "buffered rows beyond this are snapshotted at once",
         "INFLUXDB3_FORCE_SNAPSHOT_MEM_THRESHOLD",
     )
     exec_mem_pool_bytes: str = _option(
-        "20%", _memory, "memory of queries", "INFLUXDB3_EXEC_MEM_POOL_BYTES"
+        "20%", read_memory, "memory of queries", "INFLUXDB3_EXEC_MEM_POOL_BYTES"
     )
     datafusion_num_threads: int | None = _option(
-        None, _count, "threads of a query; all cores by default", "INFLUXDB3_DATAFUSION_NUM_THREADS"
+        None, read_count, "threads of a query; all cores by default", "INFLUXDB3_DATAFUSION_NUM_THREADS"
     )
     query_log_size: int = _option(
-        1000, _count, "queries kept in system.queries", "INFLUXDB3_QUERY_LOG_SIZE"
+        1000, read_count, "queries kept in system.queries", "INFLUXDB3_QUERY_LOG_SIZE"
     )
     http_bind: str = _option(
         "127.0.0.1:8181",
-        _http_bind,
+        read_http_bind,
         "loopback address and port of the API; off for none",
         "INFLUXDB3_HTTP_BIND_ADDR",
     )
     max_http_request_size: int = _option(
         10_485_760,
-        _count,
+        read_count,
         "bytes of a request's body, compressed or not, beyond which it is refused",
         "INFLUXDB3_MAX_HTTP_REQUEST_SIZE",
     )
     without_auth: bool = _option(
         False,
-        _flag,
+        read_flag,
         "serve the API without tokens",
         "INFLUXDB3_WITHOUT_AUTH",
         "INFLUXDB3_START_WITHOUT_AUTH",
     )
     disable_authz: tuple[str, ...] = _option(
         (),
-        _choices(UNPROTECTED_RESOURCES),
+        some_of(UNPROTECTED_RESOURCES),
         f"what is served without a token: {', '.join(UNPROTECTED_RESOURCES)}; nothing by default",
         "INFLUXDB3_DISABLE_AUTHZ",
     )
     last_cache_eviction_interval: float = _option(
         10.0,
-        _interval,
+        read_interval,
         "seconds between evictions of expired rows from last-value caches",
         "INFLUXDB3_LAST_CACHE_EVICTION_INTERVAL",
     )
     distinct_cache_eviction_interval: float = _option(
         10.0,
-        _interval,
+        read_interval,
         "seconds between prunings of distinct-value caches",
         "INFLUXDB3_DISTINCT_CACHE_EVICTION_INTERVAL",
     )
     last_value_cache_disable_from_history: bool = _option(
         False,
-        _flag,
+        read_flag,
         "last-value caches begin with what the write-ahead log has, not with the table's rows",
         "INFLUXDB3_LAST_VALUE_CACHE_DISABLE_FROM_HISTORY",
         "INFLUXDB3_ENTERPRISE_LAST_VALUE_CACHE_DISABLE_FROM_HISTORY",
     )
     distinct_value_cache_disable_from_history: bool = _option(
         False,
-        _flag,
+        read_flag,
         "distinct-value caches begin with what the write-ahead log has, not with the table's rows",
         "INFLUXDB3_DISTINCT_VALUE_CACHE_DISABLE_FROM_HISTORY",
         "INFLUXDB3_ENTERPRISE_DISTINCT_VALUE_CACHE_DISABLE_FROM_HISTORY",
     )
     restrict_plugin_triggers_to: tuple[str, ...] = _option(
         (),
-        _choices(TRIGGER_RESTRICTIONS),
+        some_of(TRIGGER_RESTRICTIONS),
         "kinds of triggers that may be created: wal, schedule, request; all by default",
         "INFLUXDB3_RESTRICT_PLUGIN_TRIGGERS_TO",
     )
     async_trigger_concurrency_limit: int | None = _option(
         None,
-        _count,
+        read_count,
         "runs of one asynchronous trigger at a time; 256, half of the workers, by default and at most",
         "INFLUXDB3_ASYNC_TRIGGER_CONCURRENCY_LIMIT",
     )
     shutdown_timeout: float = _option(
-        30.0, _seconds, "seconds that stop waits for a run in flight", "INFLUXDB3_SHUTDOWN_TIMEOUT"
+        30.0, read_seconds, "seconds that stop waits for a run in flight", "INFLUXDB3_SHUTDOWN_TIMEOUT"
     )
     request_queue_limit: int = _option(
         1_000,
-        _count,
+        read_count,
         "requests that may wait for one synchronous trigger, after which the next is refused",
         "INFLUXDB3_REQUEST_QUEUE_LIMIT",
     )
     trigger_depth_limit: int = _option(
         64,
-        _count,
+        read_count,
         "writes caused by runs caused by writes, after which the trigger is paused",
         "INFLUXDB3_TRIGGER_DEPTH_LIMIT",
     )
     trigger_lag_limit: int = _option(
         GIB,
-        _bytes,
+        read_size_bytes,
         "bytes of log kept for a write trigger that lags, after which it is paused",
         "INFLUXDB3_TRIGGER_LAG_LIMIT",
     )
     plugin_wall_time_limit: float | None = _option(
         None,
-        _limit_seconds,
+        read_limit_seconds,
         "seconds that a run may take; unlimited by default, as the two below",
         "INFLUXDB3_PLUGIN_WALL_TIME_LIMIT",
     )
     plugin_cpu_time_limit: float | None = _option(
         None,
-        _limit_seconds,
+        read_limit_seconds,
         "seconds of CPU time that a run's own thread may use",
         "INFLUXDB3_PLUGIN_CPU_TIME_LIMIT",
     )
     plugin_memory_limit: int | None = _option(
         None,
-        _bytes,
+        read_size_bytes,
         "bytes by which memory may grow during a run, which then has the plugins to itself",
         "INFLUXDB3_PLUGIN_MEMORY_LIMIT",
     )
 
     run_history_bytes: int = _option(
         16 * MIB,
-        _count,
+        read_count,
         "bytes on disk of system.processing_engine_runs: some 100,000 runs",
         "INFLUXDB3_RUN_HISTORY_BYTES",
     )
     processing_engine_log_bytes: int = _option(
         16 * MIB,
-        _count,
+        read_count,
         "bytes on disk of system.processing_engine_logs: some 100,000 lines",
         "INFLUXDB3_PROCESSING_ENGINE_LOG_BYTES",
     )

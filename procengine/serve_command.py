@@ -14,8 +14,8 @@ from types import FrameType
 from typing import Any
 
 from procengine import __version__
-from procengine.config import NO_SERVER
 from procengine.errors import ConfigError
+from procengine.option_values import NO_SERVER
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

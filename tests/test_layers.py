@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.recovery",),
     ("procengine.data_folder",),
     ("procengine.model",),
+    ("procengine.option_values",),
     (
         "procengine.catalog",
         "procengine.history",

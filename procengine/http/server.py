@@ -15,11 +15,11 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from procengine.config import NO_SERVER
 from procengine.errors import AlreadyExistsError, StoppedError
 from procengine.http.address import base_url, listening_socket
 from procengine.http.authentication import Authentication
 from procengine.model.token import ADMIN_TOKEN_NAME, new_token_text, token_hash
+from procengine.option_values import NO_SERVER
 
 if TYPE_CHECKING:
     import socket
