@@ -213,7 +213,7 @@ class PluginCache:
     def sweep(self) -> None:
         """Remove expired values of all namespaces, if the last sweep was ten seconds ago or more."""
         now_ns = self._clock.now_ns()
-        if now_ns - self._swept_ns < SWEEP_INTERVAL_NS:
+        if 0 <= now_ns - self._swept_ns < SWEEP_INTERVAL_NS:  # less than 0: the clock was set back
             return
         self._swept_ns = now_ns
         for namespace in self._snapshot():

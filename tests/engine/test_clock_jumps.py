@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from procengine import Engine
 from procengine.catalog.definitions import HardDeletion
 from procengine.clock import NANOSECONDS_PER_SECOND, VirtualClock
-from tests.engine.looks import rows, settle
+from procengine.model.run import RunOutcome
+from tests.engine.looks import WAIT_SECONDS, ask, gate_for, rows, settle
 
 START_NS = 1_700_000_000 * NANOSECONDS_PER_SECOND
 HOUR_NS = 3600 * NANOSECONDS_PER_SECOND
@@ -82,6 +84,114 @@ def test_jump_and_replaced_files(tmp_path: Path, jumping: JumpingClock) -> None:
         engine.write_buffer.compact()
         assert len(engine.write_buffer.files()) == 1
         assert len(list(tmp_path.rglob("*.parquet"))) == 2
+
+
+CACHES = {
+    "last_cache": "SELECT count(*) AS n FROM last_cache('home')",
+    "distinct_cache": "SELECT count(*) AS n FROM distinct_cache('home')",
+}
+
+
+def found_in_caches(engine: Engine) -> dict[str, object]:
+    """Return how many values each kind of cache shows."""
+    found: dict[str, object] = {name: rows(engine, sql)[0]["n"] for name, sql in CACHES.items()}
+    return found | {"plugin_cache": len(engine.plugin_cache.values())}
+
+
+ALL_THERE = {"last_cache": 2, "distinct_cache": 2, "plugin_cache": 2}
+NOTHING = dict.fromkeys(ALL_THERE, 0)
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+@pytest.mark.parametrize("restarted", [True, False])
+def test_jump_and_times_to_live(
+    tmp_path: Path, jumping: JumpingClock, looked_at: bool, restarted: bool
+) -> None:
+    """A value lives as long as the clock says: set back it stays, set forward it goes, and new ones are whole."""
+
+    def fill(engine: Engine) -> None:
+        now_ns = jumping.now_ns()
+        engine.write("house", f"home,room=a n=1i {now_ns}\nhome,room=b n=2i {now_ns}", precision="ns")
+        for key in ("one", "two"):
+            engine.plugin_cache.put(key, 1, ttl_seconds=3600)
+
+    def restart_if_asked(engine: Engine) -> Engine:
+        if not restarted:
+            return engine
+        engine.stop()
+        return start()
+
+    def start() -> Engine:
+        return Engine(data_dir=tmp_path / "data", plugin_dir=tmp_path, environ={}, clock=jumping)
+
+    engine = start()
+    try:
+        engine.write("house", f"home,room=a n=0i {START_NS - 1}", precision="ns")
+        engine.last_caches.create("house", "home", key_columns=["room"], ttl_seconds=3600)
+        engine.distinct_caches.create("house", "home", columns=["room"], max_age_seconds=3600)
+        fill(engine)
+        for by_ns, there in (
+            (0, True),
+            (-DAY_NS, True),
+            (DAY_NS + HOUR_NS // 2, True),
+            (HOUR_NS, False),
+        ):
+            jumping.jump(by_ns)
+            engine = restart_if_asked(engine)
+            if looked_at or by_ns == HOUR_NS:
+                assert found_in_caches(engine) == (ALL_THERE if there else NOTHING), by_ns
+        jumping.jump(HOUR_NS)
+        engine.plugin_cache.sweep()
+        jumping.jump(-DAY_NS)
+        engine = restart_if_asked(engine)
+        fill(engine)
+        assert found_in_caches(engine) == ALL_THERE
+        jumping.jump(HOUR_NS)
+        engine.plugin_cache.sweep()
+        assert found_in_caches(engine)["plugin_cache"] == 0
+        assert not any(namespace.entries for namespace in engine.plugin_cache._snapshot())
+    finally:
+        engine.stop()
+
+
+GATED = """
+def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+    influxdb3_local.cache.get("gate", use_global=True).pass_through()
+    return "ok"
+"""
+
+
+@pytest.mark.parametrize("by_ns", [-DAY_NS, DAY_NS])
+def test_jump_in_a_run(tmp_path: Path, jumping: JumpingClock, by_ns: int) -> None:
+    """No limit ends a run because the clock was set; its start is the clock's time, its duration is not."""
+    (tmp_path / "wait.py").write_text(GATED)
+    with Engine(
+        data_dir=tmp_path / "data",
+        plugin_dir=tmp_path,
+        environ={},
+        clock=jumping,
+        plugin_wall_time_limit="1h",
+    ) as engine:
+        engine.catalog.create_database("house")
+        engine.triggers.create("house", "wait", "wait.py", "request:wait")
+        starts = []
+        for _ in range(2):
+            starts.append(jumping.now_ns())
+            with gate_for(engine) as gate:
+                caller = threading.Thread(target=ask, args=(engine, "wait"))
+                caller.start()
+                gate.wait_reached()
+                jumping.jump(by_ns)
+            caller.join(WAIT_SECONDS)
+        before = [(run.run_id, run.started_ns, run.outcome) for run in engine.triggers.runs]
+        assert before == [(number + 1, start, RunOutcome.SUCCESS) for number, start in enumerate(starts)]
+        assert all(
+            0 < run.duration_ns < HOUR_NS and run.queue_wait_ns < HOUR_NS for run in engine.triggers.runs
+        )
+    with Engine(data_dir=tmp_path / "data", plugin_dir=tmp_path, environ={}, clock=jumping) as engine:
+        assert [(run.run_id, run.started_ns, run.outcome) for run in engine.triggers.runs] == before
+        sql = "SELECT run_id FROM system.processing_engine_runs ORDER BY run_id"
+        assert rows(engine, sql) == [{"run_id": 1}, {"run_id": 2}]
 
 
 PLUGIN = """
