@@ -210,7 +210,8 @@ class PluginState:
             for row in connection.execute(_LOAD):
                 restore(StoredValue._make(row))
         except Exception as error:
-            connection.close()
+            with contextlib.suppress(Exception):  # what failed first is told
+                connection.close()
             raise storage_error(error, self.path, WHAT) from error
         self._connection = connection
         self._thread.start()
