@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import shutil
 import socket
 import threading
+import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from procengine import Engine
+from procengine import Engine, processing
 from procengine.clock import VirtualClock
 from procengine.errors import RequestQueueFullError
 from procengine.model.run import LogLevel, RunOutcome
 from procengine.processing import sliced_waits
 from procengine.processing.cancellation import PluginThread
 from procengine.processing.trigger_statistics import TriggerState
+from procengine.wal import Wal
 from tests.engine.looks import (
     WAIT_SECONDS,
     Gate,
@@ -120,6 +126,62 @@ def test_a_write_trigger_that_stands_still_is_warned_of(
     assert len(said) == 2
     assert said[0].startswith("it is behind: ")
     assert said[1] == "it has caught up"
+
+
+def objects_of(package: str) -> Counter[str]:
+    """Return how many instances of a package's classes are alive, by class."""
+    gc.collect()
+    kinds = (type(one) for one in gc.get_objects())
+    return Counter(kind.__qualname__ for kind in kinds if str(kind.__module__).startswith(package))
+
+
+def bytes_held_by(package: ModuleType, work: Callable[[], object]) -> int:
+    """Return how many bytes that a package's code took while work was done are held after it."""
+    assert package.__file__ is not None
+    own = tracemalloc.Filter(True, f"{Path(package.__file__).parent}/*")
+    tracemalloc.start()
+    try:
+        work()
+        gc.collect()
+        held = tracemalloc.take_snapshot().filter_traces([own])
+        return sum(one.size for one in held.statistics("filename"))
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_backlog_costs_the_trigger_nothing(
+    on_disk: Callable[..., Engine],
+    plugin: Plugin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While 200,000 rows wait a trigger holds as much as while 40 do; the log is kept for it, and then let go."""
+    monkeypatch.setattr("procengine.engine.Wal", partial(Wal, segment_bytes=200_000))
+    folder = tmp_path / "data" / "wal"
+    lines = "\n".join(f"home n={number}i {number}" for number in range(40))
+    with on_disk(wal_flush_interval=0) as engine:
+        engine.catalog.create_database("house")
+        engine.triggers.create("house", "t", plugin("t", GATED), "table:home")
+        write = partial(engine.write, "house", lines, precision="ns")
+        with gate_for(engine) as gate:
+            write()
+            gate.wait_reached()
+            few = objects_of("procengine.processing")
+            for _ in range(4_499):
+                write()
+            grown = bytes_held_by(processing, lambda: [write() for _ in range(500)])
+            assert objects_of("procengine.processing") - few == Counter()
+            assert grown < 500 * 8, "something grows with each write"
+            lag = engine.triggers.statistics("house", "t").lag
+            assert (lag.contents, lag.rows) == (5_000, 200_000)
+            segments = set(folder.iterdir())
+            assert len(segments) > 5
+            engine.snapshot()
+            assert segments <= set(folder.iterdir())
+            engine.triggers.disable("house", "t")
+        write()
+        engine.snapshot()
+        assert len(segments & set(folder.iterdir())) <= 1
 
 
 def test_a_schedule_that_cannot_keep_up_is_warned_of(
