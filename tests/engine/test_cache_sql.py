@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -94,6 +95,59 @@ def test_a_cache_joins_its_table(house: Engine) -> None:
         "WHERE c.room IN ('kitchen', 'attic') ORDER BY h.temp"
     )
     assert [row["temp"] for row in rows(house, sql)] == [20.0, 21.0, 30.0]
+
+
+def test_issue_25922_explicit_keys_and_values_are_projected_and_joined(house: Engine) -> None:
+    """A cache with columns chosen for keys and values has those in any order, alone, and beside its table."""
+    house.last_caches.create(
+        "house", "home", name="chosen", key_columns=["side", "room"], value_columns=["temp", "time"]
+    )
+    call = "last_cache('home', 'chosen')"
+    assert house.query(f"SELECT * FROM {call}", "house").column_names == ["side", "room", "temp", "time"]
+    assert rows(house, f"SELECT temp, room FROM {call} WHERE side = 'north'") == [
+        {"temp": 21.0, "room": "kitchen"}
+    ]
+    assert rows(house, f"SELECT temp FROM {call} WHERE room = 'attic'") == [{"temp": 30.0}]
+    joined = (
+        f"SELECT h.n, c.temp FROM home h JOIN {call} c ON h.room = c.room AND h.side = c.side AND h.time = c.time "
+        "ORDER BY h.n"
+    )
+    assert rows(house, joined) == [{"n": 2, "temp": 30.0}, {"n": 3, "temp": 21.0}]
+
+
+def test_caches_after_a_restart_beside_files_with_duplicates(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """A row that is in files and again in the buffer is one: in the table, in both caches, and in a join of them."""
+    last = "SELECT room, time FROM last_cache('home') ORDER BY room"
+    distinct = "SELECT room FROM distinct_cache('home') ORDER BY room"
+    joined = (
+        "SELECT h.n FROM home h JOIN last_cache('home') c ON h.room = c.room AND h.time = c.time "
+        "JOIN distinct_cache('home') d ON d.room = h.room ORDER BY h.n"
+    )
+
+    def check(engine: Engine) -> None:
+        rooms = ("attic", "cellar", "kitchen")
+        assert rows(engine, last) == [{"room": room, "time": START_NS} for room in rooms]
+        assert rows(engine, distinct) == [{"room": room} for room in rooms]
+        assert rows(engine, joined) == [{"n": n} for n in (4, 10, 20)]
+        assert rows(engine, "SELECT count(*) AS n FROM home") == [{"n": 3}]
+
+    with Engine(data_dir=tmp_path, environ={}, clock=clock) as engine:
+        write(engine, "home,room=kitchen n=1i", "home,room=attic n=2i")
+        engine.last_caches.create("house", "home", key_columns=["room"], count=2, ttl_seconds=10**6)
+        engine.distinct_caches.create("house", "home", columns=["room"])
+        engine.snapshot()
+        write(engine, "home,room=kitchen n=3i", "home,room=cellar n=4i")
+        engine.snapshot()
+        write(engine, "home,room=kitchen n=10i", "home,room=attic n=20i")
+        check(engine)
+    for _ in range(2):
+        with Engine(data_dir=tmp_path, environ={}, clock=clock) as engine:
+            assert engine.write_buffer.files()
+            check(engine)
+            engine.snapshot()
+            check(engine)
 
 
 def test_distinct_values_are_views_in_the_order_of_the_columns(house: Engine) -> None:
