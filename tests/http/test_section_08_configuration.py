@@ -444,6 +444,22 @@ def test_last_cache_options(api: httpx.Client, bar: None) -> None:
     assert cache["value_columns"] == {"explicit": {"columns": [{"field": [0, 2]}]}}
 
 
+@pytest.mark.parametrize("seconds", [31_536_000_000, 2**64 - 1])
+def test_caches_keep_rows_for_ever(api: httpx.Client, engine: Engine, bar: None, seconds: int) -> None:
+    """Periods of up to 64 bits of seconds are taken, and read, though no instant is so far away."""
+    last = {"db": "foo", "table": "bar", "key_columns": ["t2"], "ttl": seconds}
+    distinct = {"db": "foo", "table": "bar", "columns": ["t2"], "max_age": seconds}
+    assert [api.post(LAST, json=last).status_code, api.post(DISTINCT, json=distinct).status_code] == [
+        201,
+        201,
+    ]
+    engine.write("foo", "bar,t2=old f=1 1", precision="ns")
+    for function in ("last_cache", "distinct_cache"):
+        query = f"SELECT t2 FROM {function}('bar') WHERE t2 = 'old'"
+        answer = api.get("/api/v3/query_sql", params={"db": "foo", "q": query})
+        assert said(answer) == (200, '[{"t2":"old"}]')
+
+
 @pytest.mark.parametrize(
     ("change", "status", "text"),
     [

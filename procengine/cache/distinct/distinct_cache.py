@@ -28,6 +28,9 @@ from procengine.model.column import TIME, ColumnType
 from procengine.model.table_schema import TableSchema
 
 NEVER_NS = -(2**63)
+_LONGEST_AGE_NS = 2**63 - 1
+"""292 years: what is longer is for ever, as far as instants go."""
+
 """When a combination was last seen that was not, or that was pruned."""
 _FEW_PLACES = 1024
 
@@ -69,7 +72,7 @@ class DistinctCache:
     def __init__(self, definition: DistinctCacheDefinition, schema: TableSchema, clock: Clock) -> None:
         self.definition = definition
         self._clock = clock
-        self._max_age_ns = definition.max_age_seconds * NANOSECONDS_PER_SECOND
+        self._max_age_ns = min(definition.max_age_seconds * NANOSECONDS_PER_SECOND, _LONGEST_AGE_NS)
         self._has_fields = any(schema.type_of(name) is ColumnType.STRING for name in definition.columns)
         # Guards all that follows; held for numpy's and Arrow's work on what is in memory, never while waiting.
         self._lock = threading.Lock()

@@ -36,6 +36,8 @@ from procengine.model.table_schema import TableSchema
 
 _EARLIEST = -(2**63)
 _FEW_PLACES = 1024
+_LONGEST_TTL_NS = 2**62
+"""146 years: what is longer is for ever. After it, instants of our time still have 64 bits."""
 
 INSERTED, EXPIRES = "inserted", "expires"
 
@@ -67,7 +69,7 @@ class LastCache:
     def __init__(self, definition: LastCacheDefinition, schema: TableSchema, clock: Clock) -> None:
         self.definition = definition
         self._clock = clock
-        self._ttl_ns = definition.ttl_seconds * NANOSECONDS_PER_SECOND
+        self._ttl_ns = min(definition.ttl_seconds * NANOSECONDS_PER_SECOND, _LONGEST_TTL_NS)
         # Guards all that follows; held for numpy's and Arrow's work on what is in memory, never while waiting.
         self._lock = threading.Lock()
         self._schema = output_schema(definition, schema)
