@@ -205,13 +205,24 @@ def _json_values(column: pa.ChunkedArray) -> list[str | None]:
 
 
 def _python_values(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column's values: instants as an integer in the column's unit, tags as text."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _python_values(column.cast(kind.value_type))
+    """Return a column's values: instants as an integer in the column's unit, tags as text, inside others as well."""
+    plain = _plain(column.type)
+    return list((column if plain.equals(column.type) else column.cast(plain)).to_pylist())
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type whose values are written: Python's own instants have fewer digits."""
     if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
-        return list(column.cast(pa.int64()).to_pylist())
-    return list(column.to_pylist())
+        return pa.int64()
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_plain(kind.value_type)))
+    return kind
 
 
 def _text_writer(kind: pa.DataType) -> Callable[[Any], str]:
@@ -226,6 +237,8 @@ def _text_writer(kind: pa.DataType) -> Callable[[Any], str]:
         return lambda value: "true" if value else "false"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return lambda value: bytes(value).hex()
+    if pa.types.is_interval(kind):
+        return _interval_text
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         item = _text_writer(kind.value_type)
         return lambda value: "[" + ", ".join("" if v is None else item(v) for v in value) + "]"
@@ -259,6 +272,19 @@ def _json_writer(kind: pa.DataType) -> Callable[[Any], str]:
         return lambda value: json.dumps(base64.b16encode(value).decode().lower())
     text = _text_writer(kind)
     return lambda value: json.dumps(text(value), ensure_ascii=False)
+
+
+def _interval_text(value: pa.MonthDayNano) -> str:
+    """Return an interval as arrow-rs draws it: ``1 mons 2 days 3 hours 4 mins 5.000000000 secs``, without zeros."""
+    sign = "-" if value.nanoseconds < 0 else ""
+    seconds, fraction = divmod(abs(value.nanoseconds), 10**9)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(f"{value.months}", "mons"), (f"{value.days}", "days")]
+    parts += [(f"{sign}{hours}", "hours"), (f"{sign}{minutes}", "mins")]
+    if seconds or fraction:
+        parts.append((f"{sign}{seconds}.{fraction:09d}", "secs"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number not in ("0", "-0"))
 
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}

@@ -95,7 +95,8 @@ class QueryRun:
         except BaseException as failure:
             self._fail(session, failure)
             raise
-        return pa.RecordBatchReader.from_batches(frame.schema(), self._batches(session, batches))
+        schema = frame.schema()
+        return pa.RecordBatchReader.from_batches(schema, self._batches(session, batches, schema))
 
     def _known_choice(self) -> ChosenRows | None:
         """Return the result of a text that is known to only choose rows."""
@@ -127,14 +128,16 @@ class QueryRun:
         """Whether the run was cancelled, which is told where plans are run."""
         return self._cancellation is not None and self._cancellation.cancelled
 
-    def _batches(self, session: Session, batches: Iterator[Any]) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, session: Session, batches: Iterator[Any], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
         try:
             while True:
                 with datafusion_errors():
                     batch = self._threads.call(lambda: next(batches, None), self._cancellation)
                 if batch is None:
                     break
-                yield batch.to_pyarrow()
+                yield _under(schema, batch.to_pyarrow())
         except BaseException as failure:
             self._fail(session, failure)
             raise
@@ -172,3 +175,18 @@ class QueryRun:
         self._pool.give_back(session)
         if own is not None:
             raise own from failure
+
+
+def _under(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows under the schema that was announced.
+
+    DataFusion's plan and its rows may differ in what may be null, as for constants; readers hold a stream to its
+    word.
+    """
+    if batch.schema.equals(schema):
+        return batch
+    columns = [
+        column if column.type.equals(field.type) else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

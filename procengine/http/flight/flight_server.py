@@ -156,12 +156,18 @@ class _Call(flight.ServerMiddleware):  # type: ignore[misc]
 
 
 def sent_schema(schema: pa.Schema) -> pa.Schema:
-    """Return the schema under which rows are sent: dictionaries as what they stand for."""
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in schema
-    ]
-    return pa.schema(fields, schema.metadata)
+    """Return the schema under which rows are sent: dictionaries as what they stand for, inside others as well."""
+    return pa.schema([field.with_type(_sent_type(field.type)) for field in schema], schema.metadata)
+
+
+def _sent_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _sent_type(kind.value_type)
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_sent_type(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_sent_type(field.type)) for field in kind])
+    return kind
 
 
 def _sent(
