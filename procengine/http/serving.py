@@ -155,6 +155,7 @@ class Serving:
         try:
             self._loop.run_until_complete(self._serve(ready))
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
         finally:
             unsubscribe()
             asyncio.set_event_loop(None)
