@@ -85,15 +85,19 @@ def test_readme_test_command_installs_and_passes(empty_folder: Path) -> None:
     assert "failed" not in shown
 
 
-def test_readme_library_example_runs(tmp_path: Path) -> None:
-    """The example without a notebook prints the rows that it wrote, hottest first."""
-    done = subprocess.run(
-        [sys.executable, "-c", readme.example("library")],
-        cwd=tmp_path,
+def _run_example(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", readme.example(name)],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_readme_library_example_runs(tmp_path: Path) -> None:
+    """The example without a notebook prints the rows that it wrote, hottest first."""
+    done = _run_example("library", tmp_path)
     assert done.stdout == "[{'room': 'Attic', 'temp': 24.5}, {'room': 'Kitchen', 'temp': 21.0}]\n", (
         done.stderr
     )
@@ -101,37 +105,19 @@ def test_readme_library_example_runs(tmp_path: Path) -> None:
 
 def test_readme_trigger_example_runs(tmp_path: Path) -> None:
     """The example that creates and fires a trigger prints the plugin's answer."""
-    done = subprocess.run(
-        [sys.executable, "-c", readme.example("trigger")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run_example("trigger", tmp_path)
     assert done.stdout == '{"hello": "you"}\n', done.stderr
 
 
 def test_readme_server_example_runs(tmp_path: Path) -> None:
     """The example that serves an engine prints the row that it wrote over HTTP."""
-    done = subprocess.run(
-        [sys.executable, "-c", readme.example("server")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run_example("server", tmp_path)
     assert done.stdout == "[{'room': 'Attic', 'temp': 24.5}]\n", done.stderr
 
 
 def test_readme_caches_example_runs(tmp_path: Path) -> None:
     """The example of the caches prints the newest rows of a key, and the distinct values."""
-    done = subprocess.run(
-        [sys.executable, "-c", readme.example("caches")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run_example("caches", tmp_path)
     assert done.stdout == (
         "[{'temp': 25.0}, {'temp': 24.5}]\n[{'room': 'Attic'}, {'room': 'Kitchen'}]\n"
     ), done.stderr
@@ -139,13 +125,7 @@ def test_readme_caches_example_runs(tmp_path: Path) -> None:
 
 def test_readme_limits_example_runs(tmp_path: Path) -> None:
     """The example of a run past a limit prints which one, its value and what was measured."""
-    done = subprocess.run(
-        [sys.executable, "-c", readme.example("limits")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run_example("limits", tmp_path)
     assert re.fullmatch(
         r"RunLimitExceeded: (CPU|wall) time limit of \d+ms exceeded: .*\n", done.stdout
     ), done.stderr
