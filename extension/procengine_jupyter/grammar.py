@@ -114,7 +114,7 @@ def fire_parser() -> MagicParser:
     parser.add_argument("name", metavar="NAME", help="name of the trigger")
     parser.add_argument("--database", "-d", metavar="DB", help="database, where the name is not enough")
     parser.add_argument(
-        "--dry-run", action="store_true", help="store nothing, keep the plugin cache as it is"
+        "--dry-run", action="store_true", help="store nothing, work on a copy of the plugin cache"
     )
     parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="send the event N times")
     parser.add_argument("--lp", metavar="LINES", help="rows of a write trigger, as line protocol")

@@ -160,7 +160,10 @@ _TEST_OPTIONS = (
         parse=parse_key_value,
         about="arguments of the plugin, key=value, separated by commas",
     ),
-    Option(name="--cache-name", about="name of the plugin cache to use"),
+    Option(
+        name="--cache-name",
+        about="name of the plugin cache to use, apart from all triggers'; by default _shared_test",
+    ),
 )
 _FILENAME = Positional(name="FILENAME", about="file name of the plugin within the plugin directory")
 

@@ -154,7 +154,7 @@ class Run:
     ``logs`` are its first lines, ``lines_left_out`` how many more there were. ``cache_keys`` are the keys of the
     plugin cache that the run changed; what it changed in place is among them
     where the plugin cache is stored, so not with object store ``memory``. ``cache_changes`` say more, for dry runs
-    and fired runs only.
+    and fired runs only. ``cache_notes`` say which values a dry run could not copy.
     """
 
     run_id: int
@@ -177,6 +177,7 @@ class Run:
     failure: RunFailure | None = None
     write_errors: tuple[str, ...] = ()
     cache_changes: tuple[CacheChange, ...] = ()
+    cache_notes: tuple[str, ...] = ()
     response: Response | None = None
     dry_run: bool = False
     attempt: int = 1

@@ -36,7 +36,8 @@ _SPECS = {
 class PluginTests:
     """Dry runs of the plugins of the plugin directory: nothing is stored. Any thread.
 
-    The plugin cache is one of its own by ``cache_name``, shared by runs without a name.
+    The plugin cache is one of tests by ``cache_name``, ``_shared_test`` without one: it is apart from all triggers',
+    and values stay half an hour from test to test, as in the original.
     """
 
     def __init__(

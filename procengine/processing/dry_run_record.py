@@ -1,8 +1,8 @@
 """What would a run have done?
 
 A dry run calls the plugin for real: queries, files and the network are real, writes and log rows are only
-collected, and the plugin cache is one for dry runs. `DryRun` shows its record in the terms of the original's test
-endpoints.
+collected, and the plugin cache is a copy, or one for tests. `DryRun` shows its record in the terms of the
+original's test endpoints.
 
 Source: influxdb3_types/src/http.rs, WalPluginTestResponse and SchedulePluginTestResponse.
 Differs: request triggers can be tried as well; a failed run keeps its log lines and writes; printed text stands

@@ -6,7 +6,7 @@ putting it again.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from procengine.processing.cache_namespace import Entry, Namespace
 
@@ -22,6 +22,10 @@ class HeldValues(Protocol):
         """Let expired values go, unless that was done a moment ago."""
         ...
 
+    def load(self, entry: Entry) -> Any:
+        """Return an entry's value; a stored one as an object of its own."""
+        ...
+
     def unpickled(
         self, namespace: Namespace, key: str, entry: Entry, warnings: list[str]
     ) -> Entry | None:
@@ -35,6 +39,8 @@ class FirstLooks:
     def __init__(self, local: Namespace, store: HeldValues) -> None:
         self._local = local
         self._store = store
+        self.notes: list[str] = []
+        """What a copy of the cache could not have; see `procengine.processing.cache_copies`."""
         self._before: dict[tuple[str, bool], tuple[Namespace, str | None]] = {}
 
     def look(self, namespace: Namespace, key: str) -> None:

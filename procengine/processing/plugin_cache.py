@@ -1,7 +1,8 @@
 """What do plugins remember from run to run, and from one engine to the next?
 
-Live objects by key, in namespaces: one for each trigger, one that all triggers share, and two for each name of a
-dry run. Values are held by reference, never copied; only time-to-live removes one that nobody deletes.
+Live objects by key, in namespaces: one for each trigger, one that all triggers share, and two for each cache name of
+a plugin's test. Values are held by reference, and copied for a trigger's dry run alone
+(`procengine.processing.cache_copies`); only time-to-live removes one that nobody deletes.
 
 Any thread reads and writes. Reading takes no lock and never touches the disk: a namespace is a dictionary, and one
 lookup is atomic. When a run ends, what it changed is committed (`procengine.processing.cache_commits`). What was
@@ -30,6 +31,7 @@ from procengine.processing.cache_commits import (
     Guard,
     TouchedKeys,
 )
+from procengine.processing.cache_copies import CopyingLooks
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
 from procengine.processing.cached_value import CachedValue, cached_values
 from procengine.processing.cancellation import CancelToken
@@ -45,10 +47,10 @@ SWEEP_INTERVAL_NS: Final = 10 * NANOSECONDS_PER_SECOND
 """Expired values go when a plugin reads ``cache`` and the last sweep is this long ago."""
 
 TEST_TTL_NS: Final = 30 * 60 * NANOSECONDS_PER_SECOND
-"""How long a dry run's values stay when they have no time-to-live of their own."""
+"""How long a test's values stay when they have no time-to-live of their own."""
 
 SHARED_TEST_NAME: Final = "_shared_test"
-"""The cache name of dry runs that give none."""
+"""The cache name of tests that give none."""
 
 LAST_PICKLING_SECONDS: Final = 1.0
 """How long pickling may take at the engine's stop, for what no run committed."""
@@ -137,13 +139,21 @@ class PluginCache:
         return PyCache(self, self._at(Place(database, trigger_id)), self._at(GLOBAL_PLACE))
 
     def for_test(self, name: str | None = None) -> PyCache:
-        """Return the view that dry runs of one cache name share, apart from all real values; never stored."""
+        """Return the view that tests of one cache name share, apart from all real values; never stored."""
         label = SHARED_TEST_NAME if name is None else name
         return PyCache(
             self,
             self._namespace(("test", label), f"test/{label}", default_ttl_ns=TEST_TTL_NS),
             self._namespace(("global test", label), f"test/{label}/global", default_ttl_ns=TEST_TTL_NS),
         )
+
+    def for_dry_run(self, database: str, trigger_id: int) -> PyCache:
+        """Return the view that one dry run of a trigger receives: copies of the real values, which go with it."""
+        originals = {Namespace("copy"): self._at(Place(database, trigger_id))}
+        originals[Namespace("copy of global")] = self._at(GLOBAL_PLACE)
+        view = PyCache(self, *originals)
+        view.__changes__ = CopyingLooks(view.__local__.namespace, self, originals)
+        return view
 
     def end_run(self, view: PyCache, *, run_id: int, guard: Guard) -> CacheChanges:
         """Commit what a run touched and return what it changed. On the run's thread, when its plugin has returned.

@@ -33,7 +33,6 @@ from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_call import PluginCall, Returned
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
-from procengine.processing.py_cache import PyCache
 from procengine.processing.run_record import cache_changes, starting_text, tables_of
 from procengine.processing.run_writes import check_kept_lines, keep_queued, write_queued
 
@@ -107,11 +106,17 @@ class PluginRunner:
         ``code`` is the plugin as loaded before, which a dry run without a trigger brings along; by default it is
         looked up by the trigger's file name, for each attempt anew. ``capture_lines`` keeps what was written
         as text and notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing
-        outside its record, and has a cache of its own, by ``cache_name``.
+        outside its record, and sees copies of what the trigger cached; with a ``cache_name``, or without a trigger,
+        the cache of tests of that name.
         """
         self._hooks.keep()
-        cache = self._caches.for_test(cache_name) if dry_run else self._trigger_cache(trigger)
-        if dry_run or capture_lines:
+        if not dry_run:
+            cache = self._caches.for_trigger(trigger.database, trigger.trigger_id)
+        elif cache_name is None and code is None:
+            cache = self._caches.for_dry_run(trigger.database, trigger.trigger_id)
+        else:
+            cache = self._caches.for_test(cache_name)
+        if cache.__changes__ is None and (dry_run or capture_lines):
             cache.__changes__ = FirstLooks(cache.__local__.namespace, cache.__store__)
         run = ActiveRun(
             run_id=next(self._run_ids),
@@ -172,15 +177,13 @@ class PluginRunner:
             failure=returned.failure,
             write_errors=write_errors,
             cache_changes=cache_changes(call.cache),
+            cache_notes=tuple(call.cache.__changes__.notes) if call.cache.__changes__ else (),
             response=returned.response,
             dry_run=run.is_dry,
             attempt=attempt,
             trigger_id=trigger.trigger_id,
             cache_keys=cached.keys,
         )
-
-    def _trigger_cache(self, trigger: Trigger) -> PyCache:
-        return self._caches.for_trigger(trigger.database, trigger.trigger_id)
 
     def _keep_cache(self, call: PluginCall) -> CacheChanges:
         """Make durable what the run changed in its plugin cache, and log what cannot be kept.

@@ -141,7 +141,8 @@ class Triggers(TriggerChanges):
         """Run a synthetic event on the calling thread, whatever the trigger's state, and return the run.
 
         A synchronous trigger finishes the run it is in first. The error behavior does not apply.
-        KeyboardInterrupt gives the outcome CANCELLED.
+        A dry run sees a copy of what the trigger cached and leaves nothing behind; one with a ``cache_name`` shares
+        the cache of tests of that name. KeyboardInterrupt gives the outcome CANCELLED.
 
         Raises:
             TriggerNotFoundError, InvalidInputError: see `find`.

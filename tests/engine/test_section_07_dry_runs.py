@@ -113,12 +113,79 @@ def test_dry_run_that_fails(dry: Callable[..., DryRun]) -> None:
 
 
 def test_dry_run_caches(engine: Engine, dry: Callable[..., DryRun]) -> None:
-    """Section 7: values survive between dry runs by cache name, ``_shared_test`` without one, for 30 minutes."""
+    """Section 7: values survive between dry runs of one cache name for 30 minutes; without one they begin anew."""
 
     def runs(name: str | None) -> str:
         return dry(request_event(), "request:t", cache_name=name).log_lines[1]
 
-    seen = [runs(None), runs(None), runs("mine"), runs("_shared_test")]
+    seen = [runs(None), runs("mine"), runs("mine"), runs(None), runs("other")]
     engine.clock.advance(30 * 60)  # type: ignore[attr-defined]
-    seen.append(runs(None))
-    assert seen == [f"INFO: run {number} None" for number in (1, 2, 1, 3, 1)]
+    seen.append(runs("mine"))
+    assert seen == [f"INFO: run {number} None" for number in (1, 1, 2, 1, 1, 1)]
+
+
+def test_dry_run_sees_a_copy_of_the_cache(engine: Engine, plugin: Plugin) -> None:
+    """A dry run begins from what its trigger cached, changes objects in place too, and leaves nothing behind."""
+    name = plugin(
+        "count",
+        """
+        def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+            cache, seen = influxdb3_local.cache, []
+            for key, shared in (("mine", False), ("ours", True)):
+                numbers = cache.get(key, [], use_global=shared)
+                numbers.append(len(numbers))
+                cache.put(key, numbers, use_global=shared)
+                seen.append(len(numbers))
+            cache.delete("gone")
+            return {"seen": seen}
+        """,
+    )
+    engine.catalog.create_database("house")
+    engine.triggers.create("house", "t", name, "request:t")
+    engine.triggers.create("house", "u", name, "request:u")
+
+    def seen(trigger: str, *, dry_run: bool) -> bytes:
+        run = engine.triggers.fire(trigger, request_event(), dry_run=dry_run)
+        assert run.response is not None
+        return run.response.body
+
+    first = seen("t", dry_run=False)
+    held = [(value.namespace, value.key, value.value) for value in engine.plugin_cache.values()]
+    dry_runs = [seen("t", dry_run=True), seen("t", dry_run=True), seen("u", dry_run=True)]
+    assert [first, *dry_runs] == [
+        b'{"seen": [1, 1]}',
+        b'{"seen": [2, 2]}',
+        b'{"seen": [2, 2]}',
+        b'{"seen": [1, 2]}',
+    ]
+    now = [(value.namespace, value.key, value.value) for value in engine.plugin_cache.values()]
+    assert now == held == [("house/t", "mine", [0]), ("global", "ours", [0])]
+    assert seen("t", dry_run=False) == b'{"seen": [2, 2]}'
+
+
+def test_dry_run_says_what_it_cannot_copy(engine: Engine, plugin: Plugin) -> None:
+    """A value that cannot be copied is seen as it is and named in the record."""
+    name = plugin(
+        "lock",
+        """
+        import threading
+
+        def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):
+            lock = influxdb3_local.cache.get("lock")
+            if lock is None:
+                influxdb3_local.cache.put("lock", threading.Lock())
+            return str(lock is not None)
+        """,
+    )
+    engine.catalog.create_database("house")
+    engine.triggers.create("house", "t", name, "request:t")
+    real = engine.triggers.fire("t", request_event())
+    dry_run = engine.triggers.fire("t", request_event(), dry_run=True)
+    assert dry_run.response is not None
+    assert (dry_run.response.body, real.cache_notes) == (b"True", ())
+    assert dry_run.cache_notes == (
+        (
+            "the value of key 'lock' cannot be copied, the dry run had the trigger's own: "
+            "TypeError: cannot pickle '_thread.lock' object"
+        ),
+    )

@@ -387,9 +387,17 @@ def test_dry_run_changes_nothing(notebook: Notebook) -> None:
 
     assert "would write 1 row into seen" in card.text()
     assert "seen n=1i" in card.text()
-    assert "cache 'n': absent -> 1" in card.text()
+    assert "copy of the cache 'n': absent -> 1" in card.text()
+    assert (
+        "copy of the cache 'n': absent -> 1"
+        in notebook.run('%fire counting --dry-run --lp "home a=1"').text()
+    )
     assert "seen" not in notebook.engine.catalog.database("house").tables
     assert "1i" in notebook.run('%fire counting --lp "home temp=1"').text()
+    assert (
+        "copy of the cache 'n': 1 -> 2"
+        in notebook.run('%fire counting --dry-run --lp "home a=1"').text()
+    )
 
 
 def test_fire_takes_a_schedules_time(notebook: Notebook) -> None:

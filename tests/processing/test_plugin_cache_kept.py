@@ -448,9 +448,10 @@ def test_a_run_is_durable_before_anybody_hears_of_its_end(engines: Engines) -> N
 
 
 def test_dry_runs_are_never_stored(engines: Engines) -> None:
-    """The cache of dry runs begins anew with the engine."""
+    """Neither a dry run's copy nor the cache of tests outlives the engine."""
     body = scheduled(f"{CACHE}cache.put('a', 1)\ncache.put('b', 1, use_global=True)")
     engines.bench.run(body, dry_run=True)
+    engines.bench.run(body, dry_run=True, cache_name="mine")
     assert stored_keys(engines.state, engines.bench) == []
     engines.restart()
     assert engines.bench.caches.values() == ()

@@ -339,7 +339,7 @@ def test_captured_run_keeps_its_lines_and_cache_changes(plugin_bench: PluginBenc
 
 
 def test_dry_run_changes_nothing(plugin_bench: PluginBench) -> None:
-    """Section 7: writes are collected and checked, log rows and cache values are apart."""
+    """Section 7: writes are collected and checked, log rows are apart, cache values are copies."""
     plugin_bench.caches.for_trigger("db", 1).put("k", "real")
     plugin_bench.writes.problems = ["line 2: bad"]
     run = plugin_bench.run(
@@ -362,7 +362,7 @@ def test_dry_run_changes_nothing(plugin_bench: PluginBench) -> None:
     assert plugin_bench.writes.checked == [("db", "t n=2i\nt n=1i"), ("other", "u n=3i")]
     dry = DryRun.of(run)
     assert dry.log_lines[0] == "INFO: starting execution with scheduled time 2023-11-14 22:13:20.500 UTC"
-    assert dry.log_lines[1] == "INFO: k is None"
+    assert dry.log_lines[1] == "INFO: k is real"
     assert dry.log_lines[2].startswith("INFO: finished execution in ")
     assert dry.database_writes == {
         "db": ("t n=2i", "t n=1i"),
@@ -377,7 +377,7 @@ def test_dry_run_changes_nothing(plugin_bench: PluginBench) -> None:
             "character number 3 is not allowed"
         ),
     )
-    assert dry.cache_changes == (CacheChange(key="k", use_global=False, before=None, after="'dry'"),)
+    assert dry.cache_changes == (CacheChange(key="k", use_global=False, before="'real'", after="'dry'"),)
     assert run.writes == {("db", "t"): 2, ("other", "u"): 1, ("bad db", "u"): 1}
 
 
@@ -390,9 +390,9 @@ def test_dry_run_caches_survive_by_name(plugin_bench: PluginBench) -> None:
     """)
     seen = [
         plugin_bench.run(text, dry_run=True, cache_name=name).logs[1].text
-        for name in (None, None, "mine", "_shared_test")
+        for name in ("_shared_test", "_shared_test", "mine", "_shared_test", None)
     ]
-    assert seen == ["1", "2", "1", "3"]
+    assert seen == ["1", "2", "1", "3", "1"]
 
 
 def test_failed_dry_run(plugin_bench: PluginBench) -> None:

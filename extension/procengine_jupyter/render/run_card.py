@@ -156,7 +156,8 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
     if run.cache_changes:
-        parts.append(_cache_html(run.cache_changes))
+        parts.append(_cache_html(run.cache_changes, label=_cache_label(run)))
+    parts += [part("plugin cache", soft(text)) for text in run.cache_notes]
     if run.response is not None:
         parts.append(_response_html(run.response))
     return parts
@@ -219,7 +220,11 @@ def _error_html(text: str) -> Html:
     return element("div", text, css="pe-part pe-text-bad")
 
 
-def _cache_html(changes: tuple[CacheChange, ...]) -> Html:
+def _cache_label(run: Run) -> str:
+    return "plugin cache (a copy, thrown away)" if run.dry_run else "plugin cache"
+
+
+def _cache_html(changes: tuple[CacheChange, ...], *, label: str) -> Html:
     cells: list[list[object]] = [
         [
             "global" if change.use_global else "",
@@ -230,7 +235,7 @@ def _cache_html(changes: tuple[CacheChange, ...]) -> Html:
         ]
         for change in changes
     ]
-    return part("plugin cache", rows(cells))
+    return part(label, rows(cells))
 
 
 def _response_html(response: Response) -> Html:
@@ -290,9 +295,11 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
     lines += [
-        f"  cache {change.key!r}: {change.before or 'absent'} -> {change.after or 'deleted'}"
+        f"  {'copy of the cache' if run.dry_run else 'cache'} {change.key!r}: "
+        f"{change.before or 'absent'} -> {change.after or 'deleted'}"
         for change in run.cache_changes
     ]
+    lines += [f"  cache: {text}" for text in run.cache_notes]
     if run.response is not None:
         lines.append(f"  response {run.response.status}")
         lines += [f"    {line}" for line in body_text(run.response).splitlines()]
