@@ -94,7 +94,8 @@ class RunFailure:
 
     ``message`` is ``{Type}: {text}`` as the original logs it; ``traceback_text`` starts at the
     plugin's own frames; ``filename`` and ``line_number`` are the innermost line of the plugin itself.
-    ``exception`` is the live object, for a debugger, and None once it was let go.
+    ``exception`` is the live object, for a debugger, and None once it was let go. ``in_file`` is the same failure by
+    the plugin's file and the lines there, where it was compiled as a notebook's cell: it is what outlives the cell.
     """
 
     type_name: str
@@ -103,6 +104,12 @@ class RunFailure:
     filename: str | None = None
     line_number: int | None = None
     exception: BaseException | None = field(default=None, compare=False, repr=False)
+    in_file: RunFailure | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def kept(self) -> RunFailure:
+        """The failure as logs and history keep it: by the plugin's file."""
+        return self.in_file if self.in_file is not None else self
 
     @property
     def hint(self) -> str:
@@ -155,6 +162,7 @@ class Run:
     plugin cache that the run changed; what it changed in place is among them
     where the plugin cache is stored, so not with object store ``memory``. ``cache_changes`` say more, for dry runs
     and fired runs only. ``cache_notes`` say which values a dry run could not copy.
+    ``dropped_lines`` is the number of queued lines that were not written because the run failed or was cancelled.
     """
 
     run_id: int
@@ -184,6 +192,7 @@ class Run:
     trigger_id: int = 0
     peak_memory_bytes: int | None = None
     cache_keys: tuple[CacheKey, ...] = ()
+    dropped_lines: int = 0
 
     @property
     def log_line_count(self) -> int:

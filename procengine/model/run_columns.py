@@ -187,9 +187,10 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
 
 
 def encode_failures(failures: Sequence[RunFailure | None]) -> list[pa.Array]:
-    """Return the `FAILURE_COLUMNS`, NULL where nothing failed."""
+    """Return the `FAILURE_COLUMNS`, by the plugins' files, NULL where nothing failed."""
     if not any(failures):  # as most do not
         return [pa.nulls(len(failures), field.type) for field in FAILURE_COLUMNS]
+    failures = [None if one is None else one.kept for one in failures]
     return [
         text_column([None if one is None else one.type_name for one in failures]),
         text_column([None if one is None else one.message for one in failures]),

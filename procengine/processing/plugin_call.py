@@ -142,6 +142,7 @@ class PluginCall:
             failure = replace(
                 failure, type_name=LIMIT_EXCEEDED, message=f"{LIMIT_EXCEEDED}: {self.cancel.exceeded}"
             )
+        failure = self._registry.by_file(failure)
         return Returned(
             failure=failure, response=error_response(failure.message) if is_request else None
         )

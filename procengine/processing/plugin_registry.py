@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from procengine.errors import PluginError
+from procengine.model.run import RunFailure
 from procengine.model.trigger import TriggerKind
 from procengine.processing.plugin_builtins import Namespace
 from procengine.processing.plugin_origins import PluginOrigins, show_in_tracebacks
@@ -177,6 +178,10 @@ class PluginRegistry:
         with self._lock:
             self._origins.put(self.folder / filename, source)
             self._files.pop(filename, None)
+
+    def by_file(self, failure: RunFailure) -> RunFailure:
+        """Return a failure with what it says by the plugin's file, where cells are named."""
+        return self._origins.by_file(failure)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         """Return the plugins in the directory, by name; hidden and unreadable ones are left out."""

@@ -142,7 +142,7 @@ class PluginRunner:
         returned = call.make()
         duration_ns = time.perf_counter_ns() - began_ns
         cpu_ns = time.thread_time_ns() - cpu_began_ns
-        queued = run.end()
+        queued, dropped = run.end(), 0
         if returned.failure is None:
             run.log_as_engine(LogLevel.INFO, f"finished execution in {format_duration(duration_ns)}")
             if call.cancel.exceeded is not None:
@@ -153,6 +153,7 @@ class PluginRunner:
         else:
             write_errors = ()
             _log_failure(call, returned.failure)
+            dropped = _drop_queued(call, returned.failure, queued)
         cached = self._keep_cache(call)
         call.release()
         trigger = run.trigger
@@ -183,6 +184,7 @@ class PluginRunner:
             attempt=attempt,
             trigger_id=trigger.trigger_id,
             cache_keys=cached.keys,
+            dropped_lines=dropped,
         )
 
     def _keep_cache(self, call: PluginCall) -> CacheChanges:
@@ -223,11 +225,24 @@ def _log_failure(call: PluginCall, failure: RunFailure) -> None:
     if _is_cancelled(call, failure):
         run.log_as_engine(LogLevel.ERROR, text)
         return
-    traceback = f"\n{failure.traceback_text}" if failure.traceback_text else ""
+    traceback = f"\n{failure.kept.traceback_text}" if failure.traceback_text else ""
     run.log_as_engine(LogLevel.ERROR, text + traceback)
     if kind is TriggerKind.SCHEDULE and run.trigger.error_behavior is ErrorBehavior.LOG:
         mode = "async " if run.trigger.run_async else ""
         run.log_as_engine(LogLevel.ERROR, f"error running {mode}scheduled plugin: {failure.message}")
+
+
+def _drop_queued(call: PluginCall, failure: RunFailure, queued: Mapping[str, list[str]]) -> int:
+    """Log how many lines a failed run had queued, which are not written; return their number. In a dry run no log.
+
+    Differs: the original drops them without a word.
+    """
+    number = sum(map(len, queued.values()))
+    if number and not call.run.is_dry:
+        lines = "1 queued line was" if number == 1 else f"{number:,} queued lines were"
+        why = "was cancelled" if _is_cancelled(call, failure) else "failed"
+        call.run.log_as_engine(LogLevel.WARN, f"{lines} not written: the run {why}")
+    return number
 
 
 def _is_cancelled(call: PluginCall, failure: RunFailure) -> bool:

@@ -289,6 +289,58 @@ def test_failure_shows_the_cells_own_line(notebook: Notebook) -> None:
     assert rows(notebook, "SELECT hum FROM home") == [{"hum": 1.0}]
 
 
+@pytest.mark.parametrize("name", ["boom", "folder/__init__"])
+def test_what_is_kept_of_a_failure_names_the_file(notebook: Notebook, name: str) -> None:
+    """Logs and history name the plugin's file and the line there: the cell is gone with its kernel."""
+    notebook.run(
+        f"%%plugin {name} --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    inner()\n\n"
+        "def inner():\n"
+        "    raise ValueError('no')\n"
+    )
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+    file = notebook.engine.plugins.folder / f"{name}.py"
+
+    [kept] = rows(
+        notebook,
+        "SELECT error_filename, error_line, traceback FROM system.processing_engine_runs WHERE outcome = 'error'",
+    )
+    assert (kept["error_filename"], kept["error_line"]) == (str(file), 5)
+    assert f'File "{file}", line 2, in process_writes' in kept["traceback"]
+    assert f'File "{file}", line 5, in inner' in kept["traceback"]
+    [logged] = rows(
+        notebook,
+        "SELECT log_text FROM system.processing_engine_logs WHERE log_level = 'ERROR'",
+    )
+    assert f'File "{file}", line 5, in inner' in logged["log_text"]
+    assert "line 6, in inner" in notebook.shown[-1], "the card keeps the cell's lines"
+
+
+def test_what_a_failed_run_queued_in_vain_is_said(notebook: Notebook) -> None:
+    """Card and log count the lines that were queued and dropped; what was written at once and cached stays."""
+    notebook.run(
+        "%%plugin boom --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    influxdb3_local.cache.put('n', 1)\n"
+        "    influxdb3_local.write_sync(LineBuilder('now').int64_field('n', 1), False)\n"
+        "    influxdb3_local.write(LineBuilder('out').int64_field('n', 1))\n"
+        "    influxdb3_local.write_to_db('other', LineBuilder('out').int64_field('n', 1))\n"
+        "    raise ValueError('no')\n"
+    )
+    notebook.run("%%write house\nhome,room=Attic hum=1")
+
+    assert notebook.shown[-1].count("2 queued lines were not written: the run failed") == 1
+    assert "wrote 1 row into now" in notebook.shown[-1]
+    logged = rows(
+        notebook, "SELECT log_text FROM system.processing_engine_logs WHERE log_level = 'WARN'"
+    )
+    assert logged == [{"log_text": "2 queued lines were not written: the run failed"}]
+    assert [value.key for value in notebook.engine.plugin_cache.values()] == ["n"]
+    assert sorted(notebook.engine.catalog.database("house").tables) == ["home", "now"]
+    assert notebook.engine.catalog.find_database("other") is None
+
+
 def test_failure_in_a_folder_plugin_shows_the_cells_lines(notebook: Notebook) -> None:
     """Files of a folder plugin that cells wrote are shown by their cells, as single files are."""
     notebook.run(

@@ -143,6 +143,15 @@ def written(run: Run) -> str:
     return listed(tables)
 
 
+def dropped(run: Run) -> str:
+    """Return how many lines a run queued in vain, in words; empty for none."""
+    if not run.dropped_lines:
+        return ""
+    lines = counted(run.dropped_lines, "queued line was", "queued lines were")
+    why = "was cancelled" if run.outcome is RunOutcome.CANCELLED else "failed"
+    return f"{lines} not written: the run {why}"
+
+
 def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     """Return what stands below the head of a run's card."""
     parts = []
@@ -155,6 +164,8 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     parts += [_error_html(text) for text in run.write_errors]
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
+    if dropped(run):
+        parts.append(element("div", dropped(run), css="pe-part pe-text-warn"))
     if run.cache_changes:
         parts.append(_cache_html(run.cache_changes, label=_cache_label(run)))
     parts += [part("plugin cache", soft(text)) for text in run.cache_notes]
@@ -177,6 +188,7 @@ def shown_logs(run: Run) -> tuple[LogEntry, ...]:
                 and entry.text.startswith(("starting execution", "finished execution in "))
             )
             or (entry.level is LogLevel.ERROR and any(reason in entry.text for reason in reasons))
+            or (entry.level is LogLevel.WARN and run.dropped_lines and entry.text == dropped(run))
         )
     )
 
@@ -294,6 +306,8 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
         lines.append(f"  ... and {_more_logs(run)}")
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
+    if dropped(run):
+        lines.append(f"  {dropped(run)}")
     lines += [
         f"  {'copy of the cache' if run.dry_run else 'cache'} {change.key!r}: "
         f"{change.before or 'absent'} -> {change.after or 'deleted'}"
