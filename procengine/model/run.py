@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from procengine.model.quick_init import quick_init
 from procengine.model.trigger import TriggerKind
 
 
@@ -18,6 +19,7 @@ class LogLevel(Enum):
     ERROR = "ERROR"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
     """One row of the processing engine logs.
@@ -67,6 +69,7 @@ class CauseKind(Enum):
     """A synthetic event, sent by hand."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """The event behind a run.
@@ -148,6 +151,7 @@ class Response:
     body: bytes
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One finished call of a plugin's entry point.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from procengine.model.quick_init import quick_init
 from procengine.model.run import Cause
 from procengine.model.table_rows import TableRows
 from procengine.model.trigger import TriggerKind
@@ -33,6 +34,7 @@ class WriteEvent:
         return TriggerKind.WRITE
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleEvent:
     """A scheduled time came: ``instant_ns``, nanoseconds UTC, is that time and not the present."""
