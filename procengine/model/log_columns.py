@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from procengine.model.arrow_text import text_column
+from procengine.model.arrow_text import number_column, text_column
 from procengine.model.run import LogEntry, LogLevel
 
 LOG_COLUMNS = pa.schema(
@@ -35,7 +35,7 @@ def encode_entries(entries: Sequence[LogEntry]) -> pa.RecordBatch:
         text_column([entry.level._value_ for entry in entries]),
         text_column([entry.text for entry in entries]),
         pa.array([entry.run_id for entry in entries], pa.uint64()),
-        pa.array([entry.printed for entry in entries], pa.bool_()),
+        number_column([entry.printed for entry in entries], pa.bool_()),
         pa.array([entry.trigger_id for entry in entries], pa.uint64()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=LOG_COLUMNS)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from procengine.model.arrow_text import text_column
+from procengine.model.arrow_text import number_column, text_column
 from procengine.model.run import (
     CacheChange,
     CacheKey,
@@ -112,23 +112,23 @@ def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
         text_column([run.kind._value_ for run in runs]),
         text_column([cause.kind._value_ for cause in causes]),
         pa.array([cause.wal_sequence_number for cause in causes], _COUNT),
-        pa.array([cause.instant_ns for cause in causes], _INSTANT),
-        pa.array([cause.depth for cause in causes], _COUNT),
+        number_column([cause.instant_ns for cause in causes], _INSTANT),
+        number_column([cause.depth for cause in causes], _COUNT),
         pa.array([run.started_ns for run in runs], _INSTANT),
         pa.array([run.queue_wait_ns for run in runs], _DURATION),
         pa.array([run.duration_ns for run in runs], _DURATION),
         pa.array([run.cpu_ns for run in runs], _DURATION),
         pa.array([run.peak_memory_bytes for run in runs], _COUNT),
-        pa.array([run.rows_in for run in runs], _COUNT),
+        number_column([run.rows_in for run in runs], _COUNT),
         _written(runs),
-        pa.array([run.query_count for run in runs], _COUNT),
-        pa.array([run.log_line_count for run in runs], _COUNT),
+        number_column([run.query_count for run in runs], _COUNT),
+        number_column([run.log_line_count for run in runs], _COUNT),
         text_column([run.outcome._value_ for run in runs]),
         *encode_failures([run.failure for run in runs]),
         _lists([run.write_errors for run in runs], pa.utf8()),
         _lists([run.cache_keys for run in runs], _CACHE_KEY),
         _changes(runs),
-        pa.array([run.attempt for run in runs], _COUNT),
+        number_column([run.attempt for run in runs], _COUNT),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RUN_COLUMNS)
 

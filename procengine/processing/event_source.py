@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from procengine.model.byte_size import format_bytes
@@ -181,7 +182,7 @@ class TickSource(EventSource):
         waited_ns = max(0, self._now_ns() - instant_ns)
         return ScheduleEvent(
             instant_ns=instant_ns,
-            cause=Cause(kind=CauseKind.TICK, instant_ns=instant_ns),
+            cause=_cause(instant_ns),
             offered_ns=time.perf_counter_ns() - waited_ns,
         )
 
@@ -203,6 +204,11 @@ class TickSource(EventSource):
     def next_fire_ns(self) -> int | None:
         """The next tick to come."""
         return self._schedule.next_ns
+
+
+@lru_cache(maxsize=16)  # many triggers tick at one instant, and the records of their runs are kept
+def _cause(instant_ns: int) -> Cause:
+    return Cause(kind=CauseKind.TICK, instant_ns=instant_ns)
 
 
 class RequestSource(EventSource):

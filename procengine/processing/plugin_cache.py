@@ -55,6 +55,8 @@ SHARED_TEST_NAME: Final = "_shared_test"
 LAST_PICKLING_SECONDS: Final = 1.0
 """How long pickling may take at the engine's stop, for what no run committed."""
 
+_GLOBAL_KEY: Final = ("global",)
+
 
 class DamagedValueError(Exception):
     """The bytes of a stored value are not those that were stored."""
@@ -136,7 +138,13 @@ class PluginCache:
 
     def for_trigger(self, database: str, trigger_id: int) -> PyCache:
         """Return the view that one run of a trigger receives."""
-        return PyCache(self, self._at(Place(database, trigger_id)), self._at(GLOBAL_PLACE))
+        # Looked up here first: each run asks.
+        local = self._namespaces.get(("trigger", database, trigger_id))
+        return PyCache(
+            self,
+            local if local is not None else self._at(Place(database, trigger_id)),
+            self._at(GLOBAL_PLACE),
+        )
 
     def for_test(self, name: str | None = None) -> PyCache:
         """Return the view that tests of one cache name share, apart from all real values; never stored."""
@@ -309,7 +317,7 @@ class PluginCache:
 
     def _at(self, place: Place) -> Namespace:
         if place == GLOBAL_PLACE:
-            return self._namespace(("global",), "global", place)
+            return self._namespace(_GLOBAL_KEY, "global", place)
         return self._namespace(("trigger", *place), f"{place.database}/{place.trigger_id}", place)
 
     def _namespace(

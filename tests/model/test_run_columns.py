@@ -105,6 +105,18 @@ def test_lines_come_back_as_they_were(entries: list[LogEntry]) -> None:
     assert decode_entries(pa.Table.from_batches([encode_entries(entries)], LOG_COLUMNS)) == entries
 
 
+@settings(deadline=None, max_examples=50)
+@given(RUNS, ENTRIES, st.integers(2, 5))
+def test_what_is_the_same_in_all_rows_comes_back_in_each(run: Run, entry: LogEntry, count: int) -> None:
+    """Values that stand in all rows, which are converted once, come back as they were in each."""
+    rows = encode_runs([run] * count)
+    rows.validate(full=True)
+    assert rows.to_pylist() == encode_runs([run]).to_pylist() * count
+    lines = encode_entries([entry] * count)
+    lines.validate(full=True)
+    assert decode_entries(pa.Table.from_batches([lines])) == [entry] * count
+
+
 @pytest.fixture
 def run() -> Run:
     return Run(
