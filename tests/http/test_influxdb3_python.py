@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from influxdb_client_3 import InfluxDBClient3, InfluxDBError, Point, WriteOptions, write_client_options
+from influxdb_client_3.exceptions.exceptions import InfluxDB3ClientQueryError
 from influxdb_client_3.write_client.client.write_api import SYNCHRONOUS, WriteType
 
 from procengine import Engine
@@ -173,3 +174,46 @@ def test_client_reads_what_it_wrote(connect: Connect) -> None:
     assert table.to_pylist() == [{"room": "Attic", "temp": 24.5}]
     frame = client.query("SELECT temp FROM home ORDER BY time", mode="pandas")
     assert frame["temp"].tolist() == [24.5, 18.0]
+
+
+def test_client_goes_the_whole_way(connect: Connect) -> None:
+    """One engine: each kind of data written, read with parameters as Arrow, pandas and polars, and what fails."""
+    client = connect()
+    client.write(Point("home").tag("room", "Attic").field("temp", 24.5).time(1))
+    client.write("home,room=Hall temp=18.0 2")
+    options = {"data_frame_measurement_name": "home", "data_frame_tag_columns": ["room"]}
+    times = pd.to_datetime([3], unit="ns", utc=True)
+    client.write(pd.DataFrame({"room": ["Kitchen"], "temp": [21.0]}, index=times), **options)
+    frame = pl.DataFrame({"room": ["Cellar"], "temp": [12.0], "time": pd.to_datetime([4]).to_list()})
+    client.write(frame, data_frame_timestamp_column="time", **options)
+
+    query = "SELECT room, temp, time FROM home WHERE temp >= $least AND room <> $room ORDER BY room"
+    asked = {"query": query, "query_parameters": {"least": 15.0, "room": "Hall"}}
+    table = client.query(**asked)
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert kinds == {"room": "string", "temp": "double", "time": "timestamp[ns]"}
+    assert table.drop_columns(["time"]).to_pylist() == [
+        {"room": "Attic", "temp": 24.5},
+        {"room": "Kitchen", "temp": 21.0},
+    ]
+    found = client.query(**asked, mode="pandas")
+    assert found["room"].tolist() == ["Attic", "Kitchen"]
+    assert found["time"].tolist() == pd.to_datetime([1, 3]).tolist()
+    assert client.query(**asked, mode="polars")["temp"].to_list() == [24.5, 21.0]
+    assert list(client.query(**asked, mode="chunk").read_chunk().data["room"].to_pylist()) == [
+        "Attic",
+        "Kitchen",
+    ]
+
+    for wrong, said in (
+        ("SELECT nope FROM home", "No field named nope"),
+        ("SELECT * FROM home WHERE room = $missing", "No value found for placeholder"),
+        ("DROP TABLE home", "not supported"),
+    ):
+        with pytest.raises(InfluxDB3ClientQueryError, match=said):
+            client.query(wrong)
+    with pytest.raises(InfluxDB3ClientQueryError, match="Database 'nowhere' not found"):
+        client.query("SELECT 1", database="nowhere")
+    with pytest.raises(InfluxDB3ClientQueryError, match="Unauthenticated"):
+        connect(token="apiv3_wrong").query("SELECT 1")
+    assert len(client.query("SELECT * FROM home")) == 4  # it goes on

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+import httpx
 import pytest
 from starlette.responses import Response
 
@@ -53,3 +54,51 @@ def test_routes_stand_in_the_readme() -> None:
     """The README's table has each route, and no other."""
     cells = " ".join(readme.table_cells("HTTP API"))
     assert set(re.findall(r"`([A-Z]+) (\S+)`", cells)) == served_routes()
+
+
+NOT_OFFERED = [
+    "/api/v3/authorize",
+    "/api/v3/authorize/refresh",
+    "/api/v3/authorize/reset-password",
+    "/api/v3/configure/query_concurrency_limit",
+    "/api/v3/configure/user",
+    "/api/v3/enterprise/backup",
+    "/api/v3/enterprise/backup/a",
+    "/api/v3/enterprise/restore",
+    "/api/v3/enterprise/restore/a",
+    "/api/v3/enterprise/import",
+    "/api/v3/enterprise/configure/file_index",
+    "/api/v3/enterprise/configure/node/stop",
+    "/api/v3/enterprise/configure/node/remove",
+    "/api/v3/enterprise/configure/query_groups",
+    "/api/v3/enterprise/configure/query_groups/1",
+    "/api/v3/enterprise/configure/token",
+    "/api/v3/export/databases",
+    "/api/v3/export/tables",
+    "/api/v3/export/windows",
+    "/api/v3/export/window_data",
+    "/api/v3/loadcap/profiles",
+    "/api/v3/loadcap/profiles/1",
+    "/api/v3/loadcap/start",
+    "/api/v3/roles",
+    "/api/v3/roles/1/permissions",
+    "/api/v3/roles_by_name/a",
+    "/api/v3/row_delete_requests",
+    "/api/v3/row_delete_requests/1/abort",
+    "/api/v3/users",
+    "/api/v3/users/1",
+    "/api/v3/users/1/roles",
+    "/api/v3/users/1/require-password-reset",
+    "/api/v3/users_by_oauth_id/a",
+    "/api/v3/test/telemetry_snapshot",
+    "/debug/pprof/heap",
+]
+"""Source: docs-v2, influxdb3-enterprise-openapi.yaml; influxdb3_server/src/all_paths.rs."""
+
+
+def test_routes_that_are_not_offered_are_not_found(api: httpx.Client) -> None:
+    """What the README says is not offered is 404 by every method, with the original's text."""
+    for path in NOT_OFFERED:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            answer = api.request(method, path)
+            assert (answer.status_code, answer.text) == (404, "Not found"), (method, path)
