@@ -17,15 +17,18 @@ from IPython.core.error import UsageError
 
 from procengine.errors import PluginSourceError
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.near_names import did_you_mean
 from procengine.model.plugin_syntax import entry_points
 from procengine.model.portability import Note, portability_notes
 from procengine.model.run_limits import parse_limits
 from procengine.model.trigger import ENTRY_POINTS, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine_jupyter.cells import CellSource
+from procengine_jupyter.missing_modules import missing_modules
 from procengine_jupyter.plugin_file import PluginFiles, Saved
 from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
 from procengine_jupyter.shown_path import shown_path
+from procengine_jupyter.status import missing_table
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -113,6 +116,7 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
         entry_points=_entry_points(cell, place),
         triggers=tuple(registered),
         new_database=database if database and database not in known else "",
+        missing_modules=missing_modules(cell, own=place.path.parts[0]),
         notes=_notes(cell, said, is_single_file=not place.is_package),
         next_step=f"%fire {names[0]} {_FIRE_OPTIONS[kinds[0]]}" if kinds else "",
     )
@@ -215,10 +219,10 @@ def _put_trigger(
         limits=parse_limits(said.limit),
     )
     if found is None:
-        return _registered(trigger, "created")
+        return _registered(engine, trigger, "created")
     differences = trigger_differences(found, trigger)
     return _registered(
-        trigger, f"changed ({'; '.join(differences)})" if differences else _code_change(saved)
+        engine, trigger, f"changed ({'; '.join(differences)})" if differences else _code_change(saved)
     )
 
 
@@ -250,11 +254,19 @@ def _code_change(saved: Saved) -> str:
 
 def _reload(engine: Engine, trigger: Trigger, saved: Saved) -> RegisteredTrigger:
     reloaded = engine.triggers.reload(trigger.database, trigger.name)
-    return _registered(reloaded, _code_change(saved))
+    return _registered(engine, reloaded, _code_change(saved))
 
 
-def _registered(trigger: Trigger, change: str) -> RegisteredTrigger:
+def _registered(engine: Engine, trigger: Trigger, change: str) -> RegisteredTrigger:
+    table = missing_table(engine, trigger)
+    waits = ""
+    if table is not None:
+        meant = did_you_mean(table, engine.catalog.database(trigger.database).tables)
+        waits = f"table {table} does not exist yet in {trigger.database}" + (
+            f"; {meant}" if meant else ""
+        )
     return RegisteredTrigger(
+        waits=waits,
         name=trigger.name,
         database=trigger.database,
         spec=trigger.spec,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from IPython.core.error import UsageError
 
+from procengine.errors import NotFoundError, QueryError
+from procengine_jupyter.query_hints import query_hint
 from procengine_jupyter.render.table_card import QueryResult
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ def _parameter(name: str, variables: Mapping[str, object]) -> object:
 def query(engine: Engine, database: str, sql: str, variables: Mapping[str, object]) -> QueryResult:
     """Run a statement and return its result.
 
-    Raises: UsageError for an empty cell, a missing variable, or an interrupt; ProcengineError when the query
-        fails.
+    Raises: UsageError for an empty cell, a missing variable, an interrupt, or a query that fails, with what may
+        have been meant; ProcengineError when the query fails otherwise.
     """
     if not sql.strip():
         raise UsageError("the cell has no SQL; write the query below the %%query line")
@@ -71,6 +73,9 @@ def query(engine: Engine, database: str, sql: str, variables: Mapping[str, objec
         table = engine.query(sql, database, values)
     except KeyboardInterrupt as error:
         raise UsageError("interrupted") from error
+    except (QueryError, NotFoundError) as error:
+        hint = query_hint(engine, database, sql, error)
+        raise UsageError(f"{error}\n{hint}" if hint else str(error)) from error
     return QueryResult(table, time.perf_counter_ns() - started)
 
 

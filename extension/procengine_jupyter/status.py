@@ -9,13 +9,16 @@ import procengine
 from procengine.config import OPTIONS
 from procengine.http import server_of
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.trigger_spec import TableSpec, parse_trigger_spec
 from procengine_jupyter.render.options_card import OptionLine, OptionsCard
+from procengine_jupyter.render.phrases import enabling
 from procengine_jupyter.render.status_card import StatusCard
 from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
 from procengine_jupyter.shown_path import shown_path
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
+    from procengine.model.trigger import Trigger
     from procengine_jupyter.session import Session
 
 NO_DATABASE = (
@@ -47,6 +50,8 @@ def status_card(session: Session) -> StatusCard:
 
 def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
     """Return the card of a running engine; ``unserved_because`` says why it has no API."""
+    from procengine.processing.trigger_statistics import TriggerState
+
     config = engine.config
     databases = [each for each in engine.catalog.databases if each.name != INTERNAL_DATABASE]
     statistics = engine.triggers.statistics() if config.plugins_enabled else ()
@@ -62,6 +67,11 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
         tables=sum(len(database.tables) for database in databases),
         triggers=len(statistics),
         disabled_triggers=sum(one.trigger.disabled for one in statistics),
+        paused_triggers=tuple(
+            f"{one.trigger.name}: {one.reason}; to go on: {enabling(one.trigger.database, one.trigger.name)}"
+            for one in statistics
+            if one.state is TriggerState.PAUSED
+        ),
         failing_triggers=tuple(one.trigger.name for one in statistics if one.failing),
         mended=tuple(
             f"{shown_path(Path(cut.path))}: {cut.cut_bytes} bytes of an unfinished or damaged record were cut off at "
@@ -100,10 +110,20 @@ def trigger_list(engine: Engine) -> TriggerList:
                 lag_rows=one.lag.rows,
                 lag_seconds=one.lag.seconds,
                 next_fire_ns=one.next_fire_ns,
+                missing_table=missing_table(engine, one.trigger) or "",
             )
             for one in engine.triggers.statistics()
         )
     )
+
+
+def missing_table(engine: Engine, trigger: Trigger) -> str | None:
+    """Return the table that a trigger watches and that does not exist, or None."""
+    spec = parse_trigger_spec(trigger.spec)
+    database = engine.catalog.find_database(trigger.database)
+    if not isinstance(spec, TableSpec) or database is None or spec.table in database.tables:
+        return None
+    return spec.table
 
 
 def options_card(session: Session) -> OptionsCard:

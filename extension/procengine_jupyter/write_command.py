@@ -183,7 +183,12 @@ def passed_over(engine: Engine, result: WriteResult) -> tuple[PassedOver, ...]:
 
     idle = (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED)
     return tuple(
-        PassedOver(trigger=one.trigger.name, state=one.state.value, reason=one.reason or "")
+        PassedOver(
+            database=one.trigger.database,
+            trigger=one.trigger.name,
+            state=one.state.value,
+            reason=one.reason or "",
+        )
         for one in engine.triggers.statistics()
         if one.state in idle
         and one.trigger.database == result.database

@@ -24,9 +24,9 @@ from procengine.errors import (
 from procengine.model.run import Response, Run
 from procengine.model.table_rows import WalContents
 from procengine.model.trigger import Trigger
-from procengine.model.trigger_spec import parse_trigger_spec
+from procengine.model.trigger_spec import TableSpec, parse_trigger_spec
 from procengine.processing.activation import Activation, CheckPlugin
-from procengine.processing.event import Event, RequestEvent
+from procengine.processing.event import Event, RequestEvent, WriteEvent
 from procengine.processing.limited_runs import LimitedRuns
 from procengine.processing.log_view import LogView
 from procengine.processing.progress import Progress
@@ -146,7 +146,8 @@ class Triggers(TriggerChanges):
 
         Raises:
             TriggerNotFoundError, InvalidInputError: see `find`.
-            InvalidInputError: the event is of another kind than the trigger.
+            InvalidInputError: the event is of another kind than the trigger, or has rows of tables that it does not
+                watch: what can never happen is not to be tried.
             TriggerBusyError: called from inside a run of this synchronous trigger.
             StoppedError: the trigger was stopped meanwhile.
         """
@@ -156,6 +157,7 @@ class Triggers(TriggerChanges):
             raise InvalidInputError(
                 f"trigger {name!r} takes {kind.value} events ({trigger.spec}), got a {event.kind.value} event"
             )
+        refuse_other_tables(trigger, event)
         with self._progress.under_way():
             return self._activation_of(trigger).fire(event, dry_run=dry_run, cache_name=cache_name)
 
@@ -258,3 +260,19 @@ class Triggers(TriggerChanges):
             self._catalog.pause_trigger(trigger.database, trigger.name, reason)
         except ProcengineError as error:
             logger.warning("a pause is not kept: trigger=%s error=%s", trigger.name, error)
+
+
+def refuse_other_tables(trigger: Trigger, event: Event) -> None:
+    """Refuse an event with rows that a trigger of one table never receives.
+
+    Raises: InvalidInputError, with the table that it watches.
+    """
+    spec = parse_trigger_spec(trigger.spec)
+    if not isinstance(spec, TableSpec) or not isinstance(event, WriteEvent):
+        return
+    others = sorted({rows.table for rows in event.rows} - {spec.table})
+    if others:
+        raise InvalidInputError(
+            f"trigger {trigger.name!r} receives rows of table {spec.table} alone ({trigger.spec}), "
+            f"got rows of {', '.join(others)}"
+        )

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from procengine_jupyter import pieces
 from procengine_jupyter.render.run_card import RunCard
+from procengine_jupyter.status import engine_card
 
 from procengine.model.run import RunOutcome
 from tests.extension.conftest import HOT_ROOMS, Notebook
@@ -85,7 +86,107 @@ def test_a_paused_trigger_is_named_with_its_reason(notebook: Notebook) -> None:
     notebook.run("%%write house\nhome n=2i")
 
     assert reason is not None
-    assert f"loop did not run: it is paused ({reason})" in notebook.shown[-1]
+    cure = "to go on: %influxdb3 enable trigger --database house loop"
+    assert f"loop did not run: it is paused ({reason}); {cure}" in notebook.shown[-1]
+    assert f"loop: {reason}; {cure}" in engine_card(notebook.engine).text()
+    notebook.run(cure.removeprefix("to go on: "))
+    assert "paused" not in engine_card(notebook.engine).text()
+
+
+def test_a_trigger_of_a_table_that_is_not_there_says_so(notebook: Notebook) -> None:
+    """The card asks whether a near table was meant; the list says what the trigger waits for, until it comes."""
+    notebook.run("%%write house\nhome temp=1")
+    body = "def process_writes(influxdb3_local, table_batches, args=None): pass"
+    card = notebook.run(f"%%plugin typo --trigger table:hoem --database house\n{body}").text()
+    far = notebook.run(f"%%plugin far --trigger table:xyz --database house\n{body}").text()
+    good = notebook.run(f"%%plugin good --trigger table:home --database house\n{body}").text()
+
+    assert "table hoem does not exist yet in house; did you mean home?" in card
+    assert "table xyz does not exist yet in house\n" in far
+    assert "does not exist" not in good
+    listed = notebook.run("%procengine triggers").text()
+    assert "waiting for table hoem" in listed
+    assert "waiting for table home" not in listed
+    notebook.run("%%write house\nhoem temp=1")
+    assert "waiting for table hoem" not in notebook.run("%procengine triggers").text()
+
+
+def test_rows_that_a_trigger_never_receives_are_not_fired(notebook: Notebook) -> None:
+    """A trigger of one table is not tried with rows of others; one of all tables takes any."""
+    notebook.run(HOT_ROOMS)
+    notebook.run(
+        "%%plugin all --trigger all_tables --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    influxdb3_local.info(table_batches[0]['table_name'])"
+    )
+
+    text = notebook.fails("%%fire hot_rooms --dry-run\nhome temp=1\nhomely,room=Attic temp=99")
+
+    assert text == (
+        "trigger 'hot_rooms' receives rows of table home alone (table:home), got rows of homely"
+    )
+    assert "homely" in notebook.run("%%fire all --dry-run\nhomely,room=Attic temp=99").text()
+
+
+def test_modules_that_are_not_installed_are_noted(notebook: Notebook) -> None:
+    """Imports at the top of a plugin are looked for without running any; what may be meant to fail is not."""
+    card = notebook.run(
+        "%%plugin nomod --trigger request:nomod --database house\n"
+        "import json, pandsa.core\n"
+        "from nosuchthing_xyz import a\n"
+        "try:\n    import optional_xyz\nexcept ImportError:\n    pass\n"
+        "def process_request(influxdb3_local, query, headers, body, args=None):\n"
+        "    import later_xyz\n"
+    ).text()
+
+    assert "line 2: module pandsa is not installed; did you mean pandas?" in card
+    cure = "install what has it: %influxdb3 install package nosuchthing_xyz"
+    assert f"line 3: module nosuchthing_xyz is not installed; {cure}" in card
+    assert "json" not in card
+    assert "optional_xyz" not in card
+    assert "later_xyz" not in card
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [
+        ("SELECT * FROM hoem", "not found\ndid you mean home? tables of house: alerts, home"),
+        ("SELECT * FROM zzz", "not found\ntables of house: alerts, home"),
+        (
+            "SELECT * FROM system.processing_engine_runz",
+            "\ndid you mean processing_engine_runs? tables of system: ",
+        ),
+        ("SELECT * FROM last_cache('hoem')", "invalid\ndid you mean home? tables of house: alerts"),
+        (
+            "SELECT * FROM last_cache('home', 'newst')",
+            "arguments\ndid you mean newest? last caches of home: newest",
+        ),
+        (
+            "SELECT * FROM distinct_cache('home', 'nix')",
+            "arguments\nthere are no distinct caches of home",
+        ),
+        (
+            'SELECT * FROM home WHERE room = "Attic"',
+            "\ntext stands in single quotes: 'Attic'; double quotes are for names of columns and tables",
+        ),
+        ("SELECT last(temp) FROM home", "\nin SQL: last_value(column ORDER BY time)"),
+    ],
+)
+def test_queries_say_what_may_have_been_meant(notebook: Notebook, cell: str, hint: str) -> None:
+    """Below the original's text, a second line has the near name and those that there are."""
+    notebook.run("%%write house\nhome,room=Attic temp=1\nalerts n=1i")
+    notebook.run("%influxdb3 create last_cache --database house --table home newest")
+
+    assert hint in notebook.fails(f"%%query house\n{cell}")
+    assert notebook.fails(f"%%query hosue\n{cell}").endswith(
+        "database not found: hosue\ndid you mean house? databases: house"
+    )
+
+
+def test_a_missing_column_outside_a_comparison_is_no_text(notebook: Notebook) -> None:
+    """A name that nothing is compared with is not taken for text in the wrong quotes."""
+    notebook.run("%%write house\nhome,room=Attic temp=1")
+    assert "single quotes" not in notebook.fails('%%query house\nSELECT "tmp" FROM home')
 
 
 def test_a_trigger_that_the_write_disables_is_shown_by_its_run(notebook: Notebook) -> None:

@@ -39,3 +39,8 @@ def listed(items: list[str], *, most: int = 6) -> str:
     """Return items by commas, the rest beyond the first few counted."""
     hidden = len(items) - most
     return ", ".join(items[:most]) + (f" and {hidden:,} more" if hidden > 0 else "")
+
+
+def enabling(database: str, trigger: str) -> str:
+    """Return the line that enables a trigger, which ends a pause."""
+    return f"%influxdb3 enable trigger --database {database} {trigger}"

@@ -15,13 +15,17 @@ _KEPT = "kept the former text, which no cell of this session wrote:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredTrigger:
-    """A trigger that a plugin cell is for; ``change`` is what the cell did to it, in a word or two."""
+    """A trigger that a plugin cell is for; ``change`` is what the cell did to it, in a word or two.
+
+    ``waits`` says that there is nothing yet for it to run on; empty where there is.
+    """
 
     name: str
     database: str
     spec: str
     change: str
     disabled: bool = False
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -29,7 +33,7 @@ class PluginCard(View):
     """The card of one plugin cell; the notes' line numbers are the cell's.
 
     ``former`` is where the file's text before it was kept, ``new_database`` the database that the cell made;
-    empty where there is none.
+    empty where there is none. ``missing_modules`` say what the code imports and what is not installed.
     """
 
     name: str
@@ -40,6 +44,7 @@ class PluginCard(View):
     triggers: tuple[RegisteredTrigger, ...] = ()
     new_database: str = ""
     notes: tuple[Note, ...] = ()
+    missing_modules: tuple[str, ...] = ()
     next_step: str = ""
 
     def html(self) -> Html:
@@ -49,10 +54,11 @@ class PluginCard(View):
             part(_KEPT, code(self.former)) if self.former else "",
             part("new database", self.new_database) if self.new_database else "",
             *(_trigger_html(trigger) for trigger in self.triggers),
+            *(element("div", text, css="pe-part pe-text-warn") for text in self.missing_modules),
             part("try", code(self.next_step)) if self.next_step else "",
             _notes_html(self.notes),
             details=join([self.change, " ", code(self.path), " · ", ", ".join(self.entry_points)]),
-            tone="good",
+            tone="warn" if self.missing_modules else "good",
         )
 
     def plain(self) -> str:
@@ -63,6 +69,7 @@ class PluginCard(View):
         if self.new_database:
             lines.append(f"  new database {self.new_database}")
         lines += [f"  {_trigger_text(trigger)}" for trigger in self.triggers]
+        lines += [f"  {text}" for text in self.missing_modules]
         if self.next_step:
             lines.append(f"  try: {self.next_step}")
         lines += [f"  note ({code_.value}){text}" for code_, text in _grouped(self.notes)]
@@ -71,6 +78,7 @@ class PluginCard(View):
 
 def _trigger_text(trigger: RegisteredTrigger) -> str:
     state = " · disabled" if trigger.disabled else ""
+    state += f"\n    {trigger.waits}" if trigger.waits else ""
     return f"trigger {trigger.name} {trigger.change}: {trigger.spec} in {trigger.database}{state}"
 
 
@@ -80,6 +88,7 @@ def _trigger_html(trigger: RegisteredTrigger) -> Html:
         " in ",
         trigger.database,
         soft(" · disabled") if trigger.disabled else "",
+        soft(f" · {trigger.waits}") if trigger.waits else "",
     ]
     return part("trigger", trigger.name, " ", soft(trigger.change), " · ", *facts)
 

@@ -17,6 +17,7 @@ class StatusCard(View):
     """The state of the notebook's engine.
 
     ``reason`` says why it is down, ``mended`` what its start cut off damaged files.
+    ``paused_triggers`` are those that the engine stopped to protect itself, each with why and the cure.
     """
 
     is_running: bool
@@ -30,6 +31,7 @@ class StatusCard(View):
     tables: int = 0
     triggers: int = 0
     disabled_triggers: int = 0
+    paused_triggers: tuple[str, ...] = ()
     failing_triggers: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
@@ -45,7 +47,7 @@ class StatusCard(View):
             rows(facts),
             element("div", soft("try next"), rows(tips), css="pe-part") if tips else "",
             details=join([self._state_html(), f" · procengine {self.version}"]),
-            tone="warn" if not self.is_running or self.failing_triggers or self.mended else "good",
+            tone="good" if self.is_running and not self._troubles() else "warn",
         )
 
     def plain(self) -> str:
@@ -56,6 +58,9 @@ class StatusCard(View):
             lines.append("  try next:")
             lines += [f"    {command}  ({meaning})" for command, meaning in self.suggestions]
         return "\n".join(lines)
+
+    def _troubles(self) -> tuple[str, ...]:
+        return (*self.paused_triggers, *self.failing_triggers, *self.mended)
 
     def _state(self) -> str:
         return "up" if self.is_running else f"down{f': {self.reason}' if self.reason else ''}"
@@ -81,6 +86,7 @@ class StatusCard(View):
         ]
         if self.api:
             facts.insert(2, ("API", self.api))
+        facts += [("paused", text) for text in self.paused_triggers]
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))
         facts += [("mended", text) for text in self.mended]

@@ -30,7 +30,8 @@ class TriggerLine:
     """One trigger and how it is doing; times are nanoseconds UTC.
 
     ``in_flight`` are runs going on, ``queue_depth`` are events that wait for one; of a write trigger
-    ``lag_rows`` wait, the first since ``lag_seconds``. ``warning`` is what it cannot keep up with.
+    ``lag_rows`` wait, the first since ``lag_seconds``. ``warning`` is what it cannot keep up with,
+    ``missing_table`` the table that it watches where there is none.
     """
 
     trigger: Trigger
@@ -47,11 +48,14 @@ class TriggerLine:
     warning: str = ""
     lag_rows: int = 0
     lag_seconds: float = 0.0
+    missing_table: str = ""
 
     @property
     def state_text(self) -> str:
         """The state with what is not the usual."""
         facts = [f"{self.state}: {self.reason}" if self.reason else self.state]
+        if self.missing_table:
+            facts.append(f"waiting for table {self.missing_table}")
         if self.trigger.run_async:
             facts.append("asynchronous")
         if self.trigger.error_behavior is not ErrorBehavior.LOG:

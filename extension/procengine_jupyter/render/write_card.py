@@ -10,7 +10,7 @@ from procengine.model.counted import counted
 from procengine.model.run import Run, RunOutcome
 from procengine.model.write_result import WriteResult
 from procengine_jupyter.render.markup import Html, element, join, rows, visible
-from procengine_jupyter.render.phrases import duration, listed
+from procengine_jupyter.render.phrases import duration, enabling, listed
 from procengine_jupyter.render.run_card import ending, measures, run_parts, run_text
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
@@ -23,13 +23,15 @@ MOST_RUNS = 10
 class PassedOver:
     """A trigger that watches what was written and did not run; ``state`` says why, ``reason`` why that is so."""
 
+    database: str
     trigger: str
     state: str
     reason: str = ""
 
     def __str__(self) -> str:
         why = f" ({self.reason})" if self.reason else ""
-        return f"{self.trigger} did not run: it is {self.state}{why}"
+        cure = f"; to go on: {enabling(self.database, self.trigger)}" if self.state == "paused" else ""
+        return f"{self.trigger} did not run: it is {self.state}{why}{cure}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -1,0 +1,53 @@
+"""Which modules does a plugin import that are not installed?
+
+Found without running anything: import statements at the top of the file, not those inside functions or ``try`` and
+``if``, which may be meant to fail, and for each the finders of this Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+
+from procengine.model.near_names import did_you_mean
+from procengine_jupyter.cells import CellSource
+
+
+def missing_modules(cell: CellSource, *, own: str) -> tuple[str, ...]:
+    """Return a line for each module that a cell's code imports and that cannot be found, by the cell's lines.
+
+    ``own`` is the file, or the folder, that the code is part of: a folder plugin may import itself.
+    """
+    missing: dict[str, int] = {}
+    for name, line in _imported(ast.parse(cell.code)):
+        if name != own and name not in missing and not _is_there(name):
+            missing[name] = line + cell.line_offset
+    return tuple(_text(name, line, cell.label) for name, line in missing.items())
+
+
+def _imported(module: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in module.body:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module is not None:
+            yield node.module.partition(".")[0], node.lineno
+
+
+def _is_there(name: str) -> bool:
+    """Tell whether a top module can be found; looking for one imports nothing, as it would for a part of one."""
+    if name in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # a finder that fails, so that the import will say more
+        return True
+
+
+def _text(name: str, line: int, label: str) -> str:
+    known = {*sys.stdlib_module_names, *packages_distributions()}
+    meant = did_you_mean(name, sorted(known))
+    cure = meant or f"install what has it: %influxdb3 install package {name}"
+    return f"{label}, line {line}: module {name} is not installed; {cure}"
