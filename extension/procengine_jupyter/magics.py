@@ -27,6 +27,7 @@ from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.cli.target import Connection
 from procengine.config import OPTIONS
+from procengine.errors import InvalidInputError
 from procengine.http import server_of
 from procengine.model.run import Run
 from procengine.remote import RemoteServer
@@ -47,6 +48,7 @@ from procengine_jupyter.write_command import (
     Stored,
     WriteOptions,
     all_caught_up,
+    is_writable,
     passed_over,
     runs_of,
     store,
@@ -117,6 +119,9 @@ class ProcengineMagics(Magics):
             raise UsageError(self.session.unserved_because or "the API is off; http_bind turns it on")
         if not server.requires_token:
             raise UsageError("the API takes requests without a token (without_auth)")
+        sys.stderr.write(
+            "who can read this cell's output can use the token; tok = %procengine token keeps it in a variable\n"
+        )
         return server.token()
 
     def _start(self, said: Namespace) -> None:
@@ -167,12 +172,20 @@ class ProcengineMagics(Magics):
         options = WriteOptions(
             **_write_options(said), table=table, tags=said.tags, time_column=said.time_column
         )
-        self._write(said.database, data, options)
+        try:
+            self._write(said.database, data, options)
+        except InvalidInputError as error:  # names the argument of Engine.write
+            raise UsageError(str(error).replace("time_column=", "--time-column ")) from error
 
     def _source(self, source: str) -> tuple[Any, str]:
         """Return a variable's or a file's content, and what its table is called unless said otherwise."""
         if source in self.session.shell.user_ns:
             value = self.session.shell.user_ns[source]
+            if not is_writable(value):
+                raise UsageError(
+                    f"{source} is a {type(value).__name__}; a variable is a DataFrame, an Arrow table, or line "
+                    "protocol as text or bytes"
+                )
             return (value.encode() if isinstance(value, str) else value), source
         path = (self.session.folder / Path(source).expanduser()).absolute()
         if not path.is_file():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.error import UsageError
 
 from procengine.config import OPTIONS, without_unset
-from procengine.errors import ProcengineError
+from procengine.errors import DataFolderLockedError, ProcengineError
 from procengine.model.run import Run
 from procengine_jupyter.cells import Cells
 from procengine_jupyter.live_cards import LiveCards
@@ -41,6 +41,8 @@ class Session:
         self.live_cards = LiveCards(shell)
         self.defaulted: frozenset[str] = frozenset()
         self.down_because = "not started"
+        self.is_locked_out = False
+        """Whether another engine has the data folder, so that starting again cannot help while that one is up."""
         self.unserved_because = ""
         self._engine: Engine | None = None
 
@@ -56,7 +58,8 @@ class Session:
         Raises: UsageError when there is none.
         """
         if self._engine is None:
-            raise UsageError(f"the engine is down ({self.down_because}); %procengine start starts it")
+            cure = "" if self.is_locked_out else "; %procengine start starts it"
+            raise UsageError(f"the engine is down ({self.down_because}){cure}")
         return self._engine
 
     @property
@@ -96,7 +99,9 @@ class Session:
             )
         except ProcengineError as error:
             self.down_because = str(error)
+            self.is_locked_out = isinstance(error, DataFolderLockedError)
             raise
+        self.is_locked_out = False
         self.defaulted = frozenset(defaults)
         self._engine = engine
         self._serve(engine)

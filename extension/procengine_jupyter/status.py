@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from procengine.model.trigger import Trigger
     from procengine_jupyter.session import Session
 
+LOCKED_OUT = (
+    (
+        "%influxdb3 query --host http://127.0.0.1:8181 --token TOKEN ...",
+        "reach the other engine over its API",
+    ),
+    ("%procengine start --data-dir FOLDER", "start an engine on data of its own"),
+    ("%procengine start", "start this one, when the other is down"),
+)
 NO_DATABASE = (
     ("%%write DB", "store line protocol from a cell"),
     ("%%plugin NAME --trigger table:TABLE --database DB", "write a plugin in a cell"),
@@ -43,7 +51,9 @@ def status_card(session: Session) -> StatusCard:
             is_running=False,
             version=procengine.__version__,
             reason=session.down_because,
-            suggestions=(("%procengine start", "start the engine"),),
+            suggestions=LOCKED_OUT
+            if session.is_locked_out
+            else (("%procengine start", "start the engine"),),
         )
     return engine_card(session.engine, unserved_because=session.unserved_because)
 

@@ -132,6 +132,15 @@ def store(
     )
 
 
+def is_writable(value: object) -> bool:
+    """Tell whether a variable can be a source of rows: text, bytes, an Arrow table, or a data frame."""
+    return (
+        isinstance(value, str | bytes)
+        or hasattr(value, "__arrow_c_stream__")
+        or hasattr(value, "columns")
+    )
+
+
 def _cut(data: bytes | pa.Table | Any) -> tuple[Iterable[Piece], int]:
     """Return the pieces of a body, and how many lines or rows it has."""
     if isinstance(data, bytes):

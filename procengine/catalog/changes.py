@@ -95,6 +95,8 @@ def restore_database(state: CatalogState, name: str, limits: Limits, now_ns: int
         ],
         f"deleted database {name!r}",
     )
+    if database is None and name in state.databases:
+        raise InvalidInputError(f"database {name!r} is not deleted")
     if database is None:
         raise DatabaseNotFoundError(name)
     _check_not_due(database, f"database {name!r}", now_ns)
@@ -122,6 +124,8 @@ def restore_table(
         ],
         f"deleted table {table!r}",
     )
+    if definition is None and table in active.tables:
+        raise InvalidInputError(f"table {table!r} of database {database!r} is not deleted")
     if definition is None:
         raise TableNotFoundError(database, table)
     _check_not_due(definition, f"table {table!r}", now_ns)

@@ -14,6 +14,8 @@ from procengine_jupyter import pieces
 from procengine_jupyter.render.run_card import RunCard
 from procengine_jupyter.status import engine_card
 
+from procengine.engine import Engine
+from procengine.errors import InvalidInputError
 from procengine.model.run import RunOutcome
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
@@ -662,6 +664,17 @@ def test_variables_are_written(notebook: Notebook) -> None:
     assert set(notebook.engine.catalog.database("house").tables) == {"frame", "arrow", "text"}
 
 
+def test_what_is_no_rows_is_refused_in_the_magics_words(notebook: Notebook) -> None:
+    """A variable of another kind, and a table without times, are refused by what the magic takes."""
+    notebook.shell.user_ns["e"] = notebook.engine
+    notebook.shell.user_ns["df"] = pa.table({"when": [1, 2], "n": [1, 2]})
+
+    assert notebook.fails("%write e house") == (
+        "e is a Engine; a variable is a DataFrame, an Arrow table, or line protocol as text or bytes"
+    )
+    assert "(--time-column ...; columns: when, n)" in notebook.fails("%write df house")
+
+
 def test_source_that_is_nowhere_is_refused(notebook: Notebook) -> None:
     """What is neither a variable nor a file is named."""
     assert "'gone.lp' is neither a variable nor a file" in notebook.fails("%write gone.lp house")
@@ -884,3 +897,49 @@ def test_options_without_a_start_are_refused(notebook: Notebook, action: str) ->
     """An option that would change nothing is not passed over in silence."""
     said = notebook.fails(f"%procengine {action}--wal-flush-interval 1s")
     assert said == "options are for a start; %procengine restart takes them"
+
+
+def test_the_readmes_first_plugin_earns_no_note(notebook: Notebook) -> None:
+    """The first plugin that a reader copies is written as the notes on the card ask for, and works."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    cell = text.partition("```text\n%%plugin hot_rooms")[2].partition("```")[0]
+
+    assert "note (" not in notebook.run(f"%%plugin hot_rooms{cell}").text()
+    notebook.run("%%write house\nhome,room=Attic temp=24.5\nhome hum=1")
+    assert rows(notebook, "SELECT room, temp FROM alert") == [{"room": "Attic", "temp": 24.5}]
+
+
+def test_what_is_not_deleted_cannot_be_restored(notebook: Notebook) -> None:
+    """Restoring what is there says that it is there."""
+    notebook.run("%%write house\nhome temp=1")
+    for restore, text in (
+        (
+            lambda: notebook.engine.catalog.restore_table("house", "home"),
+            "table 'home' of database 'house'",
+        ),
+        (lambda: notebook.engine.catalog.restore_database("house"), "database 'house'"),
+    ):
+        with pytest.raises(InvalidInputError, match=f"{text} is not deleted"):
+            restore()
+
+
+def test_a_folder_that_another_engine_has_is_told_with_the_ways_out(
+    notebook: Notebook, tmp_path: Path
+) -> None:
+    """Starting again cannot help while the other engine is up: what can is said; and when it is down, start does."""
+    folder = tmp_path / "held"
+    notebook.run("%procengine stop")
+    with Engine(data_dir=folder, http_bind=None):
+        assert "is in use by" in notebook.fails(f"%procengine start --data-dir {folder}")
+        assert not notebook.fails("%%query house\nSELECT 1").endswith("%procengine start starts it")
+        shown = notebook.run("%procengine status").text()
+        assert "reach the other engine over its API" in shown
+        assert "%procengine start --data-dir FOLDER" in shown
+    notebook.run(f"%procengine start --data-dir {folder}")
+    assert not notebook.fails("%%query nodb\nSELECT 1").startswith("the engine is down")
+
+
+def test_a_shown_token_is_told_of(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    """A saved notebook keeps its outputs: the token is said to be in one."""
+    assert notebook.run("tok = %procengine token") is None
+    assert "tok = %procengine token keeps it in a variable" in capsys.readouterr().err
