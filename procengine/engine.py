@@ -315,7 +315,11 @@ class Engine:
         if self._folder is None:
             return None
         make_folder_durably(self._file_system, self._folder.state)
-        state = PluginState(self._folder.state, connect=self._connect_state)
+        state = PluginState(
+            self._folder.state,
+            connect=self._connect_state,
+            keep=self.recovery.keep if self.recovery is not None else None,
+        )
         started.callback(state.close)
         return state
 

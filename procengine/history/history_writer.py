@@ -2,7 +2,8 @@
 
 One thread, ``procengine-history``, writes what came together to each `Journal`. As with the write-ahead log, what
 comes first after a quiet time is written at once, and what comes within the interval after a write shares the next
-one. Nobody waits for it, and nobody hears of its errors but the log of Python and `JournalStatistics`.
+one. When rows come by the thousand the interval is longer: each write has a cost of its own. Nobody waits for it, and
+nobody hears of its errors but the log of Python and `JournalStatistics`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from enum import IntEnum
 from typing import Protocol
 
 INTERVAL_SECONDS = 0.05
+MANY_ROWS = 1_000
+BUSY_INTERVAL_SECONDS = 0.5
+"""How long rows may come together after a write of `MANY_ROWS` or more."""
+
 RETRY_SECONDS = 1.0
 """How long it lets a disk alone that refused rows."""
 
@@ -114,11 +119,12 @@ class HistoryWriter:
     def _write(self) -> float | None:
         """Write what waits; return the seconds after which to look again, None for not until called."""
         self._mood = _Mood.AWAKE
+        is_busy = sum(journal.waiting for journal in self._journals) >= MANY_ROWS
         results = [journal.write_waiting() for journal in self._journals]
         if Written.REFUSED in results:
             return self._retry_seconds
         if Written.DONE in results:
-            return self._interval_seconds
+            return max(self._interval_seconds, BUSY_INTERVAL_SECONDS if is_busy else 0.0)
         self._mood = _Mood.QUIET
         if any(journal.waiting for journal in self._journals):  # added while the thread seemed awake
             return 0.0

@@ -12,13 +12,21 @@ import contextlib
 import logging
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from procengine.state.sqlite_file import Connect, Connection, connect, open_file, storage_error
+from procengine.state.sqlite_file import (
+    Connect,
+    Connection,
+    Keep,
+    connect,
+    open_file,
+    storage_error,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,22 +51,24 @@ SCHEMA: Final = (
         expires_ns INTEGER,          -- NULL: never
         run_id INTEGER,              -- the run that changed it; NULL: changed by hand
         changed_ns INTEGER NOT NULL,
+        row_crc INTEGER NOT NULL,    -- CRC-32 of the other columns, the value and the number left out
         UNIQUE (database, trigger_id, key)
     ) STRICT
     """,
 )
 
 _LOAD = """
-    SELECT database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns
+    SELECT database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns, row_crc
     FROM plugin_cache ORDER BY number
 """
 _PUT = """
     INSERT INTO plugin_cache
-        (database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (database, trigger_id, key, value, crc, type_name, expires_ns, run_id, changed_ns, row_crc)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (database, trigger_id, key) DO UPDATE SET
         value = excluded.value, crc = excluded.crc, type_name = excluded.type_name,
-        expires_ns = excluded.expires_ns, run_id = excluded.run_id, changed_ns = excluded.changed_ns
+        expires_ns = excluded.expires_ns, run_id = excluded.run_id, changed_ns = excluded.changed_ns,
+        row_crc = excluded.row_crc
 """
 _DELETE = "DELETE FROM plugin_cache WHERE database = ? AND trigger_id = ? AND key = ?"
 _DROP = "DELETE FROM plugin_cache WHERE database = ? AND trigger_id = ?"
@@ -97,6 +107,24 @@ class StoredValue(NamedTuple):
     changed_ns: int
 
 
+def row_crc(value: StoredValue) -> int:
+    """Return the checksum of a row but for its value, which has one of its own."""
+    return zlib.crc32(repr((*value[:3], *value[4:])).encode("utf-8", "surrogatepass"))
+
+
+def checked_value(row: Sequence[Any]) -> StoredValue:
+    """Return a row of the file that is as it was written.
+
+    Raises: ValueError: it is not.
+    """
+    value = StoredValue._make(row[:-1])
+    if row_crc(value) != row[-1]:
+        raise ValueError(
+            f"database corruption: the row of key {value.key!r} does not match its checksum"
+        )
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Changes that are durable together: namespaces that are emptied first, keys that go, keys with their values.
@@ -118,7 +146,7 @@ class Group:
         if self.deletes:
             connection.executemany(_DELETE, self.deletes)
         if self.puts:
-            connection.executemany(_PUT, self.puts)
+            connection.executemany(_PUT, [(*put, row_crc(put)) for put in self.puts])
 
 
 class Commit:
@@ -183,9 +211,11 @@ class PluginState:
     plugins are, and who can write to either can run code as the user.
     """
 
-    def __init__(self, folder: Path, *, connect: Connect = connect) -> None:
+    def __init__(self, folder: Path, *, connect: Connect = connect, keep: Keep | None = None) -> None:
+        """``keep`` is handed the end of the file's log where that was being written, or is damaged."""
         self.path = folder / FILE_NAME
         self._connect = connect
+        self._keep = keep
         self._connection: Connection | None = None
         self._queue: SimpleQueue[tuple[Group, Commit] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="procengine-state", daemon=True)
@@ -204,11 +234,13 @@ class PluginState:
             CorruptFileError: it is damaged.
             StorageError: it cannot be opened or written to.
         """
-        connection = open_cache_file(self.path.parent, self._connect)
+        connection = open_cache_file(self.path.parent, self._connect, self._keep)
         try:
-            connection.execute(_EXPIRE, (now_ns,))
             for row in connection.execute(_LOAD):
-                restore(StoredValue._make(row))
+                value = checked_value(row)
+                if value.expires_ns is None or value.expires_ns > now_ns:
+                    restore(value)
+            connection.execute(_EXPIRE, (now_ns,))
         except Exception as error:
             with contextlib.suppress(Exception):  # what failed first is told
                 connection.close()
@@ -299,9 +331,9 @@ def write_whole(connection: Connection, groups: Sequence[Group]) -> None:
         raise
 
 
-def open_cache_file(folder: Path, connect: Connect) -> Connection:
+def open_cache_file(folder: Path, connect: Connect, keep: Keep | None = None) -> Connection:
     """Return a connection to the plugin cache's file of a folder, which is made where it is missing.
 
     Raises: what `procengine.state.sqlite_file.open_file` raises.
     """
-    return open_file(folder / FILE_NAME, connect, what=WHAT, schema=SCHEMA, version=VERSION)
+    return open_file(folder / FILE_NAME, connect, what=WHAT, schema=SCHEMA, version=VERSION, keep=keep)

@@ -20,11 +20,28 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
+from procengine.state.sqlite_log import find_damage
 
 APPLICATION_ID: Final = 0x70726F63
 """Marks the file as procengine's."""
 
-_DAMAGE_TEXTS: Final = ("malformed", "not a database", "database corruption")
+_DAMAGE_TEXTS: Final = (
+    "malformed",
+    "not a database",
+    "database corruption",
+    "no such",
+    "syntax error",
+    "unrecognized token",
+    "incomplete input",
+    "unsupported file format",
+    "cannot store",
+)
+"""What SQLite says of a file that is not as it was written: its own schema's text is in it, too."""
+
+LOG_SUFFIX: Final = "-wal"
+
+Keep = Callable[[Path, int, bytes], None]
+"""Keeps the tail of a file from an offset aside, and reports that."""
 
 
 class Connection(Protocol):
@@ -53,11 +70,18 @@ def connect(path: Path) -> Connection:
 
 
 def open_file(
-    path: Path, connect: Connect, *, what: str, schema: Sequence[str], version: int
+    path: Path,
+    connect: Connect,
+    *,
+    what: str,
+    schema: Sequence[str],
+    version: int,
+    keep: Keep | None = None,
 ) -> Connection:
     """Return a connection to a file of a schema, which is made where it is missing.
 
-    ``what`` is the file's content in words, for error texts.
+    ``what`` is the file's content in words, for error texts. The end of a log that was being written, or is damaged,
+    is handed to ``keep`` before SQLite passes it over.
 
     Raises:
         DataFormatError: the file has another version of the schema, or is another program's.
@@ -66,6 +90,7 @@ def open_file(
     """
     connection: Connection | None = None
     try:
+        _check_log(path, what, keep)
         connection = connect(path)
         _prepare(connection)
         found = _number(connection, "PRAGMA user_version")
@@ -111,6 +136,27 @@ def _prepare(connection: Connection) -> None:
         "wal_checkpoint(TRUNCATE)",
     ):
         _rows(connection, f"PRAGMA {setting}")
+
+
+def _check_log(path: Path, what: str, keep: Keep | None) -> None:
+    """Look through a file's log before SQLite does, which passes over in silence what lies behind a damaged frame."""
+    log = path.with_name(path.name + LOG_SUFFIX)
+    try:
+        data = log.read_bytes()
+        damage = find_damage(data, path.read_bytes()) if data else None
+    except FileNotFoundError:
+        return
+    if damage is None:
+        return
+    if damage.in_the_middle:
+        raise CorruptFileError(
+            f"cannot read {str(log)!r}, the log of {what}: it is damaged at offset {damage.offset}, though more "
+            "follows; restore it from a copy, or move it out of the folder to go on without what it holds",
+            path=str(log),
+            offset=damage.offset,
+        )
+    if keep is not None:
+        keep(log, damage.offset, data[damage.offset :])
 
 
 def _create(connection: Connection, schema: Sequence[str], version: int) -> None:

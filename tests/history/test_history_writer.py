@@ -7,7 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from procengine.history.history_writer import HistoryWriter, Written
+from procengine.history.history_writer import (
+    BUSY_INTERVAL_SECONDS,
+    MANY_ROWS,
+    HistoryWriter,
+    Written,
+)
 
 WAIT_SECONDS = 20.0
 NEVER_SECONDS = 3_600.0
@@ -156,3 +161,14 @@ def test_stopping_writes_what_waits_and_ends_the_thread() -> None:
         writer.stop()
         assert rows.written() == 2
     assert not [one for one in threading.enumerate() if one.name == "procengine-history"]
+
+
+def test_rows_by_the_thousand_share_longer_intervals() -> None:
+    """A write of many rows is followed by a longer pause than one of few."""
+    rows = Rows()
+    writer = HistoryWriter(interval_seconds=0.05)
+    writer._journals = [rows]
+    rows.waiting = MANY_ROWS - 1
+    assert writer._write() == 0.05
+    rows.waiting = MANY_ROWS
+    assert writer._write() == BUSY_INTERVAL_SECONDS

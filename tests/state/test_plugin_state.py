@@ -327,3 +327,55 @@ def test_nothing_is_taken_after_the_end(state: PluginState) -> None:
     state.close()
     assert commit(state, put("k")) == "the engine is stopped"
     state.close()
+
+
+def killed(folder: Path) -> tuple[Path, list[StoredValue]]:
+    """Return the file that a process left behind that was killed after three commits, and what it holds."""
+    state = PluginState(folder)
+    opened(state)
+    for number in range(3):
+        assert (
+            commit(state, put(f"key {number}", bytes([number]) * 40, expires_ns=10**18 + number)) is None
+        )
+    left = folder / "left"
+    left.mkdir()
+    for name in (FILE_NAME, f"{FILE_NAME}-wal"):
+        (left / name).write_bytes((folder / name).read_bytes())
+    state.close()
+    return left / FILE_NAME, reopened(folder)
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_no_bit_turns_in_silence(tmp_path: Path, suffix: str) -> None:
+    """With any bit turned a file opens as it was, or is refused by name, or what is passed over is kept aside."""
+    path, stored = killed(tmp_path)
+    files = {each: path.with_name(FILE_NAME + each).read_bytes() for each in ("", "-wal")}
+    if not suffix:  # move the log into the file first
+        folder = tmp_path / "moved"
+        folder.mkdir()
+        for each, data in files.items():
+            (folder / (FILE_NAME + each)).write_bytes(data)
+        assert reopened(folder) == stored
+        files = {"": (folder / FILE_NAME).read_bytes()}
+    whole = files[suffix]
+    for number, place in enumerate(range(3, len(whole), max(1, len(whole) // 150))):
+        folder = tmp_path / f"turned-{number}"
+        folder.mkdir()
+        for each, data in files.items():
+            (folder / (FILE_NAME + each)).write_bytes(data)
+        turned = bytearray(whole)
+        turned[place] ^= 1 << (number % 8)
+        (folder / (FILE_NAME + suffix)).write_bytes(turned)
+        kept: list[tuple[Path, int, bytes]] = []
+        state = PluginState(folder, keep=lambda *cut, kept=kept: kept.append(cut))
+        try:
+            found = opened(state)
+        except (CorruptFileError, DataFormatError) as error:
+            named = FILE_NAME in str(error)
+            found = stored if named else []
+        finally:
+            state.close()
+        unread = [(one.key, one.expires_ns) for one in found if zlib.crc32(one.data) == one.crc]
+        same = unread == [(one.key, one.expires_ns) for one in stored]
+        damaged_values = len(found) == len(stored) and len(unread) < len(found)
+        assert same or damaged_values or kept, (place, found)
