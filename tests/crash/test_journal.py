@@ -32,7 +32,7 @@ SITES = (
     "sync in write_durably < FileIndex.store < WriteBuffer._store_index",
     "sync in write_durably < Recovery.keep < EventLog._cut_tail",
     "sync in write_durably < Recovery.keep < Segments._cut",
-    "sync_folder < CatalogFiles.load < Catalog.start",
+    "sync_folder < CatalogFiles.load < CommittedState.start",
     "sync_folder < DataFolder._check_format < DataFolder.open",
     "sync_folder < DataFolder._make_folders < DataFolder.open",
     "sync_folder < FileIndex.load < WriteBuffer.load",
