@@ -22,8 +22,9 @@ MOST_FOLLOWED = 64
 class LiveCards:
     """The cards that still follow runs. For the kernel's main thread, but for `run_finished`."""
 
-    def __init__(self, shell: Any) -> None:
-        self._loop = getattr(getattr(shell, "kernel", None), "io_loop", None)
+    def __init__(self, loop: Any) -> None:
+        """``loop`` is the kernel's own event loop, None in a terminal."""
+        self._loop = loop
         self._followed: OrderedDict[int, Callable[[], None]] = OrderedDict()
         # Flushes whose card the loop has been asked to draw; many runs then cost one drawing.
         self._due: set[int] = set()

@@ -38,7 +38,7 @@ class Session:
         self.settings = ProcessingEngine(parent=shell)
         self.cells = Cells(shell)
         self.plugin_files = PluginFiles()
-        self.live_cards = LiveCards(shell)
+        self.live_cards = LiveCards(self.loop)
         self.defaulted: frozenset[str] = frozenset()
         self.down_because = "not started"
         self.is_locked_out = False

@@ -29,11 +29,13 @@ NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
-    """What tells the kinds apart: what they are called, where they are, and what bounds them."""
+    """What tells the kinds apart: what they are called, where they are, and what bounds them.
+
+    ``name`` is that of the commands and of the SQL function; ``title`` is for readers.
+    """
 
     title: str
-    command: str
-    function: str
+    name: str
     holder: Callable[[Engine], Any]
     keys: Callable[[Any], tuple[str, ...]]
     bounds: Callable[[Any], Mapping[str, object]]
@@ -41,16 +43,14 @@ class CacheKind:
 
 LAST = CacheKind(
     title="last-value cache",
-    command="last_cache",
-    function="last_cache",
+    name="last_cache",
     holder=lambda engine: engine.last_caches,
     keys=lambda definition: definition.key_columns,
     bounds=lambda definition: {"count": definition.count, "ttl": _span(definition.ttl_seconds)},
 )
 DISTINCT = CacheKind(
     title="distinct-value cache",
-    command="distinct_cache",
-    function="distinct_cache",
+    name="distinct_cache",
     holder=lambda engine: engine.distinct_caches,
     keys=lambda definition: definition.columns,
     bounds=lambda definition: {
@@ -95,7 +95,7 @@ class CacheListState(Inspected):
             facts=[counted(len(caches), "cache")],
             table=pa.table({name: pa.array([line[name] for line in lines]) for name in names}),
             keys=[_place(cache) for cache in caches],
-            hint=f"no cache; %influxdb3 create {self._kind.command} --database DB --table TABLE makes one",
+            hint=f"no cache; %influxdb3 create {self._kind.name} --database DB --table TABLE makes one",
         )
 
     def detail(self, key: object) -> Html | None:
@@ -105,7 +105,9 @@ class CacheListState(Inspected):
         if cache is None:
             return None
         database, table, name = key
-        sql = f"%%query {database}\nSELECT * FROM {self._kind.function}('{_quoted(table)}', '{_quoted(name)}')"
+        sql = (
+            f"%%query {database}\nSELECT * FROM {self._kind.name}('{_quoted(table)}', '{_quoted(name)}')"
+        )
         rows = cache.read()
         return card(name, element("pre", sql), table_html(rows), details=counted(rows.num_rows, "row"))
 
