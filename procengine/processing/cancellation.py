@@ -63,6 +63,8 @@ class CancelToken:
         self._interrupt = PluginInterrupt
         self._exceeded: str | None = None
         self._on_entry: Callable[[], None] | None = None
+        self.because: str | None = None
+        """What `cancel` was called for, for records; plugins see the original's text."""
 
     @property
     def cancelled(self) -> bool:
@@ -74,18 +76,18 @@ class CancelToken:
         """What `exceed` was called with, if that ended the run; which limit, its value, and what was measured."""
         return self._exceeded
 
-    def cancel(self) -> None:
+    def cancel(self, because: str | None = None) -> None:
         """End what runs under this token, and whatever would start under it; from any thread, any number of times.
 
         Returns at once. While runs are left, a thread ``procengine-interrupt`` sends the interrupt again every
         half second; it ends with the last of them.
         """
-        self._end(PluginInterrupt, None)
+        self._end(PluginInterrupt, None, because)
 
     def exceed(self, text: str) -> None:
         """Do as `cancel` does, because a limit was exceeded: the plugin sees a KeyboardInterrupt with this text."""
         # The name is what the plugin sees of the class.
-        self._end(type(KeyboardInterrupt.__name__, (PluginInterrupt,), {"text": text}), text)
+        self._end(type(KeyboardInterrupt.__name__, (PluginInterrupt,), {"text": text}), text, None)
 
     @contextmanager
     def child(self, on_entry: Callable[[], None]) -> Iterator[CancelToken]:
@@ -98,7 +100,7 @@ class CancelToken:
         with self._lock:
             self._children.add(child)
         if self._cancelled.is_set():
-            child.cancel()
+            child.cancel(self.because)
         try:
             yield child
         finally:
@@ -172,18 +174,18 @@ class CancelToken:
             if self._cancelled.is_set():  # or else nobody waits for it
                 self._all_left.notify_all()
 
-    def _end(self, interrupt: type[PluginInterrupt], exceeded: str | None) -> None:
+    def _end(self, interrupt: type[PluginInterrupt], exceeded: str | None, because: str | None) -> None:
         with self._lock:
             if self._cancelled.is_set():
                 return
-            self._interrupt, self._exceeded = interrupt, exceeded
+            self._interrupt, self._exceeded, self.because = interrupt, exceeded, because
             self._cancelled.set()
             left = self._interrupt_all()
             children = tuple(self._children)
         if left:
             threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
         for child in children:
-            child.cancel()
+            child.cancel(because)
 
     def _interrupt_all(self) -> bool:
         """Interrupt each thread that is in plugin code; tell whether any is left. The caller holds the lock."""

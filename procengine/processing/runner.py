@@ -17,6 +17,7 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from procengine.clock import Clock
 from procengine.model.duration import format_duration
@@ -24,7 +25,7 @@ from procengine.model.run import LogLevel, Run, RunFailure, RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
 from procengine.processing.active_run import NO_VARIABLES, ActiveRun, current_run
 from procengine.processing.cache_commits import NO_CHANGES, CacheChanges
-from procengine.processing.cancellation import CancelToken
+from procengine.processing.cancellation import CANCELLED_TEXT, CancelToken
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.event import Event, WriteEvent
 from procengine.processing.first_looks import FirstLooks
@@ -154,6 +155,7 @@ class PluginRunner:
             write_errors = ()
             _log_failure(call, returned.failure)
             dropped = _drop_queued(call, returned.failure, queued)
+            returned = replace(returned, failure=_with_reason(call, returned.failure))
         cached = self._keep_cache(call)
         call.release()
         trigger = run.trigger
@@ -230,6 +232,19 @@ def _log_failure(call: PluginCall, failure: RunFailure) -> None:
     if kind is TriggerKind.SCHEDULE and run.trigger.error_behavior is ErrorBehavior.LOG:
         mode = "async " if run.trigger.run_async else ""
         run.log_as_engine(LogLevel.ERROR, f"error running {mode}scheduled plugin: {failure.message}")
+
+
+def _with_reason(call: PluginCall, failure: RunFailure) -> RunFailure:
+    """Return the failure of a run with what it was cancelled for, where the original says that it shuts down.
+
+    Differs: plugin, log and response have the original's text in any case.
+    """
+    because = call.cancel.because
+    if because is None or not _is_cancelled(call, failure):
+        return failure
+    told = replace(failure, message=failure.message.replace(CANCELLED_TEXT, because))
+    kept = failure.in_file
+    return told if kept is None else replace(told, in_file=replace(kept, message=told.message))
 
 
 def _drop_queued(call: PluginCall, failure: RunFailure, queued: Mapping[str, list[str]]) -> int:

@@ -207,12 +207,15 @@ class RunningTrigger:
             self._state, self._reason = TriggerState.ENDED, reason
         self._log(LogLevel.WARN, f"trigger ended: {reason}")
 
-    def stop(self) -> None:
-        """Take no more events, drop those that wait, and cancel the runs in flight; does not wait."""
+    def stop(self, because: str | None = None) -> None:
+        """Take no more events, drop those that wait, and cancel the runs in flight; does not wait.
+
+        ``because`` is what records of those runs say.
+        """
         with self._lock:
             self._stopped = True
         self._flights.close()
-        self._cancel.cancel()
+        self._cancel.cancel(because)
         self._strand.close()
         self._slots.close()
         self._drop_waiting()

@@ -56,16 +56,18 @@ class RunningTriggers:
         with self._lock:
             removed = [self._activations.pop(key) for key in keys if key in self._activations]
         for running in removed:
-            running.stop()
+            running.stop("deleted while it ran")
         for running in removed:
             self.stop(running, for_good=True)
 
-    def stop(self, running: RunningTrigger, *, for_good: bool = False) -> None:
+    def stop(
+        self, running: RunningTrigger, *, for_good: bool = False, because: str | None = None
+    ) -> None:
         """Stop one activation and wait for its runs; those that do not end are named in the log.
 
-        ``for_good`` drops the trigger's local plugin cache.
+        ``for_good`` drops the trigger's local plugin cache; ``because`` is what records of the runs say.
         """
-        running.stop()
+        running.stop(because)
         stuck = running.wait_stopped(self._stop_timeout_seconds)
         self._say_stuck(running, stuck)
         if stuck:

@@ -36,6 +36,10 @@ _ORIGINAL_KIND_NAMES = {
 }
 
 
+DISABLED = "disabled while it ran"
+"""What the record of a run says that `disable` ended."""
+
+
 class TriggerChanges:
     """Creates, changes and deletes triggers, and keeps the running ones in step. Any thread.
 
@@ -168,7 +172,7 @@ class TriggerChanges:
             trigger = self._catalog.set_trigger_disabled(database, name, True)
             running = self._activation_of(trigger)
             self._running.put(self._activation.idle(trigger, running.tally))
-            self._running.stop(running, for_good=True)
+            self._running.stop(running, for_good=True, because=DISABLED)
             return trigger
 
     def delete(self, database: str, name: str, *, force: bool = False) -> Trigger:
@@ -242,7 +246,11 @@ class TriggerChanges:
             running.become(trigger)
             return trigger
         self._running.put(self._activation.idle(trigger, running.tally))
-        self._running.stop(running, for_good=trigger.disabled and not was_disabled)
+        self._running.stop(
+            running,
+            for_good=trigger.disabled and not was_disabled,
+            because=DISABLED if trigger.disabled else "changed while it ran",
+        )
         return self._run_from_now(trigger, running)
 
     def _run_from_now(self, trigger: Trigger, before: RunningTrigger | None = None) -> Trigger:

@@ -943,3 +943,35 @@ def test_a_shown_token_is_told_of(notebook: Notebook, capsys: pytest.CaptureFixt
     """A saved notebook keeps its outputs: the token is said to be in one."""
     assert notebook.run("tok = %procengine token") is None
     assert "tok = %procengine token keeps it in a variable" in capsys.readouterr().err
+
+
+def test_a_run_that_disable_ends_says_so(notebook: Notebook) -> None:
+    """The plugin sees the original's text; the record and its card say that the trigger was disabled."""
+    notebook.run(
+        "%%plugin endless --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    try:\n"
+        "        while True:\n"
+        "            pass\n"
+        "    except KeyboardInterrupt as error:\n"
+        "        print(error)\n"
+        "        raise\n"
+    )
+    engine, ended = notebook.engine, threading.Event()
+    engine.triggers.subscribe(lambda run: ended.set())
+    engine.write("house", "home n=1i")
+    while not engine.triggers.statistics("house", "endless").in_flight:
+        assert not ended.wait(0.005)
+    engine.triggers.disable("house", "endless")
+    assert ended.wait(20)
+
+    [run] = engine.triggers.runs.of_trigger("house", "endless")
+    assert run.outcome is RunOutcome.CANCELLED
+    assert run.failure is not None
+    assert run.failure.message == "KeyboardInterrupt: disabled while it ran"
+    assert "KeyboardInterrupt: disabled while it ran" in RunCard(run).text()
+    kept = rows(
+        notebook,
+        "SELECT error_message FROM system.processing_engine_runs WHERE trigger_name = 'endless'",
+    )
+    assert kept == [{"error_message": "KeyboardInterrupt: disabled while it ran"}]

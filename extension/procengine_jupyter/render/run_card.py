@@ -16,6 +16,9 @@ from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
 MOST_LOGS = 20
+CANCELLED_TEXT = "influxdb3 is shutting down; aborting plugin execution"
+"""What the original's log says of each run that was cancelled; the record says why."""
+
 MOST_LINES = 12
 
 _OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
@@ -188,6 +191,7 @@ def shown_logs(run: Run) -> tuple[LogEntry, ...]:
                 and entry.text.startswith(("starting execution", "finished execution in "))
             )
             or (entry.level is LogLevel.ERROR and any(reason in entry.text for reason in reasons))
+            or (run.outcome is RunOutcome.CANCELLED and CANCELLED_TEXT in entry.text)
             or (entry.level is LogLevel.WARN and run.dropped_lines and entry.text == dropped(run))
         )
     )
@@ -281,7 +285,8 @@ def failure_text(run: Run, cell_names: Mapping[str, str]) -> str:
     if failure is None:
         return ""
     text = failure.traceback_text.rstrip() or failure.message
-    if run.outcome is RunOutcome.LIMIT_EXCEEDED:  # the traceback ends with the interrupt alone
+    if run.outcome in {RunOutcome.LIMIT_EXCEEDED, RunOutcome.CANCELLED} and failure.message not in text:
+        # the traceback ends with the interrupt alone
         text = f"{failure.message}\n{text}"
     for filename, name in cell_names.items():
         text = text.replace(f'File "{filename}", line', f"{name}, line")
