@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from procengine.errors import PluginSourceError
+from procengine.errors import PluginSourceError, ProcengineError
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.near_names import did_you_mean
 from procengine.model.plugin_syntax import entry_points
@@ -25,7 +25,7 @@ from procengine.model.trigger import ENTRY_POINTS, Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
 from procengine_jupyter.cells import CellSource
 from procengine_jupyter.missing_modules import missing_modules
-from procengine_jupyter.plugin_file import PluginFiles, Saved
+from procengine_jupyter.plugin_file import NEW, PluginFiles, Saved
 from procengine_jupyter.render.plugin_card import PluginCard, RegisteredTrigger
 from procengine_jupyter.shown_path import shown_path
 from procengine_jupyter.status import missing_table
@@ -103,10 +103,16 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
     )
     saved = files.save(registry.folder / place.path, cell.code)
     names = _trigger_names(place, len(kinds))
-    registered = [
-        _put_trigger(engine, said, database=database, name=name, spec=spec, place=place, saved=saved)
-        for name, spec in zip(names, said.trigger, strict=True)
-    ]
+    try:
+        registered = [
+            _put_trigger(engine, said, database=database, name=name, spec=spec, place=place, saved=saved)
+            for name, spec in zip(names, said.trigger, strict=True)
+        ]
+    except ProcengineError:
+        used = {trigger.plugin_filename.rstrip("/") for trigger in engine.triggers.list()}
+        if saved.change == NEW and place.filename not in used:
+            files.take_back(registry.folder / place.path)
+        raise
     registered += [_reload(engine, other, saved) for other in others]
     return PluginCard(
         name=place.filename,

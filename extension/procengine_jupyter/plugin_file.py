@@ -12,6 +12,9 @@ from pathlib import Path
 
 from IPython.core.error import UsageError
 
+NEW = "saved"
+"""What became of a file that was not there."""
+
 FORMER = ".former"
 
 
@@ -44,6 +47,11 @@ class PluginFiles:
         except OSError as error:
             raise UsageError(f"the plugin cannot be saved: {error}") from error
 
+    def take_back(self, path: Path) -> None:
+        """Remove a file that a cell has just made, because the cell was refused after all."""
+        self._written.pop(path, None)
+        path.unlink(missing_ok=True)
+
     def _save(self, path: Path, data: bytes) -> Saved:
         before = path.read_bytes() if path.exists() else None
         former = None
@@ -55,7 +63,7 @@ class PluginFiles:
             draft.write_bytes(data)
             draft.replace(path)
         self._written[path] = data
-        change = "saved" if before is None else "unchanged" if before == data else "saved anew"
+        change = NEW if before is None else "unchanged" if before == data else "saved anew"
         return Saved(change=change, former=former)
 
 

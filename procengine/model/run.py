@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from procengine.model.near_names import did_you_mean
 from procengine.model.quick_init import quick_init
 from procengine.model.trigger import TriggerKind
 
@@ -84,6 +86,19 @@ class Cause:
     depth: int = 0
 
 
+PLUGIN_API = (
+    "info",
+    "warn",
+    "error",
+    "query",
+    "write",
+    "write_to_db",
+    "write_sync",
+    "write_sync_to_db",
+    "cache",
+)
+"""What ``influxdb3_local`` has."""
+
 ACCEPTED_RESULTS = (
     "text, a dict or list (sent as JSON), an iterable of text, "
     "or (body, status), (body, headers), (body, status, headers) with a dict of headers"
@@ -118,10 +133,31 @@ class RunFailure:
     def hint(self) -> str:
         """What would have been accepted, where the original's message does not say; else empty."""
         if self.type_name != "UnsupportedResultError":
-            return ""
+            return _plugin_api_hint(self)
         returned = getattr(self.exception, "returned", None)
         told = f"process_request returned {returned}; accepted" if returned else "accepted"
         return f"{told}: {ACCEPTED_RESULTS}"
+
+
+_NOT_BUILT = re.compile(r"AttributeError: '(\w+)' object has no attribute 'build'$")
+_NO_MEMBER = re.compile(r"AttributeError: 'PyPluginCallApi' object has no attribute '(\w+)'$")
+_NOT_JSON = re.compile(r"TypeError: Object of type (\w+) is not JSON serializable$")
+
+
+def _plugin_api_hint(failure: RunFailure) -> str:
+    """Return what the plugin API accepts, where a failure comes from a call that it does not take; else empty."""
+    if (found := _NOT_BUILT.search(failure.message)) is not None:
+        made = 'LineBuilder("home").tag("room", "Attic").float64_field("temp", 21.5)'
+        return f"got a {found[1]}; a line is made as {made}"
+    if (found := _NO_MEMBER.search(failure.message)) is not None:
+        members = ", ".join(PLUGIN_API)
+        question = did_you_mean(found[1], PLUGIN_API)
+        return f"{question} influxdb3_local has: {members}".lstrip()
+    if failure.filename is None and (found := _NOT_JSON.search(failure.message)) is not None:
+        return (
+            f"what process_request returned is sent as JSON; make each {found[1]} in it text or a number"
+        )
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from procengine.errors import InvalidNameError, LineProtocolError, ProcengineError
 from procengine.model.names import check_database_name
-from procengine.model.run import LogLevel
+from procengine.model.run import PLUGIN_API, LogLevel
 from procengine.processing.active_run import ActiveRun
 from procengine.processing.plugin_values import checked_bool, checked_text, checked_text_mapping
 from procengine.processing.py_cache import PyCache
@@ -185,7 +185,5 @@ def _query(
     return query_rows(table)
 
 
-PUBLIC_ATTRIBUTES: Final = frozenset(
-    {"info", "warn", "error", "query", "write", "write_to_db", "write_sync", "write_sync_to_db", "cache"}
-)
+PUBLIC_ATTRIBUTES: Final = frozenset(PLUGIN_API)
 """What plugins may use."""

@@ -975,3 +975,36 @@ def test_a_run_that_disable_ends_says_so(notebook: Notebook) -> None:
         "SELECT error_message FROM system.processing_engine_runs WHERE trigger_name = 'endless'",
     )
     assert kept == [{"error_message": "KeyboardInterrupt: disabled while it ran"}]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("influxdb3_local.write('home temp=1')", "got a str; a line is made as LineBuilder("),
+        ("influxdb3_local.infos('hi')", "did you mean info? influxdb3_local has: info, warn, error,"),
+        ("return {'now': object()}", "sent as JSON; make each object in it text or a number"),
+    ],
+)
+def test_calls_that_the_plugin_api_does_not_take_are_told(
+    notebook: Notebook, call: str, told: str
+) -> None:
+    """Below the original's text the card says what is accepted."""
+    notebook.run(
+        "%%plugin asked --trigger request:asked --database house\n"
+        "def process_request(influxdb3_local, query, headers, body, args=None):\n"
+        f"    {call}\n"
+    )
+    assert told in notebook.run("%fire asked --dry-run").text()
+
+
+def test_a_refused_cell_leaves_no_new_file(notebook: Notebook) -> None:
+    """A file that a cell made goes with the refusal of its trigger; one that was there stays."""
+    body = "def process_request(influxdb3_local, query, headers, body, args=None): pass"
+    notebook.run(f"%%plugin api --trigger request:hello --database house\n{body}")
+    folder = notebook.engine.plugins.folder
+
+    notebook.fails(f"%%plugin api2 --trigger request:hello --database house\n{body}")
+    assert not (folder / "api2.py").exists()
+    (folder / "api3.py").write_text(body)
+    notebook.fails(f"%%plugin api3 --trigger request:hello --database house\n{body}")
+    assert (folder / "api3.py").exists()
