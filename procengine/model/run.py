@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from procengine.model.near_names import did_you_mean
 from procengine.model.quick_init import quick_init
 from procengine.model.trigger import TriggerKind
+
+CANCELLED_TEXT: Final = "influxdb3 is shutting down; aborting plugin execution"
+"""What plugin and log see of each run that was cancelled, as of the original; the record says why."""
 
 
 class LogLevel(Enum):

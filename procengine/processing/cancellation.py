@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, TypeVar
 
-T = TypeVar("T")
+from procengine.model.run import CANCELLED_TEXT
 
-CANCELLED_TEXT: Final = "influxdb3 is shutting down; aborting plugin execution"
-"""The text of the KeyboardInterrupt that a plugin sees."""
+T = TypeVar("T")
 
 RESEND_SECONDS: Final = 0.5
 """How long a plugin has for its ``finally`` clauses before it is interrupted again."""

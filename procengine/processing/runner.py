@@ -21,11 +21,11 @@ from dataclasses import replace
 
 from procengine.clock import Clock
 from procengine.model.duration import format_duration
-from procengine.model.run import LogLevel, Run, RunFailure, RunOutcome
+from procengine.model.run import CANCELLED_TEXT, LogLevel, Run, RunFailure, RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind
 from procengine.processing.active_run import NO_VARIABLES, ActiveRun, current_run
 from procengine.processing.cache_commits import NO_CHANGES, CacheChanges
-from procengine.processing.cancellation import CANCELLED_TEXT, CancelToken
+from procengine.processing.cancellation import CancelToken
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.event import Event, WriteEvent
 from procengine.processing.first_looks import FirstLooks

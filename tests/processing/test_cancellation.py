@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from procengine.model.run import LogLevel, Run, RunOutcome
+from procengine.model.run import CANCELLED_TEXT, LogLevel, Run, RunOutcome
 from procengine.processing.active_run import current_run
-from procengine.processing.cancellation import CANCELLED_TEXT, CancelToken
+from procengine.processing.cancellation import CancelToken
 from tests.processing.plugin_doubles import PluginBench, make_trigger, scheduled
 
 SAY_SO = "influxdb3_local.query('here')\n"

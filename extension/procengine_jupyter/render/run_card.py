@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 
 from procengine.model.byte_size import format_bytes
 from procengine.model.counted import counted
-from procengine.model.run import CacheChange, CauseKind, LogEntry, LogLevel, Response, Run, RunOutcome
+from procengine.model.run import (
+    CANCELLED_TEXT,
+    CacheChange,
+    CauseKind,
+    LogEntry,
+    LogLevel,
+    Response,
+    Run,
+    RunOutcome,
+)
 from procengine.model.trigger import TriggerKind
 from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.phrases import clock_time, duration, instant, listed
@@ -16,9 +25,6 @@ from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
 MOST_LOGS = 20
-CANCELLED_TEXT = "influxdb3 is shutting down; aborting plugin execution"
-"""What the original's log says of each run that was cancelled; the record says why."""
-
 MOST_LINES = 12
 
 _OUTCOMES: Mapping[RunOutcome, tuple[str, str]] = {
