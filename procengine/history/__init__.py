@@ -3,6 +3,7 @@
 from procengine.history.history_files import HistoryFiles
 from procengine.history.history_writer import HistoryWriter, Writable, Written
 from procengine.history.journal import Journal, JournalFormat, JournalStatistics
+from procengine.history.kept_aside import keep_aside
 
 __all__ = [
     "HistoryFiles",
@@ -12,4 +13,5 @@ __all__ = [
     "JournalStatistics",
     "Writable",
     "Written",
+    "keep_aside",
 ]

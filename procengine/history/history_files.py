@@ -6,7 +6,8 @@ what is in it, ``{ordinal}-{bytes}-{rows}-{first}-{last}.rows`` (times in nanose
 for a time opens no other file. When all files together are too large, the oldest go.
 
 A history is told, not relied upon. So records are not synced one by one: they outlive the process, not the machine.
-A file that cannot be read is passed over, with a warning; what is torn is cut off and kept in ``last.cut``.
+What is damaged is passed over, with a warning, and stays where it is until the bound takes it; a torn tail is cut off
+and kept in ``last.cut``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,15 @@ from procengine.file_system import (
     write_durably,
 )
 from procengine.model.empty_table import empty_table
-from procengine.model.framing import End, Ending, FileFormat, decode_records, encode_record
+from procengine.model.framing import (
+    End,
+    Ending,
+    FileFormat,
+    Record,
+    decode_records,
+    encode_record,
+    salvage_records,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +127,7 @@ class HistoryFiles:
         self._growing: AppendFile | None = None
         self._last_ordinal = 0
         self._forgotten: list[Path] = []
-        self._passed_over: set[Path] = set()
+        self._passed_over: set[tuple[Path, str]] = set()
 
     def open(self) -> Segments:
         """Find the files, cut a torn tail off the one that was growing, and go on with it.
@@ -132,6 +141,7 @@ class HistoryFiles:
             segments = (*segments[:-1], *self._reopened(segments[-1]))
         if self._totals is not None:
             self._count(segments, self._totals)
+            self._last_ordinal = max(self._last_ordinal, self._totals.covered)
         return segments
 
     def append(self, segments: Segments, batch: pa.RecordBatch) -> Segments:
@@ -170,7 +180,7 @@ class HistoryFiles:
                 self._files.remove(path)
 
     def read(self, segment: Segment) -> pa.Table:
-        """Return the rows of a file, from any thread; none, with a warning, where it is damaged.
+        """Return the rows of a file, from any thread; without those that are damaged, of which a warning tells.
 
         Raises: OSError.
         """
@@ -248,30 +258,40 @@ class HistoryFiles:
                 totals.add(segment.ordinal, self.read(segment))
 
     def _payloads(self, segment: Segment) -> list[memoryview]:
-        """Return the good records of a file."""
+        """Return the good records of a file, whatever is between them."""
         data = memoryview(self._files.read(segment.path, 0, segment.size_bytes))
         try:
             start = FILE_FORMAT.check(data, str(segment.path))
         except DataFormatError as error:
             self._pass_over(segment, str(error))
             return []
+        if not start:
+            self._pass_over(segment, "it ends within its header")
+            return []
         payloads = []
-        for item in decode_records(data, start) if start else ():
-            if isinstance(item, End):
-                if item.ending is not Ending.CLEAN:
+        for item in salvage_records(data, start):
+            match item:
+                case Record():
+                    payloads.append(item.payload)
+                case End(ending=Ending.DAMAGED):
+                    self._pass_over(segment, f"damaged at offset {item.offset}, good again after that")
+                case End(ending=Ending.TORN):
                     self._pass_over(segment, f"damaged from offset {item.offset} on")
-                break
-            payloads.append(item.payload)
+                case End() if segment.sealed and not payloads:
+                    self._pass_over(segment, "it ends after its header")
         return payloads
 
     def _pass_over(self, segment: Segment, reason: str) -> None:
-        """Say once that a file, or the rest of it, cannot be read."""
-        if segment.path not in self._passed_over:
-            self._passed_over.add(segment.path)
+        """Say once that a file, or a part of it, cannot be read."""
+        if (segment.path, reason) not in self._passed_over:
+            self._passed_over.add((segment.path, reason))
             logger.warning("history file passed over: path=%s, reason=%s", segment.path, reason)
 
     def _reopened(self, segment: Segment) -> Segments:
-        """Return the file that was growing, cut to its good records; one of another format stays as it is."""
+        """Return the file that was growing, without a torn tail.
+
+        One of another format, and one that is damaged before its end, stays as it is and grows no more.
+        """
         data = memoryview(self._files.read(segment.path))
         try:
             end = FILE_FORMAT.check(data, str(segment.path))
@@ -279,9 +299,10 @@ class HistoryFiles:
             self._pass_over(segment, str(error))
             return (segment,)
         for item in decode_records(data, end) if end else ():
-            if isinstance(item, End):
-                break
-            end = item.end
+            if isinstance(item, Record):
+                end = item.end
+            elif item.ending is Ending.DAMAGED:
+                return (segment,)
         if end < len(data):
             self._cut(segment.path, end, bytes(data[end:]))
         if not end:  # made, and not written to before the process ended
@@ -358,6 +379,8 @@ class HistoryFiles:
             rows = self.read(segment)
             if self._totals is not None:
                 self._totals.add(segment.ordinal, rows)
+            if rows.num_rows != segment.rows:  # damaged meanwhile: what is left of it is kept
+                return segment
             data = FILE_FORMAT.header + encode_record(encode_stream(rows))
             path = self._folder / (
                 f"{segment.ordinal:08}-{len(data)}-{rows.num_rows}-{segment.min_ns}-{segment.max_ns}.rows"

@@ -124,7 +124,7 @@ def decode_record(data: Buffer, offset: int = 0) -> Record | End:
         return record
     if offset >= len(view):
         return End(ending=Ending.CLEAN, offset=offset)
-    ending = Ending.DAMAGED if _good_record_follows(view, offset + 1) else Ending.TORN
+    ending = Ending.DAMAGED if _next_good_record(view, offset + 1) is not None else Ending.TORN
     return End(ending=ending, offset=offset)
 
 
@@ -136,6 +136,21 @@ def decode_records(data: Buffer, offset: int = 0) -> Iterator[Record | End]:
         if isinstance(item, End):
             return
         offset = item.end
+
+
+def salvage_records(data: Buffer, offset: int = 0) -> Iterator[Record | End]:
+    """Yield all good records from an offset (bytes) on, and an `End` where there is something bad, or the bytes end.
+
+    For files that may lose a part, and tell of it: the records after a damaged one are yielded, too.
+    """
+    view = memoryview(data)
+    while True:
+        item = decode_record(view, offset)
+        yield item
+        following = item if isinstance(item, Record) else _next_good_record(view, offset + 1)
+        if following is None:
+            return
+        offset = following.end if following is item else following.offset
 
 
 def _checksum(size: int, payload: Any) -> int:
@@ -156,6 +171,6 @@ def _good_record(view: memoryview, offset: int) -> Record | None:
     return Record(offset=offset, end=start + size, payload=payload)
 
 
-def _good_record_follows(view: memoryview, offset: int) -> bool:
-    matches = _MARKER_PATTERN.finditer(view, offset)
-    return any(_good_record(view, match.start()) is not None for match in matches)
+def _next_good_record(view: memoryview, offset: int) -> Record | None:
+    records = (_good_record(view, match.start()) for match in _MARKER_PATTERN.finditer(view, offset))
+    return next((record for record in records if record is not None), None)

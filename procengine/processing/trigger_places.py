@@ -5,7 +5,8 @@ over. A record says up to which flush a trigger knew of rows, and how many of th
 record of a trigger holds. They are written by the thread of the histories, some 50 ms late and without a sync, so
 what a killed engine leaves is of that long ago: rows that were handled since are counted, and rows that came since
 are, too, but for those that a snapshot took out of the log in these 50 ms. A file that cannot be read or written
-costs the numbers and nothing else.
+costs the numbers and nothing else. A bad record may have been any trigger's: what older records say is then not
+relied upon, the log of Python says so, and the file is kept aside.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from procengine.file_system import AppendFile, FileSystem, create_anew, make_folder_durably, write_all
-from procengine.history import Written
+from procengine.history import Written, keep_aside
 from procengine.processing.write_cursor import Place
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 _RECORD = struct.Struct("<QQQI")
 _CLEAN_END: Final = 0
 """Stands for a trigger's id in the record that a stopped engine ends the file with; ids count from 1."""
+
+_MOST_NAMED: Final = 10
+"""How many damaged places are named."""
 
 LARGEST_FILE_BYTES: Final = 1 << 16
 """When the file is begun anew, with one record a trigger."""
@@ -78,7 +82,7 @@ class TriggerPlaces:
         try:
             make_folder_durably(self._files, self._folder)
             with contextlib.suppress(FileNotFoundError):
-                self._read(self._files.read(path))
+                self._read(path)
             self._file = create_anew(self._files, path)
         except OSError as error:
             self._give_up(error)
@@ -139,13 +143,27 @@ class TriggerPlaces:
         except OSError as error:
             self._give_up(error)
 
-    def _read(self, data: bytes) -> None:
-        for start in range(0, len(data) - _RECORD.size + 1, _RECORD.size):
-            trigger_id, noted, rows, check = _RECORD.unpack_from(data, start)
-            if check != zlib.crc32(data[start : start + _RECORD.size - 4]):
-                return
+    def _read(self, path: Path) -> None:
+        data = self._files.read(path)
+        whole = len(data) - len(data) % _RECORD.size
+        bad = [whole] if whole < len(data) else []
+        for start in range(0, whole, _RECORD.size):
+            record = data[start : start + _RECORD.size]
+            if record[-4:] != _check(record[:-4]):
+                bad.append(start)
+                self._found.clear()
+                continue
+            trigger_id, noted, rows, _ = _RECORD.unpack(record)
             self._ended_clean = trigger_id == _CLEAN_END
             self._found[trigger_id] = Place(noted, rows)
+        if bad:
+            logger.warning(
+                "places of triggers are damaged, so the rows that were passed over may not be told or not all: "
+                "path=%s, offsets=%s; the file is kept in %s",
+                path,
+                ", ".join(map(str, sorted(bad)[:_MOST_NAMED])),
+                keep_aside(self._files, path, data),
+            )
 
     def _give_up(self, error: OSError) -> None:
         logger.warning("how far triggers are is not kept: %s", error)
@@ -156,4 +174,8 @@ class TriggerPlaces:
 
 def _encode(trigger_id: int, place: Place) -> bytes:
     head = _RECORD.pack(trigger_id, place.noted, place.rows, 0)[:-4]
-    return head + zlib.crc32(head).to_bytes(4, "little")
+    return head + _check(head)
+
+
+def _check(head: bytes) -> bytes:
+    return zlib.crc32(head).to_bytes(4, "little")

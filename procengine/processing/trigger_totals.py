@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from procengine.errors import DataFormatError
 from procengine.file_system import FileSystem, write_durably
+from procengine.history import keep_aside
 from procengine.history.history_files import decode_stream, encode_stream
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 from procengine.model.run import RunFailure, RunOutcome
@@ -95,21 +96,29 @@ class TriggerTotals:
         return self._saved
 
     def load(self) -> None:
-        """Read what was written; where it cannot be read, what the rows say is all there is."""
+        """Read what was written; where it cannot be read it is kept aside, and what the rows say is all there is.
+
+        Raises: OSError.
+        """
         try:
             data = self._files.read(self._path)
-            record = decode_record(data, FILE_FORMAT.check(data, str(self._path)))
         except FileNotFoundError:
             return
+        try:
+            record = decode_record(data, FILE_FORMAT.check(data, str(self._path)))
         except DataFormatError as error:
-            logger.warning("totals of triggers passed over: %s", error)
+            self._pass_over(data, str(error))
             return
         if not isinstance(record, Record):
-            logger.warning("totals of triggers passed over: path=%s is damaged", self._path)
+            self._pass_over(data, f"{self._path} is damaged")
             return
         rows = decode_stream(record.payload)
         self._covered = self._saved = int(rows.schema.metadata[_COVERED])
         self._counts, self._failures = _decode(rows)
+
+    def _pass_over(self, data: bytes, reason: str) -> None:
+        kept = keep_aside(self._files, self._path, data)
+        logger.warning("totals of triggers passed over: %s; it is kept in %s", reason, kept)
 
     def add(self, ordinal: int, rows: pa.Table) -> None:
         """Count the rows of a file that grows no more; write the totals if that is long ago."""

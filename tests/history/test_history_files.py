@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from procengine.history.history_files import CUT_NAME, Segments, within
+from tests.crash.forms import LONG
 from tests.history.numbers import FOLDER, batch, everything, history, times
 from tests.journalling_files import Call, Crash, JournallingFiles
 
@@ -113,6 +114,82 @@ def test_a_damaged_sealed_file_is_passed_over_and_named_once(caplog: pytest.LogC
     found = kept.open()
     assert everything(kept, found) == everything(kept, found) == list(range(segments[0].rows, 40))
     assert caplog.text.count(f"history file passed over: path={path}") == 1
+
+
+def test_damage_before_the_end_costs_its_record_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """The rows before and after it are read; the file stays as it is, and rows go into another."""
+    path = FOLDER / "00000001.rows"
+    files = JournallingFiles()
+    written(files, 5)
+    data = files.files()[path]
+    broken = _turned(data, 8 * (len(data) // 2))
+    disk = JournallingFiles({path: broken})
+    kept = history(disk)
+    segments = kept.append(kept.open(), batch(5))
+    assert everything(kept, segments) == [0, 1, 3, 4, 5]
+    assert disk.files()[path] == broken
+    assert f"history file passed over: path={path}, reason=damaged at offset" in caplog.text
+
+
+def test_no_bit_of_a_history_turns_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever bit of whichever file turns: no other rows come back, few are lost; the file is named and kept."""
+    files = JournallingFiles()
+    segments = written(files, 25, total_bytes=SMALL)
+    assert {one.sealed for one in segments} == {True, False}
+    for path, data in files.files().items():
+        [rows] = [one.rows for one in segments if one.path == path]
+        for bit in range(len(data) * 8) if LONG else range(0, len(data) * 8, 9):
+            caplog.clear()
+            disk = JournallingFiles({**files.files(), path: _turned(data, bit)})
+            found = reopened(disk, total_bytes=SMALL)
+            assert sorted(found) == found
+            assert set(found) < set(range(25))
+            assert len(found) >= 25 - rows
+            assert str(path) in caplog.text
+            left = disk.files()
+            assert left[path] + left.get(FOLDER / CUT_NAME, b"") == _turned(data, bit)
+
+
+def test_a_history_that_ends_early_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A sealed file says how long it was: one that is shorter is passed over, and named, down to no bytes at all."""
+    files = JournallingFiles()
+    segments = written(files, 25, total_bytes=SMALL)
+    path = segments[0].path
+    data = files.files()[path]
+    for end in range(len(data)):
+        caplog.clear()
+        disk = JournallingFiles({**files.files(), path: data[:end]})
+        assert reopened(disk, total_bytes=SMALL) == list(range(segments[0].rows, 25))
+        assert f"history file passed over: path={path}" in caplog.text
+
+
+def test_a_file_that_turned_bad_while_it_grew_is_not_sealed() -> None:
+    """What is left of its rows, and its bytes, stay: sealing would take the damaged ones away."""
+    files = JournallingFiles()
+    kept = history(files, total_bytes=SMALL)
+    segments = kept.append(kept.open(), batch(0))
+    path = segments[0].path
+    spoilt = _turned(files.files()[path], 8 * 40)
+    files.do(Call("truncate", path))
+    files.do(Call("write", path, spoilt))
+    for time in range(1, 40):
+        segments = kept.append(segments, batch(time))
+        kept.tidy()
+    assert everything(kept, segments) == list(range(1, 40))
+    assert path in files.files()
+
+
+def test_ordinals_begin_after_those_that_were_counted() -> None:
+    """Rows go into no file that the totals take for counted, even where all files are gone."""
+    kept = history(JournallingFiles(), totals=CountedRows(covered=7))
+    segments = kept.append(kept.open(), batch(1))
+    assert [one.ordinal for one in segments] == [8]
+
+
+def _turned(data: bytes, bit: int) -> bytes:
+    turned = bytearray(data)
+    turned[bit // 8] ^= 1 << bit % 8
+    return bytes(turned)
 
 
 def test_a_file_of_another_version_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,7 @@ from procengine.model.framing import (
     decode_records,
     encode_header,
     encode_record,
+    salvage_records,
 )
 
 PAYLOADS = st.lists(st.binary(max_size=40), max_size=6)
@@ -49,6 +50,24 @@ def test_records_truncated_at_every_byte_are_torn_at_the_last_good_record() -> N
         assert len(payloads) == whole
         assert end.offset == ends[whole]
         assert end.ending is (Ending.CLEAN if cut in ends else Ending.TORN)
+
+
+@given(payloads=PAYLOADS, place=st.integers(min_value=0, max_value=10_000))
+def test_salvaged_records_are_all_but_the_damaged_one(payloads: list[bytes], place: int) -> None:
+    """With one byte turned, all records but its own are yielded, and an end for the gap and for the bytes."""
+    data = bytearray(b"".join(encode_record(payload) for payload in payloads))
+    sizes = [HEADER_BYTES + len(payload) for payload in payloads]
+    hit = len(payloads)
+    if data:
+        data[place % len(data)] ^= 1
+        hit = next(n for n in range(len(sizes)) if place % len(data) < sum(sizes[: n + 1]))
+    items = [*salvage_records(bytes(data))]
+    found = [bytes(item.payload) for item in items if isinstance(item, Record)]
+    assert found == payloads[:hit] + payloads[hit + 1 :]
+    last = hit >= len(payloads) - 1
+    assert [item.ending for item in items if isinstance(item, End)] == (
+        [Ending.TORN if data else Ending.CLEAN] if last else [Ending.DAMAGED, Ending.CLEAN]
+    )
 
 
 @given(payloads=PAYLOADS, tail=st.binary(min_size=1, max_size=60))

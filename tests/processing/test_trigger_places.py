@@ -59,20 +59,49 @@ def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert opened(tmp_path).found == {1: Place(1, 1), 2: Place(499, 0)}
 
 
-@pytest.mark.parametrize("cut", range(1, 57))
-def test_a_torn_file_gives_what_is_whole(tmp_path: Path, cut: int) -> None:
-    """Records from the damage on are passed over, and nothing is made up."""
-    places = opened(tmp_path)
-    for number in (1, 2):
-        places.follow(number, lambda: Place(9, 9))
+def two_places(folder: Path) -> bytes:
+    """Return a file that tells of triggers 1 and 2, of the first again, and of a stopped engine."""
+    places = opened(folder)
+    for trigger_id, place in ((1, Place(3, 1)), (2, Place(9, 9)), (1, Place(8, 2))):
+        places.follow(trigger_id, lambda place=place: place)  # type: ignore[misc]
         places.write_waiting()
+    places.close()
+    data = (folder / "places").read_bytes()
+    assert len(data) == 4 * 28
+    return data
+
+
+@pytest.mark.parametrize("cut", range(1, 28))
+def test_a_torn_file_gives_what_is_whole(
+    tmp_path: Path, cut: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record that is not whole is passed over, named and kept; those before it hold."""
+    torn = two_places(tmp_path)[:-cut]
+    (tmp_path / "places").write_bytes(torn)
+    found = opened(tmp_path)
+    assert (found.found[2], found.found[1], found.ended_clean) == (Place(9, 9), Place(8, 2), False)
+    assert "the rows that were passed over may not be told or not all" in caplog.text
+    assert f"path={tmp_path / 'places'}, offsets=84; the file is kept in" in caplog.text
+    assert (tmp_path / "places.damaged").read_bytes() == torn
+
+
+def test_no_bit_of_a_place_turns_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever bit turns: no trigger is at a place of before, the file is named, and kept as it was."""
     path = tmp_path / "places"
-    data = path.read_bytes()
-    assert len(data) == 56
-    path.write_bytes(data[:-cut])
-    assert opened(tmp_path).found == ({1: Place(9, 9)} if cut <= 28 else {})
-    path.write_bytes(data[:-cut] + bytes([data[-cut] ^ 1]) + data[len(data) - cut + 1 :])
-    assert opened(tmp_path).found == ({1: Place(9, 9)} if cut <= 28 else {})
+    data = two_places(tmp_path)
+    for bit in range(8 * len(data)):
+        turned = bytearray(data)
+        turned[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(turned)
+        caplog.clear()
+        places = opened(tmp_path)
+        assert places.found.items() <= {0: Place(0, 0), 1: Place(8, 2), 2: Place(9, 9)}.items()
+        assert (
+            f"path={path}, offsets={bit // 8 // 28 * 28}; the file is kept in {path}.damaged"
+            in caplog.text
+        )
+        assert Path(f"{path}.damaged").read_bytes() == turned
+        places.close()
 
 
 def test_a_disk_that_refuses_costs_the_numbers_alone(tmp_path: Path) -> None:

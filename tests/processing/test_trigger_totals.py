@@ -123,6 +123,29 @@ def test_totals_that_cannot_be_read_are_passed_over(caplog: pytest.LogCaptureFix
         assert caplog.text.count("totals of triggers passed over") == number
 
 
+def test_no_bit_of_the_totals_turns_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever bit turns, or wherever the file ends: nothing of it is counted, it is named, and kept as it was."""
+    files = JournallingFiles()
+    totals = TriggerTotals(FOLDER, file_system=files)
+    totals.add(1, rows(a_run(1, 1), a_run(2, 2, FAILURE)))
+    totals.save()
+    [(path, data)] = files.files().items()
+    flips = [_turned(data, bit) for bit in range(8 * len(data))]
+    for broken in (*flips, *(data[:end] for end in range(len(data)))):
+        caplog.clear()
+        disk = JournallingFiles({path: broken})
+        again = loaded(disk)
+        assert (again.covered, again.with_rows(NO_ROWS)) == (0, {})
+        assert f"it is kept in {path}.damaged" in caplog.text
+        assert disk.files()[Path(f"{path}.damaged")] == broken
+
+
+def _turned(data: bytes, bit: int) -> bytes:
+    turned = bytearray(data)
+    turned[bit // 8] ^= 1 << bit % 8
+    return bytes(turned)
+
+
 def test_a_refusing_disk_is_told_of_and_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     """The totals stay in memory until they can be written."""
     files = JournallingFiles()
