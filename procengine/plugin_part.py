@@ -74,14 +74,16 @@ class PluginPart:
         self.uploads = PluginUploads(config.plugin_dir, catalog)
         self.uploads.mend()
         self.registry = PluginRegistry(config.plugin_dir)
+        pickles = ValuePickles(PluginClasses(self.registry))
         self.cache = PluginCache(
             clock,
             store=state,
-            pickles=ValuePickles(PluginClasses(self.registry)),
+            pickles=pickles,
             trigger_names=lambda: {one.trigger_id: one.name for one in self.triggers.list()},
         )
         self.cache.open(_places_of(catalog))
         self._history = _open_history(config, state_folder, file_system)
+        self._history.runs.recent.unpickle = pickles.load
         self.logs = self._history.logs
         self.runner = PluginRunner(
             self.registry,
@@ -92,6 +94,7 @@ class PluginPart:
             clock,
             first_run_id=self._history.last_run_id + 1,
             variables=plugin_variables(config.plugin_dir, self.environment.folder),
+            recent=self._history.runs.recent,
         )
         self.stuck_runs: tuple[StuckRun, ...] = ()
         self.tests = PluginTests(catalog, clock, self.registry, self.runner)

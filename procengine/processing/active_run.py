@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from typing import Final
 import pyarrow as pa
 
 from procengine.clock import Clock
+from procengine.errors import ProcengineError
 from procengine.model.run import LogEntry, LogLevel
 from procengine.model.trigger import Trigger
 from procengine.model.write_result import WriteResult
@@ -27,6 +29,7 @@ from procengine.processing.cancellation import PluginThread
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.printed_text import PrintedText
+from procengine.processing.run_trace import RunQuery, RunTrace, RunWrite
 
 current_run: Final[ContextVar[ActiveRun | None]] = ContextVar("procengine_current_run", default=None)
 """The run whose plugin the running code belongs to; None outside plugins."""
@@ -72,6 +75,7 @@ class ActiveRun:
         self.written: dict[tuple[str, str], int] = {}
         self.lines: dict[str, list[str]] = {}
         self.query_count = 0
+        self.trace: RunTrace | None = None
         self.lines_left_out = 0
         self.stdout_at_start = sys.stdout
         self._printed: dict[LogLevel, PrintedText] = {}
@@ -145,7 +149,7 @@ class ActiveRun:
         Raises:
             ProcengineError: nothing was stored.
         """
-        self._store(database, [lines], no_sync=no_sync, count=not self._ended)
+        self._store(database, [lines], lines, no_sync=no_sync, count=not self._ended, queued=False)
 
     def write_as_engine(self, database: str, lines: list[str]) -> None:
         """Write the lines that were queued for one database, as one write; a dry run keeps them.
@@ -153,13 +157,34 @@ class ActiveRun:
         Raises:
             ProcengineError: nothing was stored.
         """
-        self._store(database, lines, no_sync=False, count=True)
+        self._store(database, lines, "\n".join(lines), no_sync=False, count=True, queued=True)
 
     def query(self, sql: str, database: str, params: Mapping[str, object] | None) -> pa.Table:
         """Answer a query of the plugin."""
-        if not self._ended:
-            self.query_count += 1
-        return self._query.query(sql, database, params)
+        if self._ended:
+            return self._query.query(sql, database, params)
+        self.query_count += 1
+        began_ns = time.perf_counter_ns()
+        rows: int | None = None
+        fault: str | None = None
+        try:
+            table = self._query.query(sql, database, params)
+            rows = table.num_rows
+            return table
+        except ProcengineError as error:
+            fault = str(error)
+            raise
+        finally:
+            self._traced().asked(
+                RunQuery(
+                    sql=sql,
+                    database=database,
+                    params=params,
+                    duration_ns=time.perf_counter_ns() - began_ns,
+                    row_count=rows,
+                    fault=fault,
+                )
+            )
 
     def end(self) -> dict[str, list[str]]:
         """Close the record and return the queued lines by database.
@@ -172,17 +197,35 @@ class ActiveRun:
             self._ended = True
             return self.queued
 
-    def _store(self, database: str, lines: list[str], *, no_sync: bool, count: bool) -> None:
+    def _store(
+        self, database: str, lines: list[str], text: str, *, no_sync: bool, count: bool, queued: bool
+    ) -> None:
+        """Write lines, which ``text`` has as one, and keep them with the run if it counts."""
         result: WriteResult | None = None
         if self._write is not None:
-            result = self._write.write_lines(
-                database, "\n".join(lines), no_sync=no_sync, depth=self._depth
-            )
+            try:
+                result = self._write.write_lines(database, text, no_sync=no_sync, depth=self._depth)
+            except ProcengineError as error:
+                if count:
+                    self._traced().wrote(
+                        RunWrite(database=database, lines=text, queued=queued, fault=str(error))
+                    )
+                raise
         if not count:
             return
+        stored = result.tables if result is not None else {}
+        self._traced().wrote(RunWrite(database=database, lines=text, queued=queued, rows=stored))
         with self._lock:
             if self._capture_lines:
                 self.lines.setdefault(database, []).extend(lines)
-            for table, rows in result.tables.items() if result is not None else ():
+            for table, rows in stored.items():
                 key = (database, table)
                 self.written[key] = self.written.get(key, 0) + rows
+
+    def _traced(self) -> RunTrace:
+        """Return what keeps the run's writes and queries; most runs have none."""
+        trace = self.trace
+        if trace is None:
+            with self._lock:
+                trace = self.trace = self.trace or RunTrace()
+        return trace

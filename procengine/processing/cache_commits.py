@@ -20,13 +20,14 @@ import itertools
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from procengine.clock import Clock
 from procengine.model.run import CacheKey
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace, Saved
+from procengine.processing.cache_trace import TracedValue
 from procengine.processing.failure import failure_message
 from procengine.processing.plugin_classes import SINGLE_FILE_MODULES, Home
 from procengine.processing.plugin_pickle import ValuePickles, fingerprint, is_immutable
@@ -54,10 +55,13 @@ Guard = Callable[[Callable[[], None]], None]
 class CacheChanges:
     """What a run did to the plugin cache: the keys that it changed, and what its log is to say.
 
-    ``fault`` is why changes are not durable yet.
+    ``fault`` is why changes are not durable yet. ``stored`` are the values that were handed to the disk,
+    ``traced`` what the keys held before and hold now.
     """
 
     keys: tuple[CacheKey, ...] = ()
+    stored: Sequence[StoredValue] = ()
+    traced: tuple[TracedValue, ...] = ()
     warnings: tuple[str, ...] = ()
     fault: str | None = None
 
@@ -339,7 +343,12 @@ class Settling:
         """Return what the run did; ``fault`` is the disk's answer."""
         if fault is None and self.interrupted:
             fault = f"pickling {', '.join(self.interrupted)} was interrupted"
-        return CacheChanges(keys=tuple(self._keys), warnings=tuple(self.warnings), fault=fault)
+        return CacheChanges(
+            keys=tuple(self._keys),
+            stored=self.group.puts,
+            warnings=tuple(self.warnings),
+            fault=fault,
+        )
 
     def _note(self, look: Look, saved: Saved) -> None:
         namespace, key = look.namespace, look.key

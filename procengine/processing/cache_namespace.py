@@ -130,7 +130,7 @@ class Namespace:
         self.default_ttl_ns = default_ttl_ns
         self.entries: dict[str, Entry] = {}
         self.saved: dict[str, Saved] = {}
-        self.late: dict[str, None] = {}
+        self.late: dict[str, Entry | None] = {}
         self.told: dict[str, str] = {}
         self.dropped = False
         self._expirations: list[tuple[int, str]] = []

@@ -22,10 +22,12 @@ class WriteEvent:
     ``rows`` are the rows of one flush for the trigger's database, in the order of their writes, those of
     tables that the trigger does not watch left out. ``offered_ns`` is the monotonic instant
     (``time.perf_counter_ns``) at which the event came up, from which a run's queue wait is counted.
+    ``size_bytes`` is about what the whole flush takes; 0 for rows that come from none.
     """
 
     rows: tuple[TableRows, ...]
     cause: Cause
+    size_bytes: int = field(default=0, compare=False)
     offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
 
     @property

@@ -20,10 +20,12 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.errors import StorageError
+from procengine.model.run import CacheKey
 from procengine.processing.cache_commits import (
     NO_CHANGES,
     CacheChanges,
@@ -33,6 +35,7 @@ from procengine.processing.cache_commits import (
 )
 from procengine.processing.cache_copies import CopyingLooks
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
+from procengine.processing.cache_trace import FirstFound, TracedValue
 from procengine.processing.cached_value import CachedValue, cached_values
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.failure import failure_message
@@ -170,16 +173,35 @@ class PluginCache:
 
         Raises: see `CacheCommits.commit`.
         """
+        found = FirstFound(view.__local__.touched), FirstFound(view.__global__.touched)
         touched = [*view.__local__.end(), *view.__global__.end()]
         home, view.__home__ = view.__home__, None
         warnings, view.__warnings__ = view.__warnings__, []
         if not touched:
             return CacheChanges(warnings=tuple(warnings)) if warnings else NO_CHANGES
         changes = self._commits.commit(touched, run_id=run_id, home=home, guard=guard)
-        if not warnings:
+        if not changes.keys and not warnings:
             return changes
-        return CacheChanges(
-            keys=changes.keys, warnings=(*warnings, *changes.warnings), fault=changes.fault
+        return replace(
+            changes,
+            warnings=(*warnings, *changes.warnings),
+            traced=tuple(self._traced(view, key, found, changes) for key in changes.keys),
+        )
+
+    def _traced(
+        self,
+        view: PyCache,
+        key: CacheKey,
+        found: tuple[FirstFound, FirstFound],
+        changes: CacheChanges,
+    ) -> TracedValue:
+        """Return what a run found and left under a key; ``found`` is in its own namespace and in the global one."""
+        side = view.__global__ if key.use_global else view.__local__
+        return found[key.use_global].traced(
+            key,
+            None if key.deleted else side.entries.get(key.key),
+            _stored(changes, key, side.namespace.place),
+            self.now_ns(),
         )
 
     def put(
@@ -332,6 +354,14 @@ class PluginCache:
             return found
         with self._lock:
             return self._namespaces.setdefault(key, Namespace(name, place, default_ttl_ns))
+
+
+def _stored(changes: CacheChanges, key: CacheKey, place: Place | None) -> bytes | None:
+    """Return the bytes of a key that a run's commit handed to the disk, if it did."""
+    for one in changes.stored:
+        if one.key == key.key and (one.database, one.trigger_id) == place:
+            return one.data
+    return None
 
 
 def _place(database: str | None, trigger_id: int | None) -> Place:

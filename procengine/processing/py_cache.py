@@ -20,8 +20,9 @@ _LARGEST_TTL_NS: Final = 2**63 - 1
 class Side:
     """One of the two namespaces that a run sees, and which keys the run touched in it.
 
-    ``touched`` is added to in one statement, which no other thread can part, after the value was put: a thread of the
-    plugin that outlives the run adds to the namespace's late keys.
+    ``touched`` has what each key held when the run first touched it. It is added to in one statement, which no other
+    thread can part, after the value was put: a thread of the plugin that outlives the run adds to the namespace's
+    late keys.
     """
 
     __slots__ = ("entries", "namespace", "touched")
@@ -29,7 +30,7 @@ class Side:
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
         self.entries = namespace.entries
-        self.touched: dict[str, None] = {}
+        self.touched: dict[str, Entry | None] = {}
 
     def end(self) -> list[TouchedKeys]:
         """Return what the run touched, and what is late; what its threads touch from now on is late."""
@@ -80,8 +81,9 @@ class PyCache:
         ttl_ns = namespace.default_ttl_ns if ttl is None else ttl_nanoseconds(ttl)
         if self.__changes__ is not None:
             self.__changes__.look(namespace, key)
+        before = side.entries.get(key)
         namespace.put(key, value, None if ttl_ns is None else self.__store__.now_ns() + ttl_ns)
-        side.touched[key] = None
+        side.touched.setdefault(key, before)
 
     def get(self, key: str, default: object = None, use_global: bool | None = None) -> Any:
         """Return the value itself, or ``default`` when there is none or it has expired."""
@@ -96,11 +98,12 @@ class PyCache:
             side.entries.pop(key, None)
             side.namespace.let_expire(key)
             return default
+        before = entry
         if entry.stored is not None:
             entry = self.__store__.unpickled(side.namespace, key, entry, self.__warnings__)
             if entry is None:
                 return default
-        side.touched[key] = None
+        side.touched.setdefault(key, before)
         return entry.value
 
     def delete(self, key: str, use_global: bool | None = None) -> bool:
@@ -109,9 +112,9 @@ class PyCache:
         side = self.__global__ if _is_global(use_global) else self.__local__
         if self.__changes__ is not None:
             self.__changes__.look(side.namespace, key)
-        found = side.entries.pop(key, None) is not None
-        side.touched[key] = None
-        return found
+        before = side.entries.pop(key, None)
+        side.touched.setdefault(key, before)
+        return before is not None
 
 
 def ttl_nanoseconds(ttl: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ from procengine.history import (
 from procengine.model.run import Run, RunOutcome
 from procengine.model.run_columns import RUN_COLUMNS, decode_runs, encode_runs
 from procengine.processing.plugin_logs import ProcessingEngineLogs
+from procengine.processing.run_details import RecentRuns, RunDetails
 from procengine.processing.trigger_statistics import RunTally
 from procengine.processing.trigger_totals import TriggerTotals
 
@@ -47,6 +49,8 @@ class RunHistory:
         totals: TriggerTotals | None = None,
         logs: ProcessingEngineLogs | None = None,
     ) -> None:
+        self.recent: Final = RecentRuns()
+        """What the newest runs left beside their records; runners add to it."""
         self._totals = totals
         self._logs = logs
         self._journal = Journal(
@@ -112,6 +116,15 @@ class RunHistory:
             return found
         rows = self._journal.table()
         return next(iter(self._decode(rows.filter(pc.equal(rows["run_id"], run_id)))), None)
+
+    def details(self, run_id: int) -> RunDetails | None:
+        """Return a run whole: its event, writes and queries word for word, and what it changed in the plugin cache.
+
+        All of that is kept for the newest runs of this engine alone; of others `RunDetails.missing` says what is
+        gone. None when the run itself is not kept any more.
+        """
+        run = self.find(run_id)
+        return None if run is None else self.recent.details(run)
 
     def select(
         self,

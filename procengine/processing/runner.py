@@ -34,6 +34,7 @@ from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_call import PluginCall, Returned
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.run_details import KeptRun, RecentRuns
 from procengine.processing.run_record import cache_changes, starting_text, tables_of
 from procengine.processing.run_writes import check_kept_lines, keep_queued, write_queued
 
@@ -65,8 +66,12 @@ class PluginRunner:
         *,
         first_run_id: int = 1,
         variables: Mapping[str, str] = NO_VARIABLES,
+        recent: RecentRuns | None = None,
     ) -> None:
-        """``variables`` are what plugins find in ``os.environ`` beside the process's own."""
+        """``variables`` are what plugins find in ``os.environ`` beside the process's own.
+
+        ``recent`` keeps what the newest runs were called with, and what they wrote and asked.
+        """
         self._registry = registry
         self._caches = caches
         self._logs = logs
@@ -74,6 +79,7 @@ class PluginRunner:
         self._query = query
         self._clock = clock
         self._variables = variables
+        self._recent = recent
         self._hooks = InterpreterHooks()
         self._run_ids = itertools.count(first_run_id)
 
@@ -159,6 +165,19 @@ class PluginRunner:
         cached = self._keep_cache(call)
         call.release()
         trigger = run.trigger
+        outcome = _outcome(call, returned, write_errors)
+        if self._recent is not None:
+            self._recent.add(
+                KeptRun(
+                    run.run_id,
+                    trigger,
+                    call.event,
+                    run.trace,
+                    cached.traced,
+                    queued if dropped else None,
+                    outcome is not RunOutcome.SUCCESS,
+                )
+            )
         return Run(
             run_id=run.run_id,
             database=trigger.database,
@@ -170,7 +189,7 @@ class PluginRunner:
             queue_wait_ns=began_ns - call.event.offered_ns,
             duration_ns=duration_ns,
             cpu_ns=cpu_ns,
-            outcome=_outcome(call, returned, write_errors),
+            outcome=outcome,
             rows_in=_rows_in(call.event),
             writes=tables_of(run.lines, started_ns) if run.is_dry else run.written,
             lines={database: tuple(lines) for database, lines in run.lines.items()},

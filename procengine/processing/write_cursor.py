@@ -193,4 +193,9 @@ class WriteCursor:
             depth=max(one.depth for one in rows),
         )
         waited_ns = max(0, self._now_ns() - contents.persisted_ns)
-        return WriteEvent(rows=rows, cause=cause, offered_ns=time.perf_counter_ns() - waited_ns)
+        return WriteEvent(
+            rows=rows,
+            cause=cause,
+            size_bytes=contents.size_bytes,
+            offered_ns=time.perf_counter_ns() - waited_ns,
+        )

@@ -21,6 +21,7 @@ from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.processing_history import ProcessingHistory
+from procengine.processing.run_details import RecentRuns
 from procengine.processing.runner import PluginRunner
 from procengine.processing.table_batches import table_batches
 from tests.benchmarks.measurement import Measurement, alternate
@@ -76,6 +77,7 @@ def _runner(folder: Path, logs: ProcessingEngineLogs | None = None) -> PluginRun
         nowhere,
         nowhere,
         clock,
+        recent=RecentRuns(),
     )
 
 

@@ -65,6 +65,7 @@ class PluginTriggers:
             NoWrites(),
             NoAnswers(),
             self.clock,
+            recent=self.history.runs.recent,
         )
         self.contents: dict[int, WalContents] = {}
         self.triggers = Triggers(

@@ -1,0 +1,160 @@
+"""What did a run find and leave in the plugin cache, by reference?
+
+Taken where a run ends, from what the commit of its changes has in hand: nothing is copied, pickled or formatted for
+it. The texts are made when somebody asks.
+
+A value that a plugin changes in place is the same object before and after. So bytes count more than objects: those
+that the commit stored, and those of the commit before, where they are still known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from procengine.model.quick_init import quick_init
+from procengine.model.run import CacheKey
+from procengine.processing.cache_namespace import Entry, Saved
+from procengine.processing.failure import failure_message
+from procengine.processing.plugin_pickle import is_immutable
+
+Unpickle = Callable[[bytes], Any]
+
+
+@quick_init
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedValue:
+    """One key that a run changed; ``before`` and ``after`` are None for a key that had no value.
+
+    ``stored_before`` and ``stored_after`` are the pickles, None where none is known.
+    """
+
+    key: CacheKey
+    before: Entry | None
+    after: Entry | None
+    stored_before: bytes | None = None
+    stored_after: bytes | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of the pickles."""
+        return sum(map(len, filter(None, (self.stored_before, self.stored_after))))
+
+
+class FirstFound:
+    """What the keys of one namespace held when a run first touched them. Made before its changes are committed."""
+
+    __slots__ = ("_saved", "_touched")
+
+    def __init__(self, touched: Mapping[str, Entry | None]) -> None:
+        self._touched = touched
+        # A commit replaces what an entry says of the last one.
+        self._saved = {key: entry.saved for key, entry in touched.items() if entry is not None}
+
+    def traced(
+        self, key: CacheKey, after: Entry | None, stored_after: bytes | None, now_ns: int
+    ) -> TracedValue:
+        """Return what became of a key; what had expired by now was not there."""
+        before = self._touched.get(key.key)
+        if before is not None and before.expires_ns is not None and before.expires_ns <= now_ns:
+            before = None
+        return TracedValue(
+            key=key,
+            before=before,
+            after=after,
+            stored_before=None if before is None else _known_bytes(self._saved.get(key.key)),
+            stored_after=stored_after,
+        )
+
+
+def _known_bytes(saved: Saved | None) -> bytes | None:
+    """Return the bytes of the last commit of a key, if they are so few that they are remembered."""
+    if saved is None or saved.fingerprint is None or len(saved.fingerprint) != saved.size_bytes:
+        return None
+    return saved.fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueThen:
+    """A cached value as it was at one end of a run.
+
+    ``is_exact`` says that it is what it was then: restored from its pickle, or of a kind that cannot change.
+    Otherwise it is the live object, which may have changed in place since. ``is_kept`` is false when nothing of it
+    is known any more.
+    """
+
+    is_exact: bool
+    is_kept: bool = True
+    _load: Callable[[], Any] = field(repr=False, compare=False, default=lambda: None)
+
+    @property
+    def value(self) -> Any:
+        """The value; a pickled one is unpickled, each time anew.
+
+        Raises:
+            LookupError: it is not kept.
+            Exception: whatever unpickling raises.
+        """
+        if not self.is_kept:
+            raise LookupError("what the value was before is not kept: it was changed in place")
+        return self._load()
+
+    @property
+    def text(self) -> str:
+        """``repr`` of the value, or why there is none. Plugin code may run."""
+        try:
+            return repr(self.value)
+        except LookupError as error:
+            return f"<{error}>" if not self.is_kept else f"<{failure_message(error)}>"
+        except Exception as error:  # noqa: BLE001 - a plugin's own methods
+            return f"<{failure_message(error)}>"
+
+
+NOT_KEPT: Final = ValueThen(is_exact=False, is_kept=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheDifference:
+    """One key of the plugin cache that a run changed; None for a value that was not there."""
+
+    key: str
+    use_global: bool
+    before: ValueThen | None
+    after: ValueThen | None
+
+
+def differences(
+    traced: Sequence[TracedValue], unpickle: Unpickle, earlier: Callable[[CacheKey], bytes | None]
+) -> Iterator[CacheDifference]:
+    """Yield what a run changed. ``earlier`` returns the bytes that a run before it left under a key, if known."""
+    for one in traced:
+        key = one.key
+        yield CacheDifference(
+            key=key.key,
+            use_global=key.use_global,
+            before=_before(one, unpickle, earlier),
+            after=None if key.deleted else _then(one.after, one.stored_after, unpickle),
+        )
+
+
+def _before(
+    one: TracedValue, unpickle: Unpickle, earlier: Callable[[CacheKey], bytes | None]
+) -> ValueThen | None:
+    if one.before is None:
+        return None
+    stored = one.stored_before or earlier(one.key)
+    if stored is None and one.after is not None and one.before.value is one.after.value:
+        return NOT_KEPT
+    return _then(one.before, stored, unpickle)
+
+
+def _then(entry: Entry | None, stored: bytes | None, unpickle: Unpickle) -> ValueThen:
+    if entry is not None and entry.stored is None and is_immutable(entry.value):
+        return ValueThen(is_exact=True, _load=lambda: entry.value)
+    data = stored if stored is not None else entry.stored if entry is not None else None
+    if data is not None:
+        return ValueThen(is_exact=True, _load=lambda: unpickle(data))
+    if entry is None:
+        return NOT_KEPT
+    return ValueThen(is_exact=False, _load=lambda: entry.value)
