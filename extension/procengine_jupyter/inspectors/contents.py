@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from procengine.errors import InvalidInputError
+from procengine_jupyter.inspectors.actions import Action
 from procengine_jupyter.render.markup import Html
 
 
@@ -36,6 +39,9 @@ class Contents:
     ``facts`` say in a few words what all rows together are; ``keys`` identify the rows for `Inspected.delete`, in the
     table's order. ``hint`` is shown in place of the rows when there are none.
     ``tones`` gives some texts of some columns a colour: ``good``, ``bad`` or ``warn``.
+    ``sparklines`` are the columns whose texts are drawn as bars, see `procengine_jupyter.render.sparkline`.
+    ``tabs`` are named parts of the table, a truth value for each row; the first is shown to begin with.
+    ``picture`` stands above the table, and ``lines`` stand for both where there is only text.
     """
 
     title: str
@@ -44,6 +50,10 @@ class Contents:
     facts: Sequence[str] = field(default=())
     hint: str = ""
     tones: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sparklines: Sequence[str] = ()
+    tabs: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    picture: Html | None = None
+    lines: Sequence[str] = ()
 
 
 class Inspected(ABC):
@@ -68,6 +78,10 @@ class Inspected(ABC):
     def detail(self, key: object) -> Html | None:  # noqa: ARG002
         """Return what is shown of one row beneath the table, or None."""
         return None
+
+    def actions(self, key: object) -> Sequence[Action]:  # noqa: ARG002
+        """Return what can be done to one row, or, for None, without a row; deleting by `delete` is none of it."""
+        return ()
 
     def delete(self, key: object) -> str:  # noqa: ARG002
         """Delete what one row stands for; return what was done, as a sentence without its full stop.

@@ -1,4 +1,4 @@
-"""How is state looked at, filtered, sorted and deleted from?
+"""How is state looked at, filtered, sorted, deleted from and acted upon?
 
 An `Inspector` keeps what the reader chose, and the contents as they were last looked at. It needs no front end: its
 snapshots in HTML and text are what an exported or reopened notebook shows. The live form is made when a front end
@@ -8,13 +8,15 @@ All of it is for the kernel's main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from procengine.errors import ProcengineError
+from procengine_jupyter.inspectors.actions import Action, Done, Said, attempt
+from procengine_jupyter.inspectors.background import in_background
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.inspectors.rows import Order, Selection, select
 from procengine_jupyter.render.inspector_card import InspectorCard
@@ -26,11 +28,12 @@ DOWN = "the engine is down; this is what was there last"
 
 
 class Inspector(View):
-    """State under a glass: ``text_filter``, ``order`` and the chosen row are the reader's.
+    """State under a glass: ``text_filter``, ``tab``, ``order`` and the chosen row are the reader's.
 
     ``find`` returns the state of the engine that is up, None while none is: an inspector outlives a restart.
     ``loop`` is the kernel's event loop, None in a terminal. ``problem`` says why the contents are not those of now,
-    ``done`` what came of the last deletion.
+    ``done`` what came of the last deletion or action, ``failed`` whether that was nothing good, and ``below`` is what
+    an action brought to be shown.
 
     Raises: ProcengineError when the state cannot be looked at even once.
     """
@@ -42,8 +45,11 @@ class Inspector(View):
         self.loop = loop
         self.problem = ""
         self.done = ""
+        self.failed = False
+        self.below: View | None = None
         self._find = find
         self._filter = text
+        self._tab = ""
         self._order: Order | None = None
         self._chosen: object = None
         self._place = 0
@@ -80,6 +86,23 @@ class Inspector(View):
         self._tell()
 
     @property
+    def tabs(self) -> Mapping[str, int]:
+        """The parts that the rows can be narrowed to, and how many rows each has."""
+        return {name: int(rows.sum()) for name, rows in self._contents.tabs.items()}
+
+    @property
+    def tab(self) -> str:
+        """The part that is shown; empty where there are none."""
+        names = self._contents.tabs
+        return self._tab if self._tab in names else next(iter(names), "")
+
+    @tab.setter
+    def tab(self, name: str) -> None:
+        self._tab = name
+        self._hold(self._contents)
+        self._tell()
+
+    @property
     def order(self) -> Order | None:
         """By which column the rows are sorted; None keeps the state's own order."""
         return self._order
@@ -99,6 +122,11 @@ class Inspector(View):
         rows = np.flatnonzero(self._selection.places == place)
         return int(rows[0]) if len(rows) else None
 
+    @property
+    def chosen_key(self) -> object:
+        """What identifies the chosen row, whether or not it is shown; None when there is none."""
+        return self._chosen
+
     def choose(self, row: int | None) -> None:
         """Choose a shown row, or none."""
         self._place = 0 if row is None else int(self._selection.places[row])
@@ -117,9 +145,30 @@ class Inspector(View):
         """What deleting a row is called, or None."""
         return self._inspected.deletes if self._inspected is not None else None
 
+    @property
+    def actions(self) -> Sequence[Action]:
+        """What can be done to the chosen row, or without one."""
+        if self._inspected is None or self.problem:
+            return ()
+        return self._inspected.actions(self._chosen)
+
+    def act(self, action: Action, said: Said | None = None) -> None:
+        """Do something; ``done``, ``failed`` and ``below`` say what came of it, at once or when it is done."""
+        if not action.waits:
+            self._acted(attempt(action, said or {}))
+            return
+        self.done, self.failed = f"{action.label}: under way", False
+        self._tell()
+        in_background(self.loop, lambda: attempt(action, said or {}), self._acted)
+
+    def close_below(self) -> None:
+        """Show no more what an action brought."""
+        self.below = None
+        self._tell()
+
     def refresh(self) -> None:
         """Look again, whether or not anything changed."""
-        self.done = ""
+        self.done, self.failed = "", False
         self._look()
         self._tell()
 
@@ -131,7 +180,7 @@ class Inspector(View):
 
     def delete(self) -> None:
         """Delete what the chosen row stands for; ``done`` says what came of it."""
-        self.done = self._delete()
+        self.done, self.failed = self._delete(), False
         self._look()
         self._tell()
 
@@ -139,19 +188,24 @@ class Inspector(View):
         """Call back whenever something else is to be shown."""
         self._changed.append(callback)
 
+    def unsubscribe(self, callback: Callable[[], None]) -> None:
+        """Call back no more."""
+        self._changed.remove(callback)
+
     @property
     def facts(self) -> list[str]:
         """What is said beside the title."""
         shown, held = len(self._selection), self._contents.table.num_rows
-        facts = [f"{shown:,} of {held:,} rows have {self._filter!r}"] if shown != held else []
+        narrowed = bool(self._filter) and shown != held
+        facts = [f"{shown:,} of {held:,} rows have {self._filter!r}"] if narrowed else []
         return [*facts, *self._contents.facts]
 
     @property
     def hint(self) -> str:
         """What stands in the place of rows when there are none."""
-        if self._contents.table.num_rows:
-            return f"no row has {self._filter!r} in it"
-        return self._contents.hint
+        if not self._contents.table.num_rows:
+            return self._contents.hint
+        return f"no row has {self._filter!r} in it" if self._filter else "none of them"
 
     def html(self) -> Html:
         """Return the first rows as HTML."""
@@ -178,7 +232,16 @@ class Inspector(View):
             row_count=len(self._selection),
             hint=self.hint,
             problem=self.problem,
+            picture=self._contents.picture,
+            lines=tuple(self._contents.lines),
         )
+
+    def _acted(self, done: Done) -> None:
+        self.done, self.failed = done.text, done.failed
+        if done.view is not None:
+            self.below = done.view
+        self._look()
+        self._tell()
 
     def _look(self, *, only_if_changed: bool = False) -> bool:
         """Take the state as it is now, and tell whether it was taken; when it is gone, what was seen last stays."""
@@ -201,7 +264,8 @@ class Inspector(View):
 
     def _hold(self, contents: Contents) -> None:
         self._contents = contents
-        self._selection = select(contents.table, self._filter, self._order)
+        part = contents.tabs.get(self.tab)
+        self._selection = select(contents.table, self._filter, self._order, part)
 
     def _delete(self) -> str:
         """Delete what the chosen row stands for; return what came of it."""

@@ -50,14 +50,22 @@ class Selection:
         return self.table.take(pa.array(self.places[max(0, start) : max(0, start) + max(0, count)]))
 
 
-def select(table: pa.Table, text: str = "", order: Order | None = None) -> Selection:
+def select(
+    table: pa.Table,
+    text: str = "",
+    order: Order | None = None,
+    part: npt.NDArray[np.bool_] | None = None,
+) -> Selection:
     """Return the rows that have a text in any column, whatever its case, sorted; NULL comes last.
 
+    ``part`` is true for the rows that count at all; None: for each.
     Rows that compare equal stay in the table's order. A column that is not in the table sorts nothing.
     """
     places = np.arange(table.num_rows, dtype=np.int64)
+    if part is not None:
+        places = places[part]
     if text:
-        places = places[_matching(table, text)]
+        places = places[_matching(table, text)[places]]
     if order is not None and order.column in table.column_names:
         column = _sortable(table.column(order.column)).take(pa.array(places))
         direction = "descending" if order.descending else "ascending"

@@ -5,6 +5,10 @@ const ROW = 22; // height of a row, pixels
 const ROWS_SHOWN = 14; // rows of the frame at most
 const TALLEST = 8_000_000; // browsers lay out no taller elements reliably; longer tables scroll in larger steps
 const AHEAD = 20; // rows asked for above and below those in sight
+const SVG = "http://www.w3.org/2000/svg";
+const BAR = 5; // width of a sparkline's bar and the gap beside it, pixels
+const BLOCKS = "▁▂▃▄▅▆▇█";
+const FAILED = "✗";
 
 function element(tag, name, parent) {
   const made = document.createElement(tag);
@@ -23,6 +27,7 @@ function render({ model, el }) {
   const body = element("div", "pe-table-body", space);
   const hint = element("div", "pe-table-hint", el);
   let held = { start: 0, version: -1, cells: [] };
+  let headDrawn = "";
   let asked = null;
   let due = 0;
 
@@ -39,6 +44,9 @@ function render({ model, el }) {
 
   function drawHead() {
     const [sorted, descending] = model.get("order");
+    const wanted = JSON.stringify([model.get("columns"), sorted, descending]);
+    if (wanted === headDrawn) return; // a button that is being pressed must stay
+    headDrawn = wanted;
     head.replaceChildren();
     head.style.gridTemplateColumns = widths();
     for (const column of model.get("columns")) {
@@ -68,32 +76,68 @@ function render({ model, el }) {
   function drawRows() {
     const first = topRow();
     const last = Math.min(count(), first + inFrame() + 1);
-    const drawn = [];
-    for (let row = first; row < last; row += 1) {
-      const cells = held.cells[row - held.start];
-      const line = document.createElement("div");
-      line.className = "pe-table-row";
-      line.setAttribute("role", "row");
-      line.setAttribute("aria-rowindex", String(row + 1));
-      line.dataset.row = String(row);
-      line.style.gridTemplateColumns = widths();
-      const chosen = row === model.get("chosen");
-      line.setAttribute("aria-selected", String(chosen));
-      model.get("columns").forEach((column, place) => {
-        const cell = element("span", column.number ? "pe-cell pe-number" : "pe-cell", line);
-        cell.setAttribute("role", "gridcell");
-        const text = cells?.[place];
-        if (cells && text === null) cell.classList.add("pe-null");
-        const tone = column.tones[text];
-        if (tone) cell.classList.add(`pe-tone-${tone}`);
-        cell.textContent = cells ? (text ?? "NULL") : "…";
-        if (text && text.length > column.width - 2) cell.title = text;
-      });
-      drawn.push(line);
+    const columns = model.get("columns");
+    while (body.children.length > last - first) body.lastElementChild.remove();
+    while (body.children.length < last - first) {
+      element("div", "pe-table-row", body).setAttribute("role", "row");
     }
+    for (let row = first; row < last; row += 1) drawRow(body.children[row - first], row, columns);
     body.style.transform = `translateY(${frame.scrollTop}px)`;
-    body.replaceChildren(...drawn);
     ask(first, last);
+  }
+
+  // Elements are kept and what is in them is replaced: a click that is under way finds them in place.
+  function drawRow(line, row, columns) {
+    const cells = held.cells[row - held.start];
+    line.setAttribute("aria-rowindex", String(row + 1));
+    line.setAttribute("aria-selected", String(row === model.get("chosen")));
+    line.dataset.row = String(row);
+    line.style.gridTemplateColumns = widths();
+    while (line.children.length > columns.length) line.lastElementChild.remove();
+    while (line.children.length < columns.length) {
+      element("span", "pe-cell", line).setAttribute("role", "gridcell");
+    }
+    columns.forEach((column, place) => drawCell(line.children[place], column, cells, cells?.[place]));
+  }
+
+  function drawCell(cell, column, cells, text) {
+    const shown = cells ? (text ?? "NULL") : "…";
+    const tone = column.tones[text];
+    const classes = ["pe-cell"];
+    if (column.number) classes.push("pe-number");
+    if (cells && text === null) classes.push("pe-null");
+    if (tone) classes.push(`pe-tone-${tone}`);
+    const names = classes.join(" ");
+    if (cell.className !== names) cell.className = names;
+    const drawn = column.sparkline && cells ? `bars ${shown}` : shown;
+    if (cell.drawn === drawn) return;
+    cell.drawn = drawn;
+    cell.title = text && text.length > column.width - 2 ? text : "";
+    if (column.sparkline && cells) drawBars(cell, text ?? "");
+    else cell.textContent = shown;
+  }
+
+  // A text of blocks as bars; FAILED stands for one that failed.
+  function drawBars(cell, text) {
+    const wide = Array.from(text);
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("width", String(wide.length * BAR));
+    svg.setAttribute("height", String(ROW - 6));
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", text);
+    wide.forEach((character, place) => {
+      const failed = character === FAILED;
+      const level = failed ? 8 : BLOCKS.indexOf(character) + 1;
+      const tall = (level / 8) * (ROW - 6);
+      const bar = document.createElementNS(SVG, "rect");
+      bar.setAttribute("x", String(place * BAR));
+      bar.setAttribute("y", String(ROW - 6 - tall));
+      bar.setAttribute("width", String(BAR - 1));
+      bar.setAttribute("height", String(tall));
+      bar.setAttribute("class", failed ? "pe-bar-bad" : "pe-bar");
+      svg.append(bar);
+    });
+    cell.replaceChildren(svg);
   }
 
   function ask(first, last) {
@@ -127,10 +171,17 @@ function render({ model, el }) {
   }
 
   function received(message) {
-    if (message?.kind !== "rows") return;
-    held = message;
-    asked = null;
-    if (message.version === model.get("version")) drawRows();
+    if (message?.kind === "rows") {
+      held = message;
+      asked = null;
+      if (message.version === model.get("version")) drawRows();
+    } else if (message?.kind === "changed") {
+      // Of the rows that a page asked for last, which may have been another view of this table.
+      if (message.start !== held.start || message.version !== held.version + 1) return;
+      held.cells.length = Math.min(held.cells.length, message.length);
+      for (const [place, cells] of Object.entries(message.cells)) held.cells[Number(place)] = cells;
+      held.version = message.version;
+    }
   }
 
   function choose(row) {

@@ -1,13 +1,14 @@
 """How does a page show a table of any length?
 
 The page has the rows that are in sight, and asks for others as it is scrolled: a window pulled from Arrow, never
-all rows. It also says what the reader does: sorting, choosing a row, looking away.
+all rows. When they change it is told which of its rows did. It also says what the reader does: sorting, choosing a
+row, looking away.
 Everything here is called on the kernel's main thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._selection: Selection | None = None
+        # The rows that the page has: where they begin, how many it asked for, and their texts.
+        self._window: tuple[int, int, list[list[str | None]]] | None = None
         self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
         self.on_msg(self._message)
 
@@ -53,23 +56,32 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         order: Order | None,
         hint: str,
         tones: Mapping[str, Mapping[str, str]],
+        sparklines: Sequence[str] = (),
     ) -> None:
-        """Show other rows; the page asks for those in sight. The same selection again changes nothing."""
+        """Show other rows. The same selection again changes nothing.
+
+        The page is sent those of its rows that are others than before, and asks for what it has not. Columns grow
+        with their texts and do not shrink again, so that nothing moves about.
+        """
         if selection is self._selection:
             return
         self._selection = selection
         table = selection.table
+        before = {column["name"]: column["width"] for column in self.columns}
         facts = zip(table.column_names, column_widths(table), numeric_columns(table), strict=True)
+        columns = [
+            {
+                "name": name,
+                "width": max(width, before.get(name, 0)),
+                "number": number,
+                "tones": dict(tones.get(name, {})),
+                "sparkline": name in sparklines,
+            }
+            for name, width, number in facts
+        ]
+        self._send_changes(self.version + 1, same_columns=[*before] == table.column_names)
         with self.hold_sync():
-            self.columns = [
-                {
-                    "name": name,
-                    "width": width,
-                    "number": number,
-                    "tones": dict(tones.get(name, {})),
-                }
-                for name, width, number in facts
-            ]
+            self.columns = columns
             self.row_count = len(selection)
             self.order = [] if order is None else [order.column, order.descending]
             self.hint = hint
@@ -97,4 +109,30 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         if self._selection is None:
             return
         cells = self._selection.window(start, count)
+        self._window = (max(0, start), count, cells)
         self.send({"kind": "rows", "start": max(0, start), "version": self.version, "cells": cells})
+
+    def _send_changes(self, version: int, *, same_columns: bool) -> None:
+        """Send what is new in the rows that the page has, before it hears of the version and would ask for them."""
+        if self._window is None or self._selection is None:
+            return
+        start, count, before = self._window
+        if not same_columns:
+            self._window = None
+            return
+        cells = self._selection.window(start, count)
+        self._window = (start, count, cells)
+        changed = {
+            str(place): row
+            for place, row in enumerate(cells)
+            if place >= len(before) or row != before[place]
+        }
+        self.send(
+            {
+                "kind": "changed",
+                "start": start,
+                "version": version,
+                "length": len(cells),
+                "cells": changed,
+            }
+        )

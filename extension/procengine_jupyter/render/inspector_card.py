@@ -18,7 +18,8 @@ from procengine_jupyter.render.view import View
 class InspectorCard(View):
     """The first rows of some state. ``row_count`` is how many there are of them; ``table`` holds the first.
 
-    ``problem`` says why the rows are not those of now.
+    ``problem`` says why the rows are not those of now. ``picture`` stands above the rows; ``lines`` stand for both
+    in the text.
     """
 
     MOST_ROWS: ClassVar[int] = 20
@@ -29,20 +30,27 @@ class InspectorCard(View):
     row_count: int
     hint: str = ""
     problem: str = ""
+    picture: Html | None = None
+    lines: tuple[str, ...] = ()
 
     def html(self) -> Html:
         """Return the rows as HTML."""
         body = table_html(self.table) if self.table.num_rows else soft(self.hint)
         problem = element("div", self.problem, css="pe-text-warn") if self.problem else ""
         details = " · ".join(self._details())
-        return card(self.title, problem, body, details=details, tone="warn" if self.problem else "")
+        return card(
+            self.title, problem, self.picture, body, details=details, tone="warn" if self.problem else ""
+        )
 
     def plain(self) -> str:
         """Return the rows as text."""
         lines = [" · ".join([self.title, *self._details()])]
         if self.problem:
             lines.append(self.problem)
-        lines.append(format_pretty(_texts(self.table)) if self.table.num_rows else self.hint)
+        if self.lines:
+            lines += self.lines
+        else:
+            lines.append(format_pretty(_texts(self.table)) if self.table.num_rows else self.hint)
         return "\n".join(line for line in lines if line)
 
     def _details(self) -> list[str]:
