@@ -3,15 +3,20 @@
 Writing waits for a flush, a query for its rows, a request trigger for its plugin. The loop hands such calls to a
 pool of threads and is told of their results; it never waits itself. The pool has as many threads as there may be
 connections, so a plugin that calls its own server never waits for a thread that waits for the plugin.
+
+Threads and loop share one interpreter, and each of the loop's reads and writes lets it go: two that are awake take
+it from each other at every answer, for more than an empty plugin costs. So they work by turns where there is much to
+do: what one look at the network brought is handed over at once, and the answers to it come back together.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from time import perf_counter
+from typing import Any, Final, NamedTuple, TypeVar
 
 from procengine.errors import StoppedError
 from procengine.processing.worker_pool import WorkerPool
@@ -21,11 +26,14 @@ T = TypeVar("T")
 Done = Callable[[Any, Exception | None], None]
 """Takes what a call returned, or raised. On the loop."""
 
-GATHERED_RESULTS = 16
-"""How many results wake the loop although more calls wait."""
+SHORT_SECONDS: Final = 0.002
+"""What takes longer is worth waking the loop for: its result does not wait for others."""
 
-LOOK_SECONDS = 0.002
-"""How long a result waits for others at most."""
+GATHER_SECONDS: Final = 0.01
+"""How long results of short calls wait for others, at most."""
+
+LOOK_SECONDS: Final = 0.004
+"""How often the loop looks whether a call that takes its time keeps results before it waiting."""
 
 
 class _Call(NamedTuple):
@@ -33,25 +41,33 @@ class _Call(NamedTuple):
     done: Done
 
 
-class ApiThreads:
-    """Makes blocking calls for one event loop. For that loop's thread, but where a method says otherwise.
+class _Lane(NamedTuple):
+    """Calls to be made one at a time; ``name`` is None for one that nothing else may follow."""
 
-    A result wakes the loop at once when it is the last in sight. While more calls wait, results gather for a moment:
-    each wake-up costs the threads the interpreter, which would else go to and fro between them and the loop.
-    """
+    name: Hashable | None
+    waiting: deque[_Call]
+
+
+class ApiThreads:
+    """Makes blocking calls for one event loop. For that loop's thread, but where a method says otherwise."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, limit: int) -> None:
         self._loop = loop
         self._pool = WorkerPool(limit=limit, name="procengine-http")
-        # Filled by the threads, emptied by the loop; both ends are atomic.
-        self._results: deque[tuple[Done, Any, Exception | None]] = deque()
+        self._stopped = False
+        # Filled by the threads, emptied by the loop; both ends are atomic. A lane instead of a call's ``done`` says
+        # that its thread has left it.
+        self._results: deque[tuple[Done | _Lane, Any, Exception | None]] = deque()
         self._is_waking = False
         self._is_looking = False
         self._under_way = 0
         self._idle = asyncio.Event()
-        # Guards the lanes, which the loop fills and threads empty; held for container operations.
-        self._lanes_lock = threading.Lock()
-        self._lanes: dict[Hashable, deque[_Call]] = {}
+        # The lanes that a thread is in, or will be; the loop's alone, as are those that wait to be handed over.
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._new: list[_Lane] = []
+        # Since when results gather, which the loop notes, and when the last one came, which the threads do.
+        self._since = 0.0
+        self._last = 0.0
 
     def submit(self, function: Callable[[], Any], done: Done, *, lane: Hashable | None = None) -> None:
         """Make a call on another thread; then call ``done`` on the loop with what it returned, or raised.
@@ -61,11 +77,17 @@ class ApiThreads:
 
         Raises: StoppedError after `stop`.
         """
+        if self._stopped:
+            raise StoppedError("the worker pool has stopped")
         call = _Call(function, done)
-        if lane is None:
-            self._pool.submit(lambda: self._make(call, more=False))
+        entered = None if lane is None else self._lanes.get(lane)
+        if entered is not None:
+            entered.waiting.append(call)
         else:
-            self._enter_lane(lane, call)
+            entered = _Lane(lane, deque((call,)))
+            if lane is not None:
+                self._lanes[lane] = entered
+            self._begin(entered)
         self._under_way += 1
         if self._under_way > 1 and not self._is_looking:
             self._is_looking = True
@@ -99,41 +121,54 @@ class ApiThreads:
 
     def stop(self, timeout_seconds: float) -> tuple[str, ...]:
         """Let each thread finish its call, and wait for them; return the names of those that did not. Any thread."""
+        self._stopped = True
         return self._pool.stop(timeout_seconds)
 
-    def _enter_lane(self, lane: Hashable, call: _Call) -> None:
-        with self._lanes_lock:
-            waiting = self._lanes.get(lane)
-            if waiting is not None:
-                waiting.append(call)
-                return
-            self._lanes[lane] = deque([call])
-        try:
-            self._pool.submit(lambda: self._drive(lane))
-        except StoppedError:
-            del self._lanes[lane]
-            raise
+    def _begin(self, lane: _Lane) -> None:
+        """Have a thread make a lane's calls, once the loop has taken all that the network has brought."""
+        self._new.append(lane)
+        if len(self._new) == 1:
+            self._loop.call_soon(self._hand_over)
 
-    def _drive(self, lane: Hashable) -> None:
+    def _hand_over(self) -> None:
+        lanes, self._new = self._new, []
+        self._since = perf_counter()
+        for lane in lanes:
+            try:
+                self._pool.submit(partial(self._drive, lane))
+            except StoppedError as error:
+                self._lanes.pop(lane.name, None)
+                self._results.extend((call.done, None, error) for call in lane.waiting)
+                self._wake()
+
+    def _drive(self, lane: _Lane) -> None:
         """Make the calls of a lane until there are none. On a thread of the pool."""
-        waiting = self._lanes[lane]
-        more = True
-        while more:
-            self._make(waiting[0], more=len(waiting) > 1)
-            with self._lanes_lock:
-                waiting.popleft()
-                more = bool(waiting)
-                if not more:
-                    del self._lanes[lane]
+        waiting = lane.waiting
+        while True:
+            began = perf_counter()
+            call = waiting.popleft()
+            try:
+                self._results.append((call.done, call.function(), None))
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                self._results.append((call.done, None, _raisable(error)))
+            del call
+            if not waiting:
+                break
+            self._wake_unless_more_come(began)
+        if lane.name is not None:
+            self._results.append((lane, None, None))
+        if self._pool.line_length:
+            self._wake_unless_more_come(began)
+        else:
+            self._wake()
 
-    def _make(self, call: _Call, *, more: bool) -> None:
-        """Make a call and tell the loop; ``more`` says that another follows at once. On a thread of the pool."""
-        try:
-            self._results.append((call.done, call.function(), None))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            self._results.append((call.done, None, _raisable(error)))
-        if (more or self._pool.line_length) and len(self._results) < GATHERED_RESULTS:
-            return
+    def _wake_unless_more_come(self, began: float) -> None:
+        """Wake the loop for what has gathered; not yet if the last call, begun then, was short. On a thread."""
+        self._last = now = perf_counter()
+        if now - began >= SHORT_SECONDS or now - self._since >= GATHER_SECONDS:
+            self._wake()
+
+    def _wake(self) -> None:
         # One wake-up serves all results that come before the loop looks; the flag is lowered before it does.
         if not self._is_waking:
             self._is_waking = True
@@ -146,15 +181,27 @@ class ApiThreads:
         self._is_waking = False
         while self._results:
             done, result, error = self._results.popleft()
+            if isinstance(done, _Lane):
+                self._leave(done)
+                continue
             self._under_way -= 1
             done(result, error)
+        self._since = perf_counter()
         if not self._under_way:
             self._idle.set()
+
+    def _leave(self, lane: _Lane) -> None:
+        """Note that a lane's thread has left it; what came since needs one again."""
+        if lane.waiting:
+            self._begin(lane)
+        else:
+            del self._lanes[lane.name]
 
     def _look(self) -> None:
         """Take results that gathered while a call behind them takes its time."""
         self._is_looking = False
-        self._settle()
+        if perf_counter() - self._last >= SHORT_SECONDS:
+            self._settle()
         if self._under_way > 1:
             self._is_looking = True
             self._loop.call_later(LOOK_SECONDS, self._look)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from procengine.errors import StoppedError
-from procengine.http.api_threads import GATHERED_RESULTS, ApiThreads
+from procengine.http import api_threads
+from procengine.http.api_threads import ApiThreads
 
 
 @contextmanager
@@ -73,12 +74,57 @@ def test_api_threads_a_result_does_not_wait_for_a_long_call_behind_it() -> None:
 
     async def test(threads: ApiThreads) -> None:
         gate = threading.Event()
-        quick = [threads.call(lambda: 1, lane="a") for _ in range(GATHERED_RESULTS - 2)]
+        quick = [threads.call(lambda: 1, lane="a") for _ in range(14)]
         slow = threads.call(gate.wait, lane="a")
         assert await asyncio.gather(*quick) == [1] * len(quick)
         assert not slow.done()
         gate.set()
         await slow
+
+    run(test)
+
+
+def test_api_threads_short_calls_in_line_wake_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one look at the network brought is handed over together, and its results come back together."""
+    for seconds in ("SHORT_SECONDS", "GATHER_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(api_threads, seconds, 60.0)
+
+    async def test(threads: ApiThreads) -> None:
+        loop = asyncio.get_running_loop()
+        wakes: list[object] = []
+        wake = loop.call_soon_threadsafe
+
+        def counted(callback: Callable[[], object], *args: object) -> asyncio.Handle:
+            wakes.append(callback)
+            return wake(callback, *args)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+        calls = [threads.call(lambda number=number: number, lane="a") for number in range(100)]
+        assert await asyncio.gather(*calls) == list(range(100))
+        assert len(wakes) == 1
+
+    run(test)
+
+
+def test_api_threads_what_comes_as_a_lane_is_left_is_called_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that enters a lane after its thread has left it, before the loop knows, is made as well."""
+
+    async def test(threads: ApiThreads) -> None:
+        loop = asyncio.get_running_loop()
+        left = threading.Event()
+        wake = loop.call_soon_threadsafe
+
+        def told(callback: Callable[[], object], *args: object) -> asyncio.Handle:
+            handle = wake(callback, *args)
+            left.set()
+            return handle
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", told)
+        first = threads.call(lambda: 1, lane="a")
+        await asyncio.sleep(0)  # it is handed over
+        assert left.wait(30)
+        second = threads.call(lambda: 2, lane="a")
+        assert await asyncio.gather(first, second) == [1, 2]
 
     run(test)
 
@@ -107,5 +153,19 @@ def test_api_threads_stopped() -> None:
         for lane in (None, "a", "a"):
             with pytest.raises(StoppedError):
                 threads.call(lambda: 1, lane=lane)
+
+    asyncio.run(test())
+
+
+def test_api_threads_stopped_before_the_calls_were_handed_over() -> None:
+    """Calls that were taken but not begun when the threads stop end with StoppedError."""
+
+    async def test() -> None:
+        threads = ApiThreads(asyncio.get_running_loop(), limit=2)
+        calls = [threads.call(lambda: 1, lane=lane) for lane in (None, "a", "a")]
+        threads.stop(1)
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(one) for one in ended] == [StoppedError] * 3
+        await threads.wait_idle()
 
     asyncio.run(test())
