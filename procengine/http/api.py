@@ -1,7 +1,8 @@
 """How does a request become an answer?
 
 Is it for this machine, does it show a token, which route is it, what is its body, what is the answer. Everything that
-may wait runs on `ApiThreads`. A request with a body is answered by a task, as ASGI has it; one without needs none.
+may wait runs on `ApiThreads`. A request with a body is answered by a task, as ASGI has it; one without by an
+`Exchange`, which needs none.
 
 Not Starlette's router: the original matches paths undecoded, and answers 404 where Starlette has 405 and redirects.
 
@@ -13,8 +14,9 @@ Differs: ``Host`` must name this machine; without tokens ``Origin`` must as well
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
@@ -23,15 +25,15 @@ from procengine.errors import StoppedError
 from procengine.http.address import is_local_host, is_local_origin
 from procengine.http.authentication import Authentication
 from procengine.http.failures import HttpError, http_error, json_error
-from procengine.http.reading import has_body, read_body
-from procengine.http.request import Request
+from procengine.http.reading import read_body
+from procengine.http.request import Head, Request, head_of
 from procengine.http.routes import Route, Routes
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from procengine.http.api_threads import ApiThreads
-    from procengine.http.connection import Exchange
+    from procengine.http.exchange import Exchange
     from procengine.http.metrics import HttpMetrics
 
 TOKEN_ROUTES: Final = "/api/v3/configure/token"
@@ -53,19 +55,6 @@ _PATHS_OF_RESOURCE: Final = {
     "ready": ("/ready",),
     "pprof": ("/debug/pprof/heap",),
 }
-
-
-class _Asked:
-    """What a request's head says, and when it came."""
-
-    __slots__ = ("began_ns", "headers", "method", "path", "query")
-
-    def __init__(self, scope: Any) -> None:
-        self.began_ns = time.perf_counter_ns()
-        self.method: str = scope["method"]
-        self.path: str = scope["raw_path"].decode("ascii", "replace")
-        self.query: bytes = scope["query_string"]
-        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
 
 
 class Api:
@@ -98,7 +87,7 @@ class Api:
         """Answer one request that has a body."""
         if scope["type"] != "http":
             return
-        asked = _Asked(scope)
+        asked = head_of(scope)
         try:
             response = await self._answer(asked, receive)
         except ClientDisconnect:
@@ -107,45 +96,43 @@ class Api:
         await response(scope, receive, send)
         self._count(asked, response)
 
-    def start(self, exchange: Exchange) -> bool:
-        """Begin to answer a request without a task; tell whether that can be: it has no body to wait for."""
-        asked = _Asked(exchange.scope)
-        if has_body(asked.headers):
-            return False
-        admitted = self._admitted(asked)
+    def start(self, exchange: Exchange) -> None:
+        """Begin to answer a request that has no body."""
+        admitted = self._admitted(exchange)
         if isinstance(admitted, Response):
-            self._send(exchange, asked, admitted)
-            return True
-        request = self._request(asked, b"")
+            self._send(exchange, admitted)
+            return
+        request = self._request(exchange, b"")
         if admitted.quick:
-            self._send(exchange, asked, self._made(admitted, request))
-            return True
-
-        def done(response: Response | None, error: Exception | None) -> None:
-            self._send(exchange, asked, self._finished(admitted, response, error))
-
+            self._send(exchange, self._made(admitted, request))
+            return
+        call, done = partial(admitted.answer, request), partial(self._answered, exchange, admitted)
         try:
-            self._threads.submit(_call(admitted.answer, request), done, lane=admitted.lane(request))
+            self._threads.submit(call, done, lane=admitted.lane(request))
         except StoppedError as error:
             done(None, error)
-        return True
 
-    def _send(self, exchange: Exchange, asked: _Asked, response: Response) -> None:
-        if exchange.is_disconnected:
-            self._metrics.aborted(asked.method, self._routes.label(asked.path))
+    def _answered(
+        self, exchange: Exchange, route: Route, response: Response | None, error: Exception | None
+    ) -> None:
+        self._send(exchange, self._finished(route, response, error))
+
+    def _send(self, exchange: Exchange, response: Response) -> None:
+        if exchange.disconnected:
+            self._metrics.aborted(exchange.method, self._routes.label(exchange.path))
             return
         if isinstance(response, StreamingResponse):
             exchange.run(response)  # type: ignore[arg-type]  # Starlette and uvicorn type ASGI in two ways
         else:
             exchange.answer(response.status_code, response.raw_headers, bytes(response.body))
-        self._count(asked, response)
+        self._count(exchange, response)
 
-    def _count(self, asked: _Asked, response: Response) -> None:
-        duration_ns = time.perf_counter_ns() - asked.began_ns
+    def _count(self, asked: Head, response: Response) -> None:
+        duration_ns = time.perf_counter_ns() - asked.received_ns
         label = self._routes.label(asked.path)
         self._metrics.answered(asked.method, label, response.status_code, duration_ns)
 
-    async def _answer(self, asked: _Asked, receive: Receive) -> Response:
+    async def _answer(self, asked: Head, receive: Receive) -> Response:
         admitted = self._admitted(asked)
         if isinstance(admitted, Response):
             return admitted
@@ -154,14 +141,13 @@ class Api:
         if admitted.quick:
             return self._made(admitted, request)
         try:
-            response = await self._threads.call(
-                _call(admitted.answer, request), lane=admitted.lane(request)
-            )
+            call = partial(admitted.answer, request)
+            response = await self._threads.call(call, lane=admitted.lane(request))
         except Exception as error:  # noqa: BLE001 - the HTTP handler: each becomes an answer
             return self._finished(admitted, None, error)
         return self._finished(admitted, response, None)
 
-    def _admitted(self, asked: _Asked) -> Route | Response:
+    def _admitted(self, asked: Head) -> Route | Response:
         """Return the route of a request that may be answered, or the answer of one that need not be."""
         try:
             self._check_local(asked.headers)
@@ -198,7 +184,7 @@ class Api:
         response.raw_headers.append(self._cluster_uuid)
         return response
 
-    def _request(self, asked: _Asked, body: bytes | HttpError) -> Request:
+    def _request(self, asked: Head, body: bytes | HttpError) -> Request:
         return Request(
             method=asked.method,
             path=asked.path,
@@ -206,6 +192,7 @@ class Api:
             headers=asked.headers,
             sent_body=body,
             largest_body_bytes=self._largest_body_bytes,
+            received_ns=asked.received_ns,
         )
 
     def _check_local(self, headers: Mapping[bytes, bytes]) -> None:
@@ -219,10 +206,6 @@ class Api:
                 self._local_hosts.add(host)
         if not self._is_protected and not is_local_origin(headers.get(b"origin", b"http://localhost")):
             raise json_error(403, "requests of pages from elsewhere are not answered without tokens")
-
-
-def _call(answer: Callable[[Request], Response], request: Request) -> Callable[[], Response]:
-    return lambda: answer(request)
 
 
 def _as_http_error(route: Route, error: Exception) -> HttpError:

@@ -28,6 +28,9 @@ _PASSWORD_PATHS: Final = ("/write", "/query")
 
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
+MOST_HASHES: Final = 64
+"""Of how many headers the hash is kept."""
+
 
 class Authentication:
     """Checks the tokens of requests. Any thread.
@@ -42,6 +45,9 @@ class Authentication:
         self._session_hash: str | None = None
         # The tokens of a state of the catalog, by hash: replaced as one when the state has others.
         self._known: tuple[Mapping[str, Token], dict[str, Token]] = ({}, {})
+        # The hashes of headers that admitted, so that clients who stay are not hashed again for each request;
+        # whether the hash admits is asked each time.
+        self._hashes: dict[bytes, str] = {}
 
     def new_session_token(self) -> str:
         """Return a new token that admits while this server runs; the one before admits no more."""
@@ -55,20 +61,34 @@ class Authentication:
         Raises: HttpError: its header is malformed (400), or it shows no token that admits (401).
         """
         shown = _password(path, query)
-        if shown is None and (header := headers.get(b"authorization")) is not None:
+        header = headers.get(b"authorization") if shown is None else None
+        if header is not None:
+            known = self._hashes.get(header)
+            if known is not None and self._admits(known):
+                return
             shown = token_of_header(header)
-        if self.required and not (shown is not None and self.admits(shown)):
+        if not self.required:
+            return
+        if shown is None or not self._admits(hash_ := token_hash(shown)):
             raise spaced_json_error(401, "the request was not authenticated")
+        if header is not None:
+            if len(self._hashes) >= MOST_HASHES:
+                self._hashes.clear()
+            self._hashes[header] = hash_
 
     def admits(self, text: bytes) -> bool:
         """Tell whether the text of a token admits at this moment."""
-        hash_ = token_hash(text)
+        return self._admits(token_hash(text))
+
+    def _admits(self, hash_: str) -> bool:
         if hash_ == self._session_hash:
             return True
         token = self._by_hash().get(hash_)
         if token is None:
             return False
-        return token.is_active(self._clock.now_ns() // _NANOSECONDS_PER_MILLISECOND)
+        return token.expiry_ms is None or token.is_active(
+            self._clock.now_ns() // _NANOSECONDS_PER_MILLISECOND
+        )
 
     def _by_hash(self) -> dict[str, Token]:
         tokens = self._catalog.state.tokens

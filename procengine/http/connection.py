@@ -9,6 +9,7 @@ Source: hyper's limits, with which the original serves (100 headers; 431).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +20,11 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Sequence
+from procengine.http.exchange import Exchange
+from procengine.http.reading import has_body
 
-    from uvicorn._types import ASGI3Application, HTTPScope
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -82,9 +83,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self.logger = logger
         self.access_log = False
         self.deadline: float | None = None
+        self._start = getattr(self.app, "start", None)
         self._is_refused = False
         self._in_head = True
         self._head_bytes = 0
+        # Bounds of what came last, and of the head that is being read, which may begin anywhere in that.
+        self._piece_bytes = 0
+        self._head_bound_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse one too many."""
@@ -98,8 +103,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Read bytes; a head that grows past its bounds ends the connection."""
         if self.transport.is_closing() or self._is_refused:
             return
+        self._piece_bytes = len(data)
         if self._in_head:
-            self._head_bytes += len(data)
+            self._head_bytes += self._piece_bytes
+            self._head_bound_bytes += self._piece_bytes
         super().data_received(data)
         if self._in_head and self._head_bytes > LARGEST_HEAD_BYTES:
             self.refuse(431)
@@ -110,18 +117,51 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
+        if self._start is None:
+            super().on_message_begin()
+        else:  # uvicorn's scope is made when it is known to be needed
+            self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._head_bound_bytes = self._piece_bytes
         self.deadline = time.monotonic() + HEAD_SECONDS
 
     def on_headers_complete(self) -> None:
-        """Go on to the body, once the head is within its bounds."""
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > LARGEST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
+        """Go on to the body, or to the answer, once the head is within its bounds."""
+        if len(self.headers) > MOST_HEADERS or self._is_head_too_large():
             self.refuse(431)
             raise _HeadTooLargeError  # stops the parser
         self._in_head = False
+        if self._start is not None:
+            exchange = self._exchange()
+            if exchange is not None:
+                self.cycle = exchange  # type: ignore[assignment]  # which it stands for
+                self._start(exchange)
+                return
+            self._make_scope()
         self.deadline = time.monotonic() + BODY_SECONDS
         super().on_headers_complete()
+
+    def _is_head_too_large(self) -> bool:
+        if self._head_bound_bytes <= LARGEST_HEAD_BYTES:
+            return False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > LARGEST_HEAD_BYTES
+
+    def _exchange(self) -> Exchange | None:
+        """Return the request as an exchange, or None where it needs a task: it has a body, or must wait its turn."""
+        url, headers, before = self.url, dict(self.headers), self.cycle
+        is_plain = url.startswith(b"/") and url.isascii() and b"#" not in url
+        if not is_plain or has_body(headers) or self.parser.get_http_version() != "1.1":
+            return None
+        if self.flow.write_paused or (before is not None and not before.response_complete):
+            return None
+        return Exchange(self, self.parser.get_method().decode(), url, self.headers, headers)
+
+    def _make_scope(self) -> None:
+        """Make uvicorn's scope, which it does before it reads the head."""
+        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect_100_continue
+        self.headers.extend(headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -132,18 +172,42 @@ class BoundedProtocol(HttpToolsProtocol):
         """Let the server take its time."""
         self._in_head = True
         self._head_bytes = 0
-        self.deadline = None
-        super().on_message_complete()
+        cycle: object = self.cycle
+        if not isinstance(cycle, Exchange):
+            self.deadline = None
+            super().on_message_complete()
+        elif not cycle.response_complete:
+            self.deadline = None
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Begin to answer a request: at once where that needs no task of its own."""
-        start = getattr(app, "start", None)
-        if start is None or self.flow.write_paused or not start(Exchange(self, cycle)):
-            super()._start_asgi_task(cycle, app)
+    def exchanged(self) -> None:
+        """Note that an exchange's answer was sent, and go on with the request that waits behind it, if any."""
+        if self.pipeline or self.transport.is_closing():
+            self.deadline = None
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if not self.flow.write_paused:
+            self.deadline = time.monotonic() + IDLE_SECONDS
 
-    def run(self, cycle: RequestResponseCycle, answer: ASGI3Application) -> None:
-        """Let a task answer a request."""
-        super()._start_asgi_task(cycle, answer)
+    def run(self, exchange: Exchange, answer: ASGI3Application) -> None:
+        """Let a task send an exchange's answer, piece by piece."""
+        cycle = RequestResponseCycle(
+            scope=exchange.scope(),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=exchange.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        if self.cycle is exchange:  # type: ignore[comparison-overlap]
+            self.cycle = cycle
+        self._start_asgi_task(cycle, answer)
 
     def pause_writing(self) -> None:
         """Give a client that does not read its time."""
@@ -153,7 +217,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Note that the client reads."""
         super().resume_writing()
-        self.deadline = None
+        cycle: object = self.cycle
+        is_idle = isinstance(cycle, Exchange) and cycle.response_complete
+        self.deadline = time.monotonic() + IDLE_SECONDS if is_idle else None
 
     def give_up_if_due(self, now: float) -> None:
         """End the connection if its client let the deadline pass."""
@@ -183,52 +249,3 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(head)
         self.transport.write_eof()
         self.deadline = time.monotonic() + LINGER_SECONDS
-
-
-class Exchange:
-    """A request without a body, and its answer, which may come later. On the server's loop.
-
-    It does what uvicorn's cycle does for an application, in one write and without a task.
-    """
-
-    __slots__ = ("_connection", "_cycle")
-
-    def __init__(self, connection: BoundedProtocol, cycle: RequestResponseCycle) -> None:
-        self._connection = connection
-        self._cycle = cycle
-
-    @property
-    def scope(self) -> HTTPScope:
-        """The request, as ASGI has it."""
-        return self._cycle.scope
-
-    @property
-    def is_disconnected(self) -> bool:
-        """Whether the client has gone."""
-        return self._cycle.disconnected
-
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send a whole answer; the headers say how long it is."""
-        cycle = self._cycle
-        if cycle.disconnected:
-            return
-        parts = [STATUS_LINE[status]]
-        for name, value in (*cycle.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-            if name == b"connection" and value == b"close":
-                cycle.keep_alive = False
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        if cycle.scope["method"] != "HEAD":
-            parts.append(body)
-        cycle.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
-
-    def run(self, answer: ASGI3Application) -> None:
-        """Let a task send the answer, piece by piece."""
-        self._connection.run(self._cycle, answer)

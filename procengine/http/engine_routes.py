@@ -59,6 +59,7 @@ def _request(engine: Engine, request: Request) -> Response:
         body=request.body(),
         cause=_OUTSIDE,
         method=request.method,
+        offered_ns=request.received_ns,
     )
     try:
         answered = engine.triggers.request(request.path.removeprefix(ENGINE), event)

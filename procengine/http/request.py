@@ -11,22 +11,50 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from procengine.http.failures import HttpError
 from procengine.http.gzip_body import unzip
 from procengine.http.serde import Form, JsonObject, read_json_object
+from procengine.model.quick_init import quick_init
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 _JSON: Final = re.compile(r"application/(?:json|[^\s;+]+\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
 
+class Head:
+    """What a request's head says, and when it came.
+
+    ``path`` is as it was sent, percent signs and all; ``query`` has no question mark. ``headers`` have lower-case
+    names; of one given twice the last stands. ``received_ns`` is monotonic (``time.perf_counter_ns``).
+    """
+
+    __slots__ = ("headers", "method", "path", "query", "received_ns")
+
+    def __init__(self, method: str, path: str, query: bytes, headers: Mapping[bytes, bytes]) -> None:
+        self.received_ns = perf_counter_ns()
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+
+
+def head_of(scope: Scope) -> Head:
+    """Return the head of a request that ASGI brought."""
+    path = scope["raw_path"].decode("ascii", "replace")
+    return Head(scope["method"], path, scope["query_string"], dict(scope["headers"]))
+
+
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. ``path`` is as it was sent, percent signs and all; ``query`` has no question mark.
+    """One request: what its `Head` says, and its body.
 
-    ``headers`` have lower-case names; of one given twice the last stands. ``sent_body`` is the body as it was sent,
-    or why it was not read.
+    ``sent_body`` is the body as it was sent, or why it was not read.
     """
 
     method: str
@@ -35,6 +63,7 @@ class Request:
     headers: Mapping[bytes, bytes]
     sent_body: bytes | HttpError
     largest_body_bytes: int
+    received_ns: int
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:

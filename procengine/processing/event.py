@@ -51,6 +51,7 @@ class ScheduleEvent:
         return TriggerKind.SCHEDULE
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestEvent:
     """An HTTP request, or one made up, addressed to a request trigger.

@@ -159,6 +159,40 @@ def test_connections_pipelined(raw: Raw, server: Server) -> None:
     assert answer.index(b"200 OK") < answer.index(b"404 Not Found")
 
 
+def test_connections_pipelined_behind_a_stream(raw: Raw, server: Server) -> None:
+    """A request behind one whose answer comes in pieces waits for their end."""
+    head = f"Host: localhost\r\nAuthorization: Bearer {server.token()}\r\n"
+    rows = "GET /api/v3/query_sql?db=_internal&format=csv&q=SELECT+*+FROM+generate_series(1,9)"
+    one = raw(
+        f"{rows} HTTP/1.1\r\n{head}\r\nGET /nowhere HTTP/1.1\r\n{head}\r\n"
+        f"GET /health HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode()
+    )
+    answer = answer_of(one)
+    assert answer.count(b"HTTP/1.1 ") == 3
+    assert answer.index(b"\n9\n") < answer.index(b"404 Not Found") < answer.index(b"\r\n\r\nOK")
+
+
+def test_connections_idle(raw: Raw, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection on which nothing comes after an answer is closed in silence, in its time."""
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.0)
+    one = raw(
+        f"GET /health HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token()}\r\n\r\n".encode()
+    )
+    answer = answer_of(one)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"\r\n\r\nOK")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost/health", "/health#part", "//health", "/health?", "/%68ealth"]
+)
+def test_connections_forms_of_a_url(raw: Raw, server: Server, url: str) -> None:
+    """A URL with its host, or a fragment, is read as well; a path is compared as it was sent."""
+    sent = f"GET {url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {server.token()}\r\n"
+    answer = answer_of(raw(f"{sent}Connection: close\r\n\r\n".encode()))
+    assert status_of(answer) == (404 if url in ("//health", "/%68ealth") else 200)
+
+
 def test_connections_version_1_0(raw: Raw, server: Server) -> None:
     """HTTP/1.0 is answered, with its connection closed."""
     one = raw(

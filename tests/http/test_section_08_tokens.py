@@ -65,8 +65,9 @@ def test_tokens_admin_regenerated(api: httpx.Client, anyone: httpx.Client, serve
 
 
 def test_tokens_deleted(api: httpx.Client, anyone: httpx.Client) -> None:
-    """A deleted token admits no more."""
+    """A deleted token admits no more, also where it has just done."""
     text = api.post(NAMED, json={"token_name": "n"}).json()["token"]
+    assert anyone.get("/health", headers=bearer(text)).status_code == 200
     answer = api.delete(TOKENS, params={"token_name": "n"})
     assert (answer.status_code, answer.content) == (200, b"")
     assert anyone.get("/health", headers=bearer(text)).status_code == 401

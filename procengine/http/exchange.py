@@ -1,0 +1,97 @@
+"""How is a request without a body answered, as most are?
+
+Without a task, a scope and a cycle of ASGI: an `Exchange` stands in the place of uvicorn's cycle, in its protocol,
+and sends the whole answer in one write, now or later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from procengine.http.request import Head
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application, HTTPScope
+
+    from procengine.http.connection import BoundedProtocol
+
+
+class _Nobody:
+    """The event that uvicorn tells of a client's leaving, where no task waits for it."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class Exchange(Head):
+    """A request without a body, and its answer. On the server's loop."""
+
+    __slots__ = ("_connection", "_sent_headers", "disconnected", "keep_alive", "response_complete")
+
+    message_event: Final = _Nobody()
+
+    def __init__(
+        self,
+        connection: BoundedProtocol,
+        method: str,
+        url: bytes,
+        sent_headers: list[tuple[bytes, bytes]],
+        headers: Mapping[bytes, bytes],
+    ) -> None:
+        """``url`` begins with a slash and has neither a fragment nor bytes beyond ASCII."""
+        path, _, query = url.partition(b"?")
+        super().__init__(method, path.decode(), query, headers)
+        self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.disconnected = False
+        self.response_complete = False
+        self._connection = connection
+        self._sent_headers = sent_headers
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole answer; the headers say how long it is."""
+        if self.disconnected:
+            return
+        connection = self._connection
+        parts = [STATUS_LINE[status]]
+        for name, value in (*connection.server_state.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection" and value == b"close":
+                self.keep_alive = False
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        if self.method != "HEAD":
+            parts.append(body)
+        connection.transport.write(b"".join(parts))
+        self.response_complete = True
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.exchanged()
+
+    def run(self, answer: ASGI3Application) -> None:
+        """Let a task send the answer, piece by piece."""
+        self._connection.run(self, answer)
+
+    def scope(self) -> HTTPScope:
+        """Return the request as ASGI has it, as far as answers look at it."""
+        connection = self._connection
+        return {
+            "type": "http",
+            "asgi": {"version": connection.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": connection.server,
+            "client": connection.client,
+            "scheme": "http",
+            "root_path": "",
+            "method": self.method,
+            "path": unquote(self.path),
+            "raw_path": self.path.encode(),
+            "query_string": self.query,
+            "headers": self._sent_headers,
+            "state": {},
+            "extensions": {},
+        }
