@@ -235,12 +235,14 @@ class Engine:
         self.distinct_caches: DistinctCaches = DistinctCaches(
             self.catalog, self._cache_settings("distinct")
         )
-        self.last_caches.follow()
-        self.distinct_caches.follow()
+        self.last_caches.open()
+        self.distinct_caches.open()
         self._replayed = ReplayedRows()
         for contents in replayed:
             self._apply(contents)
             self._replayed.add(contents)
+        self.last_caches.fill()
+        self.distinct_caches.fill()
         self._expiry = Expiry(
             self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
         )

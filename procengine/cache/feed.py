@@ -1,18 +1,19 @@
 """In which order do a table's history and the rows of flushes reach a new cache?
 
 History first, then each flush after it, each once. The flush thread never waits for the history: what it brings
-meanwhile is kept, and applied by whoever reads the history.
+meanwhile is kept, and applied by whoever reads the history. At a start the replay comes first, and is then part of
+the history: so a row that is in files and again in the log is one, as it is to a query.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from procengine.cache.history import History
+from procengine.cache.history import Flush, History
 from procengine.model.cache_definition import CacheDefinition
 
 
@@ -28,8 +29,11 @@ class Cache(Protocol):
         """Let the rows of one write have come at an instant."""
         ...
 
-    def fill(self, history: History) -> None:
-        """Take the rows that the table had before the cache."""
+    def fill(self, history: History, flushes: Sequence[Flush] | None = None) -> None:
+        """Take the rows that the table had before the cache.
+
+        ``flushes`` are those that brought the rows which are in no file, None where that is not known.
+        """
         ...
 
     def evict(self) -> int:
@@ -57,23 +61,35 @@ class Feed(Generic[C]):
                 return
         self.cache.apply(batch, inserted_ns)
 
-    def fill(self, read: Callable[[], History] | None) -> None:
+    def fill(self, read: Callable[[], History] | None, *, replayed: bool = False) -> None:
         """Bring the history, if any, and what came meanwhile. Called once.
 
-        ``read`` is called when every flush that was not brought here is in the history that it returns. Whatever
-        it or the cache raises, the cache gets what came meanwhile, and all that is to come.
+        ``read`` is called when every flush that was not brought here is in the history that it returns. ``replayed``
+        says that every flush whose rows are in no file was brought. Whatever it or the cache raises, the cache gets
+        what came meanwhile, and all that is to come.
         """
         last_in_history = 0
         try:
             if read is not None:
                 history = read()
-                self.cache.fill(history)
+                flushes = self._flushes(history.sequence_number) if replayed else None
+                self.cache.fill(history, flushes)
                 last_in_history = history.sequence_number
         finally:
             while waiting := self._take_waiting():
                 for sequence_number, batch, inserted_ns in waiting:
                     if sequence_number > last_in_history:
                         self.cache.apply(batch, inserted_ns)
+
+    def _flushes(self, last: int) -> Sequence[Flush]:
+        """Return what waits, up to a flush; it waits on."""
+        with self._lock:
+            waiting = [*(self._waiting or ())]
+        return [
+            Flush(batch=batch, inserted_ns=inserted_ns)
+            for sequence_number, batch, inserted_ns in waiting
+            if sequence_number <= last
+        ]
 
     def _take_waiting(self) -> list[tuple[int, pa.RecordBatch, int]]:
         """Return what waits; when that is nothing, the flush thread applies its rows itself from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -29,18 +30,38 @@ class History(Protocol):
         columns: Collection[str] | None = None,
         *,
         since_ns: int | None = None,
+        flushed: Sequence[pa.RecordBatch] | None = None,
     ) -> Iterator[T]:
         """Yield what a function makes of each batch of the rows, older writes first; duplicates are not merged.
 
         It is called in several threads at once. A batch has the time and, of ``columns`` (None: all of the
         table's), those that some of its rows have, and whatever `merged` needs. With ``since_ns`` rows of earlier
-        times may be left out.
+        times may be left out. ``flushed`` are the batches that the rows which are in no file came in, where the
+        caller has them: they are yielded instead, all of them, with columns that the caller may have added.
         """
         ...
 
-    def merged(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-        """Return rows, older writes first, as one batch with one row for each (tags, time)."""
+    def merged(
+        self,
+        batches: Sequence[pa.RecordBatch],
+        *,
+        first: Collection[str] = (),
+        flushed: bool = False,
+    ) -> pa.RecordBatch:
+        """Return rows, older writes first, as one batch with one row for each (tags, time).
+
+        Of columns in ``first`` the first value stays, of others the last that is not null. ``flushed`` says that
+        rows are among them as flushes brought them, which `has_duplicates` does not speak of.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flush:
+    """The rows of a table that came with one flush, and when that was (nanoseconds UTC)."""
+
+    batch: pa.RecordBatch
+    inserted_ns: int
 
 
 ReadHistory = Callable[[int], History]

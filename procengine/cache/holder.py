@@ -73,6 +73,8 @@ class Holder(Generic[D, C]):
         self._held: _Held[C] = _Held()
         self._started = False
         self._alarm: Alarm | None = None
+        # The starting thread's.
+        self._opened: list[Feed[C]] = []
 
     def find(self, database: str, table: str, name: str | None = None) -> C | None:
         """Return a cache of a table; without a name its only one. None where there is none, or a choice."""
@@ -100,11 +102,18 @@ class Holder(Generic[D, C]):
             if self._alarm is not None:
                 self._alarm.cancel()
 
-    def follow(self) -> None:
-        """Make the caches those that the catalog defines now, and fill the new ones; after any change of it.
+    def open(self) -> None:
+        """Make the caches that the catalog defines; before the log is replayed, which `fill` is to follow."""
+        self._opened = self._reconcile()
 
-        At the start before the log is replayed: history is then what lies in Parquet files.
-        """
+    def fill(self) -> None:
+        """Fill the caches from files and the log, once that was replayed."""
+        opened, self._opened = self._opened, []
+        for feed in opened:
+            self._fill(feed, replayed=True)
+
+    def follow(self) -> None:
+        """Make the caches those that the catalog defines now, and fill the new ones; after any change of it."""
         for feed in self._reconcile():
             self._fill(feed)
 
@@ -159,14 +168,14 @@ class Holder(Generic[D, C]):
             self._set_alarm()
             return came
 
-    def _fill(self, feed: Feed[C]) -> None:
+    def _fill(self, feed: Feed[C], *, replayed: bool = False) -> None:
         """Fill a cache; when its history cannot be read, it goes on without, as the log then says."""
         definition = feed.cache.definition
         read = None
         if self._settings.read_history is not None:
             read = partial(self._settled_history, self._settings.read_history, definition.table_id)
         try:
-            feed.fill(read)
+            feed.fill(read, replayed=replayed)
         except Exception:
             logger.exception(
                 "cache was not filled from history: database=%s table=%s cache=%s",

@@ -9,7 +9,7 @@ Source: core/iox_query/src/provider/deduplicate/algo.rs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +21,31 @@ from procengine.write.series_index import SeriesIndex, index_series
 Indices = npt.NDArray[np.int64]
 
 
-def merge_duplicates(batches: Sequence[pa.RecordBatch], tags: Sequence[str]) -> pa.RecordBatch:
+def merge_duplicates(
+    batches: Sequence[pa.RecordBatch], tags: Sequence[str], *, first: Collection[str] = ()
+) -> pa.RecordBatch:
     """Return the rows of batches, one for each (tags, time), sorted by series key and time.
 
     ``batches`` are in the order of arrival, oldest first, and share one schema: tag columns
     ``dictionary<int32, utf8>``, ``time`` as ``timestamp[ns]``, fields of any type. ``tags`` names the tag columns
-    in series-key order; every other column but ``time`` is a field. The result has the same schema.
+    in series-key order; every other column but ``time`` is a field. Of columns in ``first`` the first value stays.
+    The result has the same schema.
     """
     batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
     index = index_series(batch, tags)
     same = index.same_as_previous()
     if not same.any():
         return batch if _in_place(index) else batch.take(pa.array(index.order))
-    return merge_indexed(batch, tags, index, same)
+    return merge_indexed(batch, tags, index, same, first=first)
 
 
 def merge_indexed(
-    batch: pa.RecordBatch, tags: Sequence[str], index: SeriesIndex, same: npt.NDArray[np.bool_]
+    batch: pa.RecordBatch,
+    tags: Sequence[str],
+    index: SeriesIndex,
+    same: npt.NDArray[np.bool_],
+    *,
+    first: Collection[str] = (),
 ) -> pa.RecordBatch:
     """Return one row for each (tags, time) of a batch whose index is known; see `merge_duplicates`.
 
@@ -46,10 +54,12 @@ def merge_indexed(
     firsts = np.flatnonzero(~same)
     lasts = np.append(firsts[1:], len(same)) - 1
     order = index.order.astype(np.int64)
-    last_rows = pa.array(order[lasts])
+    first_rows, last_rows = pa.array(order[firsts]), pa.array(order[lasts])
     keys = {*tags, TIME}
     columns = [
-        column.take(last_rows)
+        column.take(first_rows)
+        if name in first
+        else column.take(last_rows)
         if name in keys or column.null_count == 0
         else _last_values(column, order, firsts, lasts)
         for name, column in zip(batch.schema.names, batch.columns, strict=True)

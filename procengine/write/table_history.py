@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import pyarrow as pa
@@ -36,9 +37,11 @@ class TableHistory:
         sequence_number: int,
         *,
         check_files: Callable[[Sequence[ParquetFile]], None],
+        first_ns: int | None = None,
     ) -> None:
         self._view = view
         self._check_files = check_files
+        self._first_ns = first_ns
         self.sequence_number = sequence_number
 
     @property
@@ -49,7 +52,10 @@ class TableHistory:
     def since(self, first_ns: int) -> TableHistory:
         """Return the history without rows of earlier times."""
         return TableHistory(
-            self._view.since(first_ns), self.sequence_number, check_files=self._check_files
+            self._view.since(first_ns),
+            self.sequence_number,
+            check_files=self._check_files,
+            first_ns=first_ns,
         )
 
     def reduced(
@@ -58,12 +64,14 @@ class TableHistory:
         columns: Collection[str] | None = None,
         *,
         since_ns: int | None = None,
+        flushed: Sequence[pa.RecordBatch] | None = None,
     ) -> Iterator[T]:
         """Yield what a function makes of each batch of the rows, older writes first; duplicates are not merged.
 
         It is called in several threads at once. A batch has the time and, of ``columns`` (None: all of the table's),
         those that some of its rows have; all tags besides, where there may be duplicates. With ``since_ns`` rows of
-        earlier times may be left out.
+        earlier times may be left out. ``flushed`` are the batches that the buffered rows came in, where the caller
+        has them: they are yielded instead, with columns that the caller may have added.
 
         Raises:
             CorruptFileError: a file is damaged or missing.
@@ -72,35 +80,59 @@ class TableHistory:
         self._check_files(view.files)
         wanted = None
         if columns is not None:
-            tags = view.schema.series_key if self.has_duplicates else ()
+            tags = view.schema.series_key if self.has_duplicates or flushed else ()
             wanted = {*columns, *tags, TIME}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="procengine-fill") as threads:
             try:
-                yield from threads.map(lambda read: reduce(read()), _parts(view, wanted))
+                parts = chain(_file_parts(view, wanted), self._recent_parts(view, wanted, flushed))
+                yield from threads.map(lambda read: reduce(read()), parts)
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def merged(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    def _recent_parts(
+        self,
+        view: TableView,
+        wanted: Collection[str] | None,
+        flushed: Sequence[pa.RecordBatch] | None,
+    ) -> Iterator[Callable[[], pa.RecordBatch]]:
+        """Yield calls that read what is not in files."""
+        if flushed is None:
+            yield from (partial(_settled, rows, wanted) for rows in view.rows)
+            return
+        for batch in flushed:
+            kept = batch if self._first_ns is None else _since(batch, self._first_ns)
+            if kept.num_rows:
+                yield partial(_select, kept, wanted)
+
+    def merged(
+        self,
+        batches: Sequence[pa.RecordBatch],
+        *,
+        first: Collection[str] = (),
+        flushed: bool = False,
+    ) -> pa.RecordBatch:
         """Return rows, older writes first, as one batch with one row for each (tags, time).
 
-        It has the columns of all of them.
+        It has the columns of all of them. Of columns in ``first`` the first value stays, of others the last.
+        ``flushed`` says that rows are among them as flushes brought them: these may be there twice, where the
+        buffered ones are not.
         """
         batch = concatenate([_ordered(one) for one in batches])
-        if not self.has_duplicates:
+        if not (self.has_duplicates or flushed):
             return batch
         tags = [tag for tag in self._view.schema.series_key if tag in batch.schema.names]
-        return merge_duplicates([batch], tags)
+        return merge_duplicates([batch], tags, first=first)
 
 
-def _parts(view: TableView, wanted: Collection[str] | None) -> Iterator[Callable[[], pa.RecordBatch]]:
-    """Yield calls that read a view part by part."""
+def _file_parts(
+    view: TableView, wanted: Collection[str] | None
+) -> Iterator[Callable[[], pa.RecordBatch]]:
+    """Yield calls that read a view's files part by part."""
     for file in view.files:
         with pq.ParquetFile(file.path) as parquet:
             groups = parquet.num_row_groups
         for group in range(groups):
             yield partial(_read_group, file.path, group, wanted, view.hidden_before_ns)
-    for rows in view.rows:
-        yield partial(_select, rows, wanted)
 
 
 def _read_group(
@@ -118,8 +150,11 @@ def _whole(table: pa.Table) -> pa.RecordBatch:
     return table.combine_chunks().to_batches()[0]
 
 
-def _select(rows: BufferedRows, wanted: Collection[str] | None) -> pa.RecordBatch:
-    batch = rows.settled()
+def _settled(rows: BufferedRows, wanted: Collection[str] | None) -> pa.RecordBatch:
+    return _select(rows.settled(), wanted)
+
+
+def _select(batch: pa.RecordBatch, wanted: Collection[str] | None) -> pa.RecordBatch:
     if wanted is None:
         return batch
     return batch.select([name for name in batch.schema.names if name in wanted])

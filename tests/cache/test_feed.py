@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from procengine.cache.feed import Feed
-from procengine.cache.history import History
+from procengine.cache.history import Flush, History
 from procengine.model.cache_definition import LastCacheDefinition
 from tests.cache.rows import batch_of
 
@@ -32,10 +32,17 @@ class NoRows:
         columns: Collection[str] | None = None,
         *,
         since_ns: int | None = None,
+        flushed: Sequence[pa.RecordBatch] | None = None,
     ) -> Iterator[T]:
         yield from ()
 
-    def merged(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    def merged(
+        self,
+        batches: Sequence[pa.RecordBatch],
+        *,
+        first: Collection[str] = (),
+        flushed: bool = False,
+    ) -> pa.RecordBatch:
         raise AssertionError("nothing to merge")
 
 
@@ -50,9 +57,10 @@ class Recorder:
     def apply(self, batch: pa.RecordBatch, inserted_ns: int) -> None:
         self.came.append(inserted_ns)
 
-    def fill(self, history: History) -> None:
+    def fill(self, history: History, flushes: Sequence[Flush] | None = None) -> None:
         self.while_filling()
         self.came.append(f"history {history.sequence_number}")
+        self.came += [f"of {one.inserted_ns}" for one in flushes or ()]
 
     def evict(self) -> int:
         return 0
@@ -70,6 +78,16 @@ def test_feed_brings_history_first_and_each_flush_once() -> None:
     feed.fill(lambda: NoRows(3))
     feed.apply(6, BATCH, 6)
     assert cache.came == ["history 3", 4, 5, 6]
+
+
+def test_feed_makes_what_was_replayed_part_of_the_history() -> None:
+    """At a start the history comes with the flushes that brought what is in no file, and none of them comes again."""
+    cache = Recorder()
+    feed = Feed(cache)
+    for number in (1, 2, 3):
+        feed.apply(number, BATCH, number)
+    feed.fill(lambda: NoRows(2), replayed=True)
+    assert cache.came == ["history 2", "of 1", "of 2", 3]
 
 
 def test_feed_without_history() -> None:

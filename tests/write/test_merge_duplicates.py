@@ -135,3 +135,11 @@ def test_merge_of_many_series(series: int) -> None:
     merged = merge_duplicates([batch], ["host"])
     assert merged.column("host").to_pylist() == hosts[:series]
     assert merged.column("f").to_pylist() == list(range(2 * series - 1, series - 1, -1))
+
+
+def test_merge_keeps_the_first_value_where_it_is_asked_to() -> None:
+    """Of a column named in ``first`` the oldest row's value stays, null included; of others the last that is not."""
+    blank: Row = {field.name: None for field in SCHEMA} | {"time": 1, "room": "a"}
+    content = [blank | {"i": 1, "f": 1.0}, blank | {"i": 2}, blank | {"i": 3, "f": 3.0}]
+    [row] = rows_of(merge_duplicates([batch_of(content)], TAGS, first=("i", "s")))
+    assert (row["i"], row["f"], row["s"]) == (1, 3.0, None)

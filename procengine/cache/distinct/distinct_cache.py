@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from procengine.cache.arrow_values import Bools, Int64s, grown, raw_values
-from procengine.cache.history import History
+from procengine.cache.history import Flush, History
 from procengine.cache.key_groups import KeyGroups, group_rows
 from procengine.cache.series_keys import SeriesKeys
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
@@ -158,7 +158,7 @@ class DistinctCache:
             self._last_seen_ns[places] = last_ns
             self._came(last_ns)
 
-    def fill(self, history: History) -> None:
+    def fill(self, history: History, flushes: Sequence[Flush] | None = None) -> None:  # noqa: ARG002 as above
         """Take the combinations that the table had before the cache, each seen at its newest time."""
         since_ns = max(self._clock.now_ns() - self._max_age_ns + 1, NEVER_NS + 1)
         if self._has_fields and history.has_duplicates:

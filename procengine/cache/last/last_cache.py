@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from procengine.cache.arrow_values import Int64s, arrow_array, raw_values
-from procengine.cache.history import History
+from procengine.cache.history import Flush, History
 from procengine.cache.key_groups import group_rows
 from procengine.cache.last.acceptance import accept
-from procengine.cache.last.newest_history import newest_of_history
+from procengine.cache.last.newest_history import Past, newest_of_history
 from procengine.cache.last.series_cells import NEVER_NS, Move, SeriesCells
 from procengine.cache.last.value_column import ValueColumn
 from procengine.cache.series_keys import SeriesKeys
@@ -166,23 +166,21 @@ class LastCache:
         with self._lock:
             self._insert(batch, max(inserted_ns, self.definition.created_ns))
 
-    def fill(self, history: History) -> None:
-        """Take the rows that the table had before the cache, of each key the newest.
+    def fill(self, history: History, flushes: Sequence[Flush] | None = None) -> None:
+        """Take the rows that the table had before the cache, of each key the newest, as a query sees them.
 
-        When they were written is not known (files do not say so). Each counts as inserted at its own time, but not
-        before the cache was created, nor later than now. So of a new cache all rows live for the whole time to live,
-        however old; and after a restart rows that were written as they happened go on living as long as they would
-        have, and nothing that had expired comes back.
+        ``flushes`` tell when those were written that are in no file. When others were is not known (files do not say
+        so): each counts as inserted at its own time, but not before the cache was created, nor later than now. So of
+        a new cache all rows live for the whole time to live, however old; and after a restart rows that were written
+        as they happened go on living as long as they would have, and nothing that had expired comes back.
         """
         now_ns = self._clock.now_ns()
         created_ns = min(self.definition.created_ns, now_ns)
-        since_ns = None
-        if created_ns + self._ttl_ns <= now_ns:
-            since_ns = now_ns - self._ttl_ns + 1  # all before has expired
-        rows = newest_of_history(history, self.definition, self._keys.columns, since_ns=since_ns)
-        if rows is None:
+        past = Past(history=history, flushes=flushes, created_ns=created_ns, now_ns=now_ns)
+        found = newest_of_history(past, self.definition, self._keys.columns, ttl_ns=self._ttl_ns)
+        if found is None:
             return
-        inserted_ns = np.clip(_times(rows), created_ns, now_ns)
+        rows, inserted_ns = found
         with self._lock:
             self._insert(rows, inserted_ns)
 
