@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from procengine.http.exposition import counter, gauge, histogram
 from procengine.model.histogram import Histogram
 from procengine.model.names import INTERNAL_DATABASE
-from procengine.model.run import Run
+from procengine.model.run import Run, RunOutcome
 from procengine.processing.trigger_statistics import TriggerState
 
 if TYPE_CHECKING:
@@ -31,15 +31,17 @@ class RunMetrics:
     def __init__(self) -> None:
         # Guards the counts: runs of several triggers end at the same time.
         self._lock = threading.Lock()
-        self._outcomes: Counter[tuple[str, str, str]] = Counter()
+        self._outcomes: Counter[tuple[str, str, RunOutcome]] = Counter()
         self._seconds: dict[tuple[str, str], Histogram] = {}
 
     def run_finished(self, run: Run) -> None:
         """Count a run."""
         key = run.database, run.trigger
         with self._lock:
-            self._outcomes[*key, run.outcome.value] += 1
-            seconds = self._seconds.setdefault(key, Histogram())
+            self._outcomes[*key, run.outcome] += 1
+            seconds = self._seconds.get(key)
+            if seconds is None:
+                seconds = self._seconds[key] = Histogram()
         seconds.add(run.duration_ns / 1e9)
 
     def exposition(self) -> str:
@@ -50,7 +52,7 @@ class RunMetrics:
             "influxdb3_processing_engine_runs",
             "runs of triggers by how they ended",
             [
-                ({"db": database, "trigger": trigger, "outcome": outcome}, count)
+                ({"db": database, "trigger": trigger, "outcome": outcome.value}, count)
                 for (database, trigger, outcome), count in outcomes
             ],
         ) + histogram(

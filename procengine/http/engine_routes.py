@@ -10,6 +10,7 @@ Differs: a header's value that is not ASCII reaches the plugin (as Latin-1); in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
@@ -76,17 +77,30 @@ def _headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     }
 
 
+class _Answer(Response):
+    """A plugin's answer, made without Starlette's own headers."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status_code = status
+        self.raw_headers = headers
+        self.body = body
+        self.background = None
+
+
 def _sendable(answered: PluginResponse) -> Response:
     """Return what a plugin answered, as HTTP can carry it."""
     status = answered.status if answered.status >= 200 else 500
-    has_body = status not in (204, 304)
-    response = Response(answered.body if has_body else None, status_code=status)
-    headers = [
+    headers = list(_sendable_headers(answered.headers))
+    if status in (204, 304):
+        return _Answer(status, headers, b"")
+    headers.append((b"content-length", b"%d" % len(answered.body)))
+    return _Answer(status, headers, answered.body)
+
+
+@lru_cache(maxsize=64)  # a trigger's answers mostly have the same
+def _sendable_headers(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(
         (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in answered.headers
+        for name, value in headers
         if name.lower() not in _FRAMING
-    ]
-    if has_body:
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    response.raw_headers = headers
-    return response
+    )

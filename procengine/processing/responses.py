@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from procengine.model.run import Response
@@ -23,6 +24,9 @@ CONTENT_TYPE: Final = "Content-Type"
 
 REQUEST_HANDLER_DOWN: Final = "Processing engine error: request handler for trigger down"
 """What the original's server answers when a header's name cannot be sent."""
+
+_HTML_HEADERS: Final = ((CONTENT_TYPE, HTML),)
+_JSON_HEADERS: Final = ((CONTENT_TYPE, JSON),)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
@@ -47,6 +51,12 @@ def response_of(result: object) -> Response:
         UnsupportedResultError: it stands for none.
         Exception: whatever the plugin's objects raise, and TypeError for headers that are not text.
     """
+    # The usual types first, and exactly those: nothing of a plugin's can be in them, their headers need no check.
+    if type(result) is str:
+        with suppress(UnicodeEncodeError):
+            return Response(status=200, headers=_HTML_HEADERS, body=result.encode())
+    elif type(result) is dict or type(result) is list:
+        return Response(status=200, headers=_JSON_HEADERS, body=json.dumps(result).encode())
     return _checked(*_parts(result))
 
 

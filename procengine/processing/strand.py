@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from procengine.errors import RequestQueueFullError, StoppedError
 from procengine.processing.progress import Progress
@@ -50,21 +50,14 @@ class Strand:
             self._held = True
         self._hand_to_worker()
 
-    @contextmanager
-    def turn(self, *, most_waiting: int | None = None) -> Iterator[None]:
-        """Hold the turn inside the block; callers get it in the order in which they asked.
+    def turn(self, *, most_waiting: int | None = None) -> AbstractContextManager[None]:
+        """Return what holds the turn inside a ``with`` block; callers get it in the order in which they asked.
 
-        Waiting for it can be interrupted by KeyboardInterrupt.
-
-        Raises:
+        Waiting for it can be interrupted by KeyboardInterrupt. Entering the block raises:
             StoppedError: the strand is closed, before or while waiting.
             RequestQueueFullError: ``most_waiting`` callers stand in line already.
         """
-        self._take_turn(most_waiting)
-        try:
-            yield
-        finally:
-            self._pass_on()
+        return _Turn(self, most_waiting)
 
     def close(self) -> None:
         """Let nobody begin any more: work is left undone, callers in line get StoppedError."""
@@ -74,7 +67,8 @@ class Strand:
         for caller in callers:
             caller.call()
 
-    def _take_turn(self, most_waiting: int | None) -> None:
+    def take_turn(self, most_waiting: int | None) -> None:
+        """Wait for the turn and take it, to be given to `pass_on`; for `turn`."""
         caller = WaitingCaller()
         try:
             with self._lock:
@@ -101,9 +95,9 @@ class Strand:
                 if caller in self._callers:
                     self._callers.remove(caller)
                 return
-        self._pass_on()
+        self.pass_on()
 
-    def _pass_on(self) -> None:
+    def pass_on(self) -> None:
         """Give the turn to the first caller, else to a worker if there is work, else free it."""
         with self._lock:
             if self._callers:
@@ -140,6 +134,22 @@ class Strand:
 
     def _grant(self) -> None:
         self._callers.popleft().grant()
+
+
+class _Turn:
+    """A block that holds a strand's turn."""
+
+    __slots__ = ("_most_waiting", "_strand")
+
+    def __init__(self, strand: Strand, most_waiting: int | None) -> None:
+        self._strand = strand
+        self._most_waiting = most_waiting
+
+    def __enter__(self) -> None:
+        self._strand.take_turn(self._most_waiting)
+
+    def __exit__(self, *_: object) -> None:
+        self._strand.pass_on()
 
 
 def _closed() -> StoppedError:

@@ -180,8 +180,11 @@ class Triggers(TriggerChanges):
             StoppedError: the trigger was stopped meanwhile.
         """
         running = self._routes.find(path)
-        with self._progress.under_way():
+        self._progress.begin()
+        try:
             run = running.request(event)
+        finally:
+            self._progress.end()
         if run.response is None:
             raise StoppedError(f"trigger {running.trigger.name} was stopped before it answered")
         return run.response
