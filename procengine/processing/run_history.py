@@ -25,7 +25,7 @@ from procengine.model.run import Run, RunOutcome
 from procengine.model.run_columns import RUN_COLUMNS, decode_runs, encode_runs
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.run_details import RecentRuns, RunDetails
-from procengine.processing.trigger_statistics import RunTally
+from procengine.processing.trigger_statistics import RecentRun, RunTally
 from procengine.processing.trigger_totals import TriggerTotals
 
 logger = logging.getLogger(__name__)
@@ -86,11 +86,12 @@ class RunHistory:
         except OSError as error:
             logger.warning("triggers count from nothing: %s", error)
             return {}
-        durations: dict[int, list[int]] = {}
+        recent: dict[int, list[RecentRun]] = {}
         for run in self:
-            durations.setdefault(run.trigger_id, []).append(run.duration_ns)
+            ended = RecentRun(run.duration_ns, run.outcome.is_failure)
+            recent.setdefault(run.trigger_id, []).append(ended)
         return {
-            trigger_id: RunTally(total, durations.get(trigger_id, ()))
+            trigger_id: RunTally(total, recent.get(trigger_id, ()))
             for trigger_id, total in totals.items()
         }
 

@@ -253,6 +253,7 @@ class RunningTrigger:
             lag=source.lag,
             warning=self._warning if self._takes_events else None,
             last_outcome=reading.last_outcome,
+            recent=reading.recent,
         )
 
     @property

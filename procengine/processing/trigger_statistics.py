@@ -10,12 +10,23 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from procengine.model.run import Run, RunFailure, RunOutcome
 from procengine.model.trigger import Trigger
 
 WINDOW_RUNS = 256
 """How many durations the percentiles are taken over."""
+
+RECENT_RUNS = 24
+"""How many of the newest runs are told one by one."""
+
+
+class RecentRun(NamedTuple):
+    """How long one of the newest runs took, and whether it failed."""
+
+    duration_ns: int
+    failed: bool
 
 
 class TriggerState(Enum):
@@ -58,8 +69,8 @@ class TriggerStatistics:
     whether the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since.
     ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the number of the attempt to
     come while retrying, else 0. The percentiles are those of the last 256 runs; after a restart, of those of them
-    that are among the newest runs of all triggers. ``in_flight`` are runs going on; ``queue_depth`` are events that
-    wait: ticks, contents, or requests.
+    that are among the newest runs of all triggers; ``recent`` are the newest of these, oldest first.
+    ``in_flight`` are runs going on; ``queue_depth`` are events that wait: ticks, contents, or requests.
     """
 
     trigger: Trigger
@@ -81,6 +92,7 @@ class TriggerStatistics:
     lag: Lag
     warning: str | None = None
     last_outcome: RunOutcome | None = None
+    recent: tuple[RecentRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,23 +121,28 @@ class TallyReading:
     p95_ns: int | None
     p99_ns: int | None
     last_outcome: RunOutcome | None = None
+    recent: tuple[RecentRun, ...] = ()
 
 
 class RunTally:
     """Counts a trigger's runs, on from what engines before have counted. Any thread.
 
-    ``durations_ns`` are those of the newest runs before, as far as they are known.
+    ``recent`` are the newest runs before, oldest first, as far as they are known.
     """
 
-    def __init__(self, before: TriggerTotal | None = None, durations_ns: Sequence[int] = ()) -> None:
+    def __init__(self, before: TriggerTotal | None = None, recent: Sequence[RecentRun] = ()) -> None:
         # Guards the counts: asynchronous runs of one trigger end at the same time.
         self._lock = threading.Lock()
         self._runs = 0
         self._errors = 0
         self._last: tuple[int, int, RunOutcome] | None = None
         self._last_failure: RunFailure | None = None
-        self._durations_ns = array("q", durations_ns[-WINDOW_RUNS:])
-        self._oldest_duration = 0
+        # Rings of equal length; ``_oldest`` is where both begin.
+        self._durations_ns = array("q", [run.duration_ns for run in recent[-WINDOW_RUNS:]])
+        self._failed = bytearray(run.failed for run in recent[-WINDOW_RUNS:])
+        self._oldest = 0
+        # What was read last, until another run is counted: of a thousand triggers few have run in between.
+        self._reading: TallyReading | None = None
         if before is not None:
             self._runs, self._errors = before.runs, before.errors
             self._last = (before.last_start_ns, before.last_duration_ns, before.last_outcome)
@@ -133,34 +150,52 @@ class RunTally:
 
     def count(self, run: Run) -> None:
         """Count a run that ended."""
+        failed = run.outcome.is_failure
         with self._lock:
             if len(self._durations_ns) < WINDOW_RUNS:
                 self._durations_ns.append(run.duration_ns)
+                self._failed.append(failed)
             else:
-                self._durations_ns[self._oldest_duration] = run.duration_ns
-                self._oldest_duration = (self._oldest_duration + 1) % WINDOW_RUNS
+                self._durations_ns[self._oldest] = run.duration_ns
+                self._failed[self._oldest] = failed
+                self._oldest = (self._oldest + 1) % WINDOW_RUNS
             self._runs += 1
             self._last = (run.started_ns, run.duration_ns, run.outcome)
-            if run.outcome.is_failure:
+            if failed:
                 self._errors += 1
                 self._last_failure = run.failure
+            self._reading = None
 
     def read(self) -> TallyReading:
-        """Return the counts."""
+        """Return the counts; the same object until another run is counted."""
         with self._lock:
-            runs, errors, last, failure = self._runs, self._errors, self._last, self._last_failure
-            durations = sorted(self._durations_ns)
+            if self._reading is None:
+                self._reading = self._read()
+            return self._reading
+
+    def _read(self) -> TallyReading:
+        """Return the counts. The caller holds the lock."""
+        last, durations = self._last, sorted(self._durations_ns)
         return TallyReading(
-            runs=runs,
-            errors=errors,
+            runs=self._runs,
+            errors=self._errors,
             failing=last is not None and last[2].is_failure,
             last_run_ns=last[0] if last else None,
             last_duration_ns=last[1] if last else None,
-            last_failure=failure,
+            last_failure=self._last_failure,
             p50_ns=_percentile(durations, 50),
             p95_ns=_percentile(durations, 95),
             p99_ns=_percentile(durations, 99),
             last_outcome=last[2] if last else None,
+            recent=self._recent(),
+        )
+
+    def _recent(self) -> tuple[RecentRun, ...]:
+        length = len(self._durations_ns)
+        places = range(max(0, length - RECENT_RUNS), length)
+        return tuple(
+            RecentRun(self._durations_ns[place], bool(self._failed[place]))
+            for place in ((self._oldest + each) % length for each in places)
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from procengine.model.run import Cause, CauseKind, Run, RunOutcome
 from procengine.model.trigger import TriggerKind
 from procengine.processing.run_history import RunHistory
-from procengine.processing.trigger_statistics import RunTally
+from procengine.processing.trigger_statistics import RECENT_RUNS, RecentRun, RunTally
 
 
 def a_run(run_id: int, *, trigger: str = "t", sequence: int | None = None, duration_ns: int = 0) -> Run:
@@ -74,6 +74,25 @@ def test_percentiles_are_of_the_last_256_runs() -> None:
     reading = tally.read()
     assert (reading.p50_ns, reading.p95_ns, reading.p99_ns) == (128, 244, 254)
     assert reading.runs == 556
+
+
+def test_the_newest_runs_are_told_one_by_one() -> None:
+    """How long each took and whether it failed, oldest first, on from those of an engine before."""
+    tally = RunTally(None, [RecentRun(7, True)] * 2)
+    tally.count(replace(a_run(1, duration_ns=8), outcome=RunOutcome.LIMIT_EXCEEDED))
+    assert tally.read().recent == ((7, True), (7, True), (8, True))
+    for duration_ns in range(1_000):
+        tally.count(a_run(1, duration_ns=duration_ns))
+    assert tally.read().recent == tuple((each, False) for each in range(1_000 - RECENT_RUNS, 1_000))
+
+
+def test_a_tally_is_read_anew_only_after_a_run() -> None:
+    """Looking at a thousand triggers costs the few that have run in between."""
+    tally = RunTally()
+    first = tally.read()
+    assert tally.read() is first
+    tally.count(a_run(1))
+    assert tally.read().runs == 1
 
 
 def test_an_empty_tally_has_no_percentiles() -> None:
