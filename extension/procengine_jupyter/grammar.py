@@ -15,7 +15,7 @@ ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
 METHODS = ("GET", "POST")
-INSPECTED = ("cache", "last", "distinct", "runs", "logs", "tables")
+INSPECTED = ("board", "cache", "last", "distinct", "runs", "logs", "tables")
 
 
 def procengine_parser() -> MagicParser:
@@ -231,6 +231,7 @@ def inspect_parser() -> MagicParser:
         "looks again by itself while it is in sight. A click on a row shows it whole. Where there is no live page,\n"
         "its first rows are shown.",
         "examples:\n"
+        "  %inspect                      the board: every trigger, and what can be done to it\n"
         "  %inspect cache                what plugins keep by influxdb3_local.cache\n"
         "  %inspect cache hot_rooms      of one trigger; global is the namespace that all share\n"
         "  %inspect last                 the last-value caches\n"
@@ -239,7 +240,14 @@ def inspect_parser() -> MagicParser:
         "  %inspect runs hot_rooms       the runs of one trigger\n"
         "  %inspect logs                 what triggers logged",
     )
-    parser.add_argument("what", choices=INSPECTED, metavar="WHAT", help=", ".join(INSPECTED))
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default=INSPECTED[0],
+        choices=INSPECTED,
+        metavar="WHAT",
+        help=f"{', '.join(INSPECTED)}; the board when left out",
+    )
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="trigger, cache, or a cache's table; all when left out"
     )

@@ -38,12 +38,35 @@ def inspect(session: Session, said: Namespace) -> Inspector:
     return Inspector(find, loop=session.loop, text=said.filter)
 
 
+def open_inspector(
+    session: Session, what: str, name: str | None = None, database: str | None = None, text: str = ""
+) -> Inspector:
+    """Return what ``%inspect`` would; raises as `inspect`."""
+    return inspect(session, Namespace(what=what, name=name, database=database, filter=text))
+
+
 def state_of(engine: Engine, session: Session, said: Namespace) -> Inspected:
     """Return the state that the words name, in one engine.
 
     Raises: UsageError when there is nothing of that name.
     """
     return _STATES[said.what](engine, session, said)
+
+
+def _board(engine: Engine, session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.board_state import BoardState
+
+    if said.name is not None:
+        find_trigger(engine, said.name, said.database)
+    elif said.database is not None:
+        engine.catalog.database(said.database)
+    return BoardState(
+        engine,
+        said.name,
+        said.database,
+        open_inspector=lambda what, name, database: open_inspector(session, what, name, database),
+        cell_names=lambda: session.cells.labels,
+    )
 
 
 def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
@@ -108,6 +131,7 @@ def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
 
 
 _STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
+    "board": _board,
     "cache": _cache,
     "last": _last,
     "distinct": _distinct,

@@ -113,7 +113,6 @@ def test_inspector_follows_the_engine_over_a_restart(house: Notebook) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "the following arguments are required: WHAT"),
         ("nothing", "invalid choice: 'nothing'"),
         ("runs nobody", "no trigger 'nobody'; there are: hot_rooms"),
         ("tables nowhere", "no database 'nowhere'; there are:"),

@@ -54,6 +54,11 @@ class Action:
     asks: bool = False
     waits: bool = False
 
+    @property
+    def verb(self) -> str:
+        """What its button says, without the dots that promise a form."""
+        return self.label.removesuffix("…")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
@@ -69,8 +74,8 @@ def attempt(action: Action, said: Said) -> Done:
     try:
         result = action.act(said)
     except (ProcengineError, UsageError) as error:
-        return Done(text=f"{action.label}: {error}", failed=True)
+        return Done(text=f"{action.verb}: {error}", failed=True)
     except Exception as error:
         logger.exception("an action failed: name=%s", action.name)
-        return Done(text=f"{action.label}: {type(error).__name__}: {error}", failed=True)
+        return Done(text=f"{action.verb}: {type(error).__name__}: {error}", failed=True)
     return Done(text=result) if isinstance(result, str) else Done(view=result)

@@ -41,6 +41,7 @@ class Contents:
     ``tones`` gives some texts of some columns a colour: ``good``, ``bad`` or ``warn``.
     ``sparklines`` are the columns whose texts are drawn as bars, see `procengine_jupyter.render.sparkline`.
     ``tabs`` are named parts of the table, a truth value for each row; the first is shown to begin with.
+    ``missing`` is what a page shows for NULL.
     ``picture`` stands above the table, and ``lines`` stand for both where there is only text.
     """
 
@@ -52,6 +53,7 @@ class Contents:
     tones: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sparklines: Sequence[str] = ()
     tabs: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    missing: str = "NULL"
     picture: Html | None = None
     lines: Sequence[str] = ()
 

@@ -157,7 +157,7 @@ class Inspector(View):
         if not action.waits:
             self._acted(attempt(action, said or {}))
             return
-        self.done, self.failed = f"{action.label}: under way", False
+        self.done, self.failed = f"{action.verb}: under way", False
         self._tell()
         in_background(self.loop, lambda: attempt(action, said or {}), self._acted)
 

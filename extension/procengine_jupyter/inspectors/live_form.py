@@ -37,7 +37,7 @@ class LiveForm:
         self.close()
         self._action = action
         self._fields = {field.name: _widget(field, self._typed) for field in action.fields}
-        send = button(action.label.removesuffix("…"), "pe-form-send")
+        send = button(action.verb, "pe-form-send")
         send.button_style = "primary"
         cancel = button("close", "pe-form-close")
         send.on_click(lambda _button: self._send())

@@ -77,8 +77,8 @@ class LiveInspector:
                 self.actions,
                 self.form.widget,
                 self.done,
-                self.detail,
                 self.below,
+                self.detail,
             ]
         )
         self.widget.add_class("pe-inspector")
@@ -115,6 +115,7 @@ class LiveInspector:
             hint=inspector.hint,
             tones=inspector.contents.tones,
             sparklines=inspector.contents.sparklines,
+            missing=inspector.contents.missing,
         )
         self.table.choose(chosen)
         self._draw_actions()
@@ -188,6 +189,7 @@ class LiveInspector:
         if view is None:
             return
         closing = button("close", "pe-below-close")
+        closing.layout.align_self = "flex-start"
         closing.on_click(lambda _button: self._inspector.close_below())
         self.below.children = [closing, self._shown(view)]
 

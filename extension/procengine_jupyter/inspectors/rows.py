@@ -81,9 +81,16 @@ def column_widths(table: pa.Table) -> list[int]:
     some = table.take(pa.array(measured)) if table.num_rows else table
     widths = []
     for name, column in zip(table.column_names, some.columns, strict=True):
-        longest = max((len(text) for text in cell_texts(column) if text is not None), default=4)
+        longest = _longest(column)
         widths.append(min(WIDEST, max(NARROWEST, len(name) + 2, longest) + 3))
     return widths
+
+
+def _longest(column: pa.ChunkedArray) -> int:
+    """Return the length of a column's longest text."""
+    if pa.types.is_string(column.type):
+        return pc.max(pc.utf8_length(column)).as_py() or 4
+    return max((len(text) for text in cell_texts(column) if text is not None), default=4)
 
 
 def numeric_columns(table: pa.Table) -> list[bool]:

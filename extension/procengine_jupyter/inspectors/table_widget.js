@@ -101,7 +101,7 @@ function render({ model, el }) {
   }
 
   function drawCell(cell, column, cells, text) {
-    const shown = cells ? (text ?? "NULL") : "…";
+    const shown = cells ? (text ?? column.missing) : "…";
     const tone = column.tones[text];
     const classes = ["pe-cell"];
     if (column.number) classes.push("pe-number");

@@ -57,6 +57,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         hint: str,
         tones: Mapping[str, Mapping[str, str]],
         sparklines: Sequence[str] = (),
+        missing: str = "NULL",
     ) -> None:
         """Show other rows. The same selection again changes nothing.
 
@@ -76,6 +77,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "number": number,
                 "tones": dict(tones.get(name, {})),
                 "sparkline": name in sparklines,
+                "missing": missing,
             }
             for name, width, number in facts
         ]

@@ -29,7 +29,9 @@ def visible(value: object, *, longest: int = LONGEST_TEXT) -> str:
     """
     text = str(value)
     hidden = len(text) - longest
-    shown = "".join(map(_visible_character, text[:longest]))
+    shown = text[:longest]
+    if not shown.isprintable():  # as hardly any text is
+        shown = "".join(map(_visible_character, shown))
     return f"{shown}… ({hidden:,} more characters)" if hidden > 0 else shown
 
 
