@@ -546,6 +546,7 @@ class Engine:
         }[kind]
         return HolderSettings(
             clock=self.clock,
+            node_id=self.catalog.node_id,
             read_history=self._history if from_history else None,
             settle=self.wal.flush,
             eviction_interval_seconds=seconds,

@@ -8,7 +8,16 @@ from __future__ import annotations
 import argparse
 
 from procengine.config import OPTIONS
-from procengine_jupyter.usage import MagicParser, header, key_value, limit, names, positive
+from procengine.model.node_spec import ALL_NODES
+from procengine_jupyter.usage import (
+    MagicParser,
+    header,
+    key_value,
+    limit,
+    names,
+    node_spec,
+    positive,
+)
 
 ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token")
 ERROR_BEHAVIORS = ("log", "retry", "disable")
@@ -93,6 +102,13 @@ def plugin_parser() -> MagicParser:
         metavar="KIND=VALUE",
         help="what a run may take: wall=5s, cpu=2s, memory=200MB; runs=4 at a time with --run-async; may be "
         "repeated",
+    )
+    parser.add_argument(
+        "--node-spec",
+        default=ALL_NODES,
+        type=node_spec,
+        metavar="SPEC",
+        help="nodes of a cluster that run it: all, or nodes:A,B",
     )
     parser.add_argument("--disabled", action="store_true", help="create the triggers disabled")
     return parser

@@ -220,6 +220,7 @@ def _put_trigger(
         spec,
         arguments=dict(said.args) if said.args else None,
         run_async=said.run_async,
+        node_spec=said.node_spec,
         error_behavior=said.error_behavior,
         disabled=said.disabled,
         limits=parse_limits(said.limit),
@@ -247,6 +248,8 @@ def trigger_differences(before: Trigger, after: Trigger) -> list[str]:
     said += [f"no longer with argument {key}" for key in gone]
     if before.run_async != after.run_async:
         said.append("asynchronous" if after.run_async else "synchronous")
+    if before.node_spec != after.node_spec:
+        said.append(f"on {after.node_spec}, not {before.node_spec}")
     if before.error_behavior != after.error_behavior:
         said.append(f"error behavior {after.error_behavior.value}, not {before.error_behavior.value}")
     if before.limits != after.limits:

@@ -11,6 +11,7 @@ from IPython.core.magic import no_var_expand
 
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
+from procengine.model.node_spec import parse_node_spec
 from procengine.model.run_limits import parse_limits
 
 MagicFunction = TypeVar("MagicFunction", bound=Callable[..., object])
@@ -98,6 +99,14 @@ def limit(text: str) -> str:
     except InvalidInputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
+
+
+def node_spec(text: str) -> str:
+    """Return the nodes of a cluster, as ``nodes:a,b``, in the form that is kept."""
+    try:
+        return parse_node_spec(text)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def names(text: str) -> list[str]:

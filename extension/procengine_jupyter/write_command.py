@@ -190,7 +190,12 @@ def passed_over(engine: Engine, result: WriteResult) -> tuple[PassedOver, ...]:
         return ()
     from procengine.processing.trigger_statistics import TriggerState
 
-    idle = (TriggerState.DISABLED, TriggerState.PAUSED, TriggerState.FAILED)
+    idle = (
+        TriggerState.DISABLED,
+        TriggerState.PAUSED,
+        TriggerState.FAILED,
+        TriggerState.ELSEWHERE,
+    )
     return tuple(
         PassedOver(
             database=one.trigger.database,

@@ -17,6 +17,7 @@ from procengine.cache.feed import C, Feed
 from procengine.cache.history import History, ReadHistory
 from procengine.clock import NANOSECONDS_PER_SECOND, Alarm, Clock
 from procengine.model.cache_definition import CacheDefinition
+from procengine.model.node_spec import is_for_node
 from procengine.model.table_rows import WalContents
 from procengine.model.table_schema import TableSchema
 
@@ -36,13 +37,14 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HolderSettings:
-    """How caches are filled and evicted.
+    """How caches are filled and evicted, and on which node.
 
     ``read_history`` returns what a table has now, None: caches begin empty. ``settle`` returns when every flush
     that the flush thread had begun is in the write buffer. Expired rows go every ``eviction_interval_seconds``.
     """
 
     clock: Clock
+    node_id: str
     read_history: ReadHistory | None
     settle: Callable[[], None]
     eviction_interval_seconds: float = 10.0
@@ -169,10 +171,14 @@ class Holder(Generic[D, C]):
             return came
 
     def _fill(self, feed: Feed[C], *, replayed: bool = False) -> None:
-        """Fill a cache; when its history cannot be read, it goes on without, as the log then says."""
+        """Fill a cache that is to be filled on this node.
+
+        When its history cannot be read, it goes on without, as the log then says.
+        """
         definition = feed.cache.definition
         read = None
-        if self._settings.read_history is not None:
+        here = is_for_node(definition.node_spec, self._settings.node_id)
+        if here and self._settings.read_history is not None:
             read = partial(self._settled_history, self._settings.read_history, definition.table_id)
         try:
             feed.fill(read, replayed=replayed)

@@ -34,6 +34,7 @@ def create_last_cache(
     value_columns: Sequence[str] | None,
     count: int,
     ttl_seconds: int,
+    node_spec: str,
     now_ns: int,
 ) -> LastCacheCreated:
     """Return the creation of a last-value cache, under the next id."""
@@ -48,6 +49,7 @@ def create_last_cache(
         value_columns=value_columns,
         count=count,
         ttl_seconds=ttl_seconds,
+        node_spec=node_spec,
         cache_id=state.next_cache_id,
         created_ns=now_ns,
     )
@@ -74,6 +76,7 @@ def create_distinct_cache(
     name: str | None,
     max_cardinality: int,
     max_age_seconds: int,
+    node_spec: str,
     now_ns: int,
 ) -> DistinctCacheCreated:
     """Return the creation of a distinct-value cache, under the next id."""
@@ -87,6 +90,7 @@ def create_distinct_cache(
         name=name,
         max_cardinality=max_cardinality,
         max_age_seconds=max_age_seconds,
+        node_spec=node_spec,
         cache_id=state.next_cache_id,
         created_ns=now_ns,
     )

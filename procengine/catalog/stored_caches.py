@@ -15,6 +15,7 @@ from procengine.model.cache_definition import (
     DistinctCacheDefinition,
     LastCacheDefinition,
 )
+from procengine.model.node_spec import ALL_NODES
 
 
 class StoredCaches(CommittedState):
@@ -38,6 +39,7 @@ class StoredCaches(CommittedState):
         value_columns: Sequence[str] | None = None,
         count: int = DEFAULT_COUNT,
         ttl_seconds: int = DEFAULT_TTL_SECONDS,
+        node_spec: str = ALL_NODES,
     ) -> LastCacheDefinition:
         """Define a last-value cache of a table and return it; see `procengine.model.cache_definition.last_cache`.
 
@@ -56,6 +58,7 @@ class StoredCaches(CommittedState):
                 value_columns=value_columns,
                 count=count,
                 ttl_seconds=ttl_seconds,
+                node_spec=node_spec,
                 now_ns=self._clock.now_ns(),
             )
         )
@@ -82,6 +85,7 @@ class StoredCaches(CommittedState):
         name: str | None = None,
         max_cardinality: int = DEFAULT_MAX_CARDINALITY,
         max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
+        node_spec: str = ALL_NODES,
     ) -> DistinctCacheDefinition:
         """Define a distinct-value cache and return it; see `procengine.model.cache_definition.distinct_cache`.
 
@@ -99,6 +103,7 @@ class StoredCaches(CommittedState):
                 name=name,
                 max_cardinality=max_cardinality,
                 max_age_seconds=max_age_seconds,
+                node_spec=node_spec,
                 now_ns=self._clock.now_ns(),
             )
         )

@@ -12,12 +12,10 @@ import json
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation
 from procengine.cli.target import DistinctCacheRequest, Json, LastCacheRequest, Target
-from procengine.errors import InvalidInputError
 
 
 def create_last_cache(target: Target, invocation: Invocation, _: Surroundings) -> CommandOutput:
     """Create a last-value cache."""
-    _refuse_nodes(invocation)
     return _created(
         target.create_last_cache(
             LastCacheRequest(
@@ -28,6 +26,7 @@ def create_last_cache(target: Target, invocation: Invocation, _: Surroundings) -
                 value_columns=invocation["value_columns"] or None,
                 count=invocation["count"],
                 ttl_seconds=invocation["ttl"],
+                node_spec=invocation["node_spec"],
             )
         )
     )
@@ -35,7 +34,6 @@ def create_last_cache(target: Target, invocation: Invocation, _: Surroundings) -
 
 def create_distinct_cache(target: Target, invocation: Invocation, _: Surroundings) -> CommandOutput:
     """Create a distinct-value cache."""
-    _refuse_nodes(invocation)
     return _created(
         target.create_distinct_cache(
             DistinctCacheRequest(
@@ -45,6 +43,7 @@ def create_distinct_cache(target: Target, invocation: Invocation, _: Surrounding
                 columns=invocation["columns"],
                 max_cardinality=invocation["max_cardinality"],
                 max_age_seconds=invocation["max_age"],
+                node_spec=invocation["node_spec"],
             )
         )
     )
@@ -66,10 +65,3 @@ def _created(cache: Json | None) -> CommandOutput:
     if cache is None:
         return CommandOutput.of("a cache already exists for the provided parameters")
     return CommandOutput.of(f"new cache created: {json.dumps(cache, indent=2, ensure_ascii=False)}")
-
-
-def _refuse_nodes(invocation: Invocation) -> None:
-    if invocation["node_spec"] != "all":
-        raise InvalidInputError(
-            f"--node-spec cannot be {invocation['node_spec']!r}: caches are on all nodes; accepted: all"
-        )

@@ -146,6 +146,7 @@ class EngineTarget:
             value_columns=cache.value_columns,
             count=cache.count,
             ttl_seconds=cache.ttl_seconds,
+            node_spec=cache.node_spec,
         )
         return self._told_of(created.definition)
 
@@ -157,6 +158,7 @@ class EngineTarget:
             columns=cache.columns,
             max_cardinality=cache.max_cardinality,
             max_age_seconds=cache.max_age_seconds,
+            node_spec=cache.node_spec,
         )
         return self._told_of(created.definition)
 
@@ -167,12 +169,6 @@ class EngineTarget:
         self._engine.distinct_caches.delete(database, table, name)
 
     def create_trigger(self, trigger: TriggerRequest) -> None:
-        for node in trigger.nodes or ():
-            if node != self._catalog.node_id:
-                raise InvalidInputError(
-                    f"--node-spec cannot name {node!r}: there is one node here; "
-                    f"accepted: all, or nodes:{self._catalog.node_id}"
-                )
         self._engine.triggers.create(
             trigger.database,
             trigger.name,
@@ -182,6 +178,7 @@ class EngineTarget:
             run_async=trigger.run_async,
             error_behavior=trigger.error_behavior,
             disabled=trigger.disabled,
+            node_spec=trigger.node_spec,
         )
 
     def change_trigger(self, database: str, name: str, change: TriggerChange) -> None:

@@ -19,6 +19,7 @@ from procengine.cli.values import (
     parse_count,
     parse_field,
     parse_key_value,
+    parse_nodes,
     parse_period_ns,
     parse_positive_count,
     parse_seconds,
@@ -188,7 +189,12 @@ _CREATE_TRIGGER = Command(
             default="log",
             about="what happens after an error",
         ),
-        Option(name="--node-spec", about="all, or nodes:<NODE>[,<NODE>]", default="all"),
+        Option(
+            name="--node-spec",
+            parse=parse_nodes,
+            about="nodes that run it: all, or nodes:<NODE>[,<NODE>]",
+            default="all",
+        ),
         Option(name="--upload", arity=Arity.FLAG, about="copy --path into the plugin directory first"),
     ),
     positional=_TRIGGER_NAME,
@@ -232,7 +238,13 @@ _CREATE_TABLE = Command(
 )
 
 _TABLE = Option(name="--table", short="-t", required=True, about="name of the table")
-_NODES = Option(name="--node-spec", short="-n", about="all, or nodes:<NODE>[,<NODE>]", default="all")
+_NODES = Option(
+    name="--node-spec",
+    short="-n",
+    parse=parse_nodes,
+    about="nodes that fill it from history: all, or nodes:<NODE>[,<NODE>]",
+    default="all",
+)
 
 _CREATE_LAST_CACHE = Command(
     words=("create", "last_cache"),

@@ -43,7 +43,7 @@ class WriteOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerRequest:
-    """A trigger that is to be created. ``nodes`` None: on all."""
+    """A trigger that is to be created. ``node_spec`` is as in `procengine.model.node_spec`."""
 
     database: str
     name: str
@@ -53,7 +53,7 @@ class TriggerRequest:
     run_async: bool
     error_behavior: str
     disabled: bool
-    nodes: Sequence[str] | None
+    node_spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,7 @@ class LastCacheRequest:
     value_columns: Sequence[str] | None
     count: int
     ttl_seconds: int
+    node_spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,7 @@ class DistinctCacheRequest:
     columns: Sequence[str]
     max_cardinality: int
     max_age_seconds: int
+    node_spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

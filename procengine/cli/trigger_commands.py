@@ -22,7 +22,6 @@ def create_trigger(target: Target, invocation: Invocation, surroundings: Surroun
     filename = invocation["path"] or invocation["plugin_filename"]
     if filename is None:
         raise InvalidInputError("Either --path or --plugin-filename must be provided")
-    nodes = _nodes(invocation["node_spec"])
     if invocation["upload"]:
         filename = _upload(target, database, surroundings.folder / filename)
     target.create_trigger(
@@ -35,7 +34,7 @@ def create_trigger(target: Target, invocation: Invocation, surroundings: Surroun
             run_async=invocation["run_asynchronous"],
             error_behavior=invocation["error_behavior"],
             disabled=invocation["disabled"],
-            nodes=nodes,
+            node_spec=invocation["node_spec"],
         )
     )
     return CommandOutput.of(f"Trigger {name} created successfully")
@@ -91,18 +90,6 @@ def disable_trigger(target: Target, invocation: Invocation, _: Surroundings) -> 
     """Disable a trigger."""
     target.disable_trigger(invocation["database"], invocation["trigger_name"])
     return CommandOutput.of(f"Trigger {invocation['trigger_name']} disabled successfully")
-
-
-def _nodes(text: str) -> tuple[str, ...] | None:
-    if text == "all":
-        return None
-    prefix, colon, names = text.partition(":")
-    nodes = tuple(name for name in names.split(",") if name)
-    if prefix != "nodes" or not colon or not nodes:
-        raise InvalidInputError(
-            f"--node-spec cannot be {text!r}; accepted: all, or nodes:<NODE>[,<NODE>]"
-        )
-    return nodes
 
 
 def _upload(target: Target, database: str, path: Path) -> str:

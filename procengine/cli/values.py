@@ -8,6 +8,7 @@ from __future__ import annotations
 from procengine.errors import InvalidInputError
 from procengine.model.column import Column, ColumnType
 from procengine.model.duration import SECOND, parse_duration
+from procengine.model.node_spec import parse_node_spec
 
 FIELD_TYPES = {
     "int64": ColumnType.INTEGER,
@@ -78,6 +79,14 @@ def parse_period_ns(text: str) -> int:
     if period_ns == 0:
         raise ValueError("nothing would be kept; accepted: a span such as 30d, or none")
     return period_ns
+
+
+def parse_nodes(text: str) -> str:
+    """Return the nodes of a cluster, ``all`` or ``nodes:<NODE>[,<NODE>]``, in the form that is kept."""
+    try:
+        return parse_node_spec(text)
+    except InvalidInputError as error:
+        raise ValueError(str(error)) from error
 
 
 def parse_flag(text: str) -> bool:

@@ -16,7 +16,7 @@ from procengine.errors import TableNotFoundError
 from procengine.http.catalog_failures import catalog_error
 from procengine.http.failures import compact_json
 from procengine.http.fields import any_fields
-from procengine.http.node_spec import check_node_spec
+from procengine.http.node_spec import read_node_spec
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
 from procengine.http.serde import JsonObject, json_fault
@@ -45,7 +45,7 @@ def cache_routes(engine: Engine) -> RouteTable:
 
     def create_last(request: Request) -> Response:
         said = request.json()
-        check_node_spec(said, catalog.node_id)
+        node_spec = read_node_spec(said)
         count = _number(said, "count", DEFAULT_COUNT)
         if count == 0:
             raise json_fault("last cache size must be greater than 0")
@@ -57,12 +57,13 @@ def cache_routes(engine: Engine) -> RouteTable:
             value_columns=said.optional_strings("value_columns"),
             count=count,
             ttl_seconds=_number(said, "ttl", DEFAULT_TTL_SECONDS),
+            node_spec=node_spec,
         )
         return _created(catalog, cache)
 
     def create_distinct(request: Request) -> Response:
         said = request.json()
-        check_node_spec(said, catalog.node_id)
+        node_spec = read_node_spec(said)
         most = _number(said, "max_cardinality", DEFAULT_MAX_CARDINALITY)
         if most == 0:
             raise json_fault("invalid value: integer `0`, expected a nonzero usize")
@@ -73,6 +74,7 @@ def cache_routes(engine: Engine) -> RouteTable:
             columns=said.strings("columns"),
             max_cardinality=most,
             max_age_seconds=_number(said, "max_age", DEFAULT_MAX_AGE_SECONDS),
+            node_spec=node_spec,
         )
         return _created(catalog, cache)
 

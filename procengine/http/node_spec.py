@@ -1,32 +1,34 @@
 """Where in a cluster is a trigger or a cache to be?
 
-Enterprise's question; Core passes it over. There is one node here, so what names it, or all, is accepted.
+Enterprise's question; Core passes it over.
 
-Source: docs-v2, influxdb3-cli/create (``--node-spec``) and openapi, ApiNodeSpec, which has it in other fields;
-    influxdb3_catalog/src/error.rs, InvalidNodeName.
+Source: docs-v2, influxdb3-cli/create (``--node-spec``) and openapi, ApiNodeSpec, which has it in other fields.
+Differs: Enterprise answers 500 ``invalid node name`` to a node that its cluster does not have; see
+    `procengine.model.node_spec`.
 """
 
 from __future__ import annotations
 
-from procengine.http.failures import HttpError
 from procengine.http.serde import JsonObject, described, json_fault
+from procengine.model.node_spec import ALL_NODES, parse_node_spec, spec_of_nodes
 
 
-def check_node_spec(said: JsonObject, node_id: str) -> None:
-    """Accept the field ``node_spec`` of a body, if it is there, as long as it means this node.
+def read_node_spec(said: JsonObject) -> str:
+    """Return the field ``node_spec`` of a body as it is kept; all nodes where it is left out.
 
-    Raises: HttpError: it is of another type (400), or names a node that there is not (500).
+    Raises:
+        HttpError: it is of another type (400).
+        InvalidInputError: it has no node's name, or one that cannot be.
     """
     spec = said.fields.get("node_spec")
     match spec:
         case None | "all":
-            nodes: list[object] = []
-        case {"nodes": list(nodes)}:
-            pass
-        case dict():
-            nodes = [spec["node_id"]] if spec.get("node_id") is not None else []
+            return ALL_NODES
+        case {"nodes": list(names)} if all(isinstance(name, str) for name in names):
+            return parse_node_spec(spec_of_nodes(names))
+        case {"node_id": str(name)}:
+            return parse_node_spec(spec_of_nodes([name]))
+        case dict() if "nodes" not in spec:
+            return ALL_NODES
         case _:
             raise json_fault(f"invalid type: {described(spec)}, expected `all` or a map with `nodes`")
-    for node in nodes:
-        if node != node_id:
-            raise HttpError(500, f"invalid node name ({node})")

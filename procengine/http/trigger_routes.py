@@ -16,7 +16,7 @@ from procengine.errors import TriggerSpecError
 from procengine.http.catalog_failures import catalog_error
 from procengine.http.failures import HttpError
 from procengine.http.fields import any_fields, query_fields
-from procengine.http.node_spec import check_node_spec
+from procengine.http.node_spec import read_node_spec
 from procengine.http.plugin_failures import plugin_error
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
@@ -92,7 +92,7 @@ def _create(engine: Engine, request: Request) -> Response:
     spec = said.required("trigger_specification", str)
     arguments = said.texts("trigger_arguments")
     disabled = said.required("disabled", bool)
-    check_node_spec(said, engine.catalog.node_id)
+    node_spec = read_node_spec(said)
     engine.triggers.create(
         database,
         name,
@@ -102,6 +102,7 @@ def _create(engine: Engine, request: Request) -> Response:
         run_async=run_async,
         error_behavior=error_behavior,
         disabled=disabled,
+        node_spec=node_spec,
     )
     return Response()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from procengine.errors import InvalidInputError
 from procengine.model.column import TIME, ColumnType
+from procengine.model.node_spec import ALL_NODES, parse_node_spec
 from procengine.model.table_schema import TableSchema
 
 DEFAULT_COUNT = 1
@@ -34,7 +35,8 @@ class LastCacheDefinition:
 
     ``value_columns`` None stands for all columns that are no keys, those to come included; otherwise the time is
     left out of them, and is held all the same. ``cache_id`` is unique in the engine and never used again;
-    ``created_ns`` is the instant of the creation.
+    ``created_ns`` is the instant of the creation, ``node_spec`` says which nodes fill it from
+    the table's history; others begin with what is written from then on.
     """
 
     database: str
@@ -45,6 +47,7 @@ class LastCacheDefinition:
     value_columns: tuple[str, ...] | None = None
     count: int = DEFAULT_COUNT
     ttl_seconds: int = DEFAULT_TTL_SECONDS
+    node_spec: str = ALL_NODES
     cache_id: int = field(default=0, compare=False)
     created_ns: int = field(default=0, compare=False)
 
@@ -53,8 +56,8 @@ class LastCacheDefinition:
 class DistinctCacheDefinition:
     """A distinct-value cache: the combinations of values that columns had within ``max_age_seconds``.
 
-    Of more than ``max_cardinality`` combinations the pruning lets the oldest go. ``cache_id`` and ``created_ns``
-    are as in `LastCacheDefinition`.
+    Of more than ``max_cardinality`` combinations the pruning lets the oldest go. ``cache_id``, ``created_ns``
+    and ``node_spec`` are as in `LastCacheDefinition`.
     """
 
     database: str
@@ -64,6 +67,7 @@ class DistinctCacheDefinition:
     columns: tuple[str, ...]
     max_cardinality: int = DEFAULT_MAX_CARDINALITY
     max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS
+    node_spec: str = ALL_NODES
     cache_id: int = field(default=0, compare=False)
     created_ns: int = field(default=0, compare=False)
 
@@ -82,6 +86,7 @@ def last_cache(
     value_columns: Sequence[str] | None = None,
     count: int = DEFAULT_COUNT,
     ttl_seconds: int = DEFAULT_TTL_SECONDS,
+    node_spec: str = ALL_NODES,
     cache_id: int = 0,
     created_ns: int = 0,
 ) -> LastCacheDefinition:
@@ -119,6 +124,7 @@ def last_cache(
         value_columns=None if values is None else tuple(one for one in values if one != TIME),
         count=count,
         ttl_seconds=ttl_seconds,
+        node_spec=parse_node_spec(node_spec),
         cache_id=cache_id,
         created_ns=created_ns,
     )
@@ -134,6 +140,7 @@ def distinct_cache(
     name: str | None = None,
     max_cardinality: int = DEFAULT_MAX_CARDINALITY,
     max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
+    node_spec: str = ALL_NODES,
     cache_id: int = 0,
     created_ns: int = 0,
 ) -> DistinctCacheDefinition:
@@ -164,6 +171,7 @@ def distinct_cache(
         columns=wanted,
         max_cardinality=max_cardinality,
         max_age_seconds=max_age_seconds,
+        node_spec=parse_node_spec(node_spec),
         cache_id=cache_id,
         created_ns=created_ns,
     )

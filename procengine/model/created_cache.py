@@ -17,6 +17,7 @@ from procengine.model.cache_definition import (
     LastCacheDefinition,
 )
 from procengine.model.column import ColumnType
+from procengine.model.node_spec import nodes_of
 from procengine.model.table_schema import TableSchema
 
 Json = dict[str, Any]
@@ -47,7 +48,7 @@ def _last_cache(cache: LastCacheDefinition, schema: TableSchema) -> Json:
         "table_id": cache.table_id,
         "table": cache.table,
         "id": cache.cache_id,
-        "node_spec": "all",
+        "node_spec": _node_spec(cache.node_spec),
         "name": cache.name,
         "key_columns": _ids(cache.key_columns, schema),
         "value_columns": values,
@@ -60,7 +61,7 @@ def _distinct_cache(cache: DistinctCacheDefinition, schema: TableSchema) -> Json
     return {
         "table_id": cache.table_id,
         "table_name": cache.table,
-        "node_spec": "all",
+        "node_spec": _node_spec(cache.node_spec),
         "cache_id": cache.cache_id,
         "cache_name": cache.name,
         "column_ids": _ids(cache.columns, schema),
@@ -68,6 +69,12 @@ def _distinct_cache(cache: DistinctCacheDefinition, schema: TableSchema) -> Json
         "max_age_seconds": cache.max_age_seconds,
         "source": {"type": "User"},
     }
+
+
+def _node_spec(spec: str) -> str | Json:
+    """Return where a cache is, with the nodes' names in the place of the original's numbers."""
+    nodes = nodes_of(spec)
+    return spec if nodes is None else {"nodes": list(nodes)}
 
 
 def _ids(columns: Sequence[str], schema: TableSchema) -> list[Json]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypedDict
 
+from procengine.model.node_spec import ALL_NODES
 from procengine.model.run_limits import RunLimits
 
 
@@ -51,6 +52,7 @@ class Trigger:
     ``arguments`` is None when there are none (the plugin then receives ``None``).
     ``limits`` hold before the engine's own. ``pause_reason`` says why the engine paused the trigger to protect
     itself, until it is enabled again; None when it is not paused.
+    ``node_spec`` says on which nodes it runs, as `procengine.model.node_spec` has it.
     ``trigger_id`` is unique in the engine and never used again; the catalog gives it.
     """
 
@@ -62,7 +64,7 @@ class Trigger:
     run_async: bool = False
     error_behavior: ErrorBehavior = ErrorBehavior.LOG
     disabled: bool = False
-    node_spec: str = "all"
+    node_spec: str = ALL_NODES
     limits: RunLimits = RunLimits()
     pause_reason: str | None = None
     trigger_id: int = field(default=0, compare=False)
@@ -76,3 +78,4 @@ class TriggerSettings(TypedDict, total=False):
     error_behavior: ErrorBehavior | str
     disabled: bool
     limits: RunLimits
+    node_spec: str

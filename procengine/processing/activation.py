@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from procengine.catalog import Catalog
-from procengine.errors import InvalidInputError, ProcengineError
+from procengine.errors import ProcengineError
 from procengine.model.byte_size import format_bytes
+from procengine.model.node_spec import elsewhere, is_for_node
 from procengine.model.run import LogLevel
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import (
@@ -53,23 +54,26 @@ class Activation:
             TriggerSpecError: the specification cannot be parsed.
             PluginError: the plugin cannot be loaded, or has no entry point for the specification's kind.
             AlreadyExistsError: another trigger answers its request path.
-            InvalidInputError: it is meant for other nodes than this one.
         """
         spec = parse_trigger_spec(trigger.spec)
-        if trigger.node_spec != "all":
-            raise InvalidInputError(
-                f"trigger {trigger.name} is meant for {trigger.node_spec!r}; only triggers for all nodes run here"
-            )
         self.check_plugin(trigger.plugin_filename, spec.kind)
-        if isinstance(spec, RequestSpec) and not trigger.disabled:
+        if isinstance(spec, RequestSpec) and not trigger.disabled and self.is_here(trigger):
             self.routes.check_free(spec.path, owner_of(trigger))
         return spec
+
+    def is_here(self, trigger: Trigger) -> bool:
+        """Tell whether a trigger is meant for this node."""
+        return is_for_node(trigger.node_spec, self.catalog.node_id)
 
     def start(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
         """Return an enabled trigger, whose definition was checked, that takes events from now on.
 
+        One that is meant for other nodes takes none.
+
         Raises: AlreadyExistsError: another trigger answers its request path.
         """
+        if not self.is_here(trigger):
+            return self._elsewhere(trigger, tally)
         spec = parse_trigger_spec(trigger.spec)
         running = RunningTrigger(trigger, self.parts, tally=tally, state=TriggerState.ENABLED)
         running.attach(self._source(running, spec))
@@ -86,7 +90,8 @@ class Activation:
                 f"trigger still paused: {trigger.pause_reason}; enable it to go on",
             )
             return self.idle(trigger, tally, TriggerState.PAUSED, trigger.pause_reason)
-        self._say_passed_over(trigger)
+        if self.is_here(trigger):
+            self._say_passed_over(trigger)
         return self.start_or_fail(trigger, tally)
 
     def _say_passed_over(self, trigger: Trigger) -> None:
@@ -126,6 +131,12 @@ class Activation:
     ) -> RunningTrigger:
         """Return a trigger that takes no events but fired ones."""
         return RunningTrigger(trigger, self.parts, tally=tally, state=state, reason=reason)
+
+    def _elsewhere(self, trigger: Trigger, tally: RunTally) -> RunningTrigger:
+        """Return a trigger that other nodes run, logged: it is easily taken for one that does not work."""
+        reason = elsewhere(trigger.node_spec, self.catalog.node_id)
+        self.parts.log(trigger, LogLevel.WARN, f"trigger does not run here: it is {reason}")
+        return self.idle(trigger, tally, TriggerState.ELSEWHERE, reason)
 
     def _source(self, running: RunningTrigger, spec: TriggerSpec) -> EventSource:
         match spec:

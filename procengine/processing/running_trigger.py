@@ -137,7 +137,12 @@ class RunningTrigger:
 
     def can_become(self, trigger: Trigger) -> bool:
         """Tell whether another definition needs no other source, and this activation still takes events."""
-        same_source = (self.trigger.spec, self.trigger.run_async) == (trigger.spec, trigger.run_async)
+        mine = self.trigger
+        same_source = (mine.spec, mine.run_async, mine.node_spec) == (
+            trigger.spec,
+            trigger.run_async,
+            trigger.node_spec,
+        )
         return same_source and self._takes_events and not trigger.disabled
 
     def become(self, trigger: Trigger) -> None:

@@ -20,6 +20,7 @@ from procengine.errors import (
     TriggerNotFoundError,
 )
 from procengine.model.catalog_event import CatalogEvent, DatabaseDeleted
+from procengine.model.node_spec import ALL_NODES, parse_node_spec
 from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import ErrorBehavior, Trigger, TriggerKind, TriggerSettings
 from procengine.model.trigger_spec import parse_trigger_spec
@@ -85,7 +86,8 @@ class TriggerChanges:
         """Create a trigger, start it unless disabled, and return it.
 
         Everything is checked before anything is kept. ``settings`` are keyword arguments: ``arguments``,
-        ``run_async``, ``error_behavior``, ``disabled`` and ``limits``.
+        ``run_async``, ``error_behavior``, ``disabled``, ``limits`` and ``node_spec``. A trigger that is meant
+        for other nodes is kept and does not run.
 
         Raises:
             TriggerSpecError: the specification cannot be parsed.
@@ -114,10 +116,10 @@ class TriggerChanges:
     ) -> Trigger:
         """Create a trigger, or change the one of this name in place; return it. ``settings`` as for `create`.
 
-        A changed trigger keeps its id, and so its history, and its plugin cache unless that disables or enables it.
-        While only the plugin's text or
-        the arguments changed, events that wait are kept; the run in flight ends as it began. A trigger that was
-        paused or failed starts again; one that waits to retry does so at once.
+        Without a ``node_spec`` it stays on its nodes. A changed trigger keeps its id, and so its history, and its
+        plugin cache unless that disables or enables it. While only the plugin's text or the arguments changed,
+        events that wait are kept; the run in flight ends as it began. A trigger that was paused or failed starts
+        again; one that waits to retry does so at once.
 
         Raises: what `create` raises, but for a name that is taken.
         """
@@ -127,7 +129,11 @@ class TriggerChanges:
         with self._changes:
             present = self.get(database, name)
             return self._replace(
-                replace(trigger, node_spec=present.node_spec, trigger_id=present.trigger_id)
+                replace(
+                    trigger,
+                    node_spec=trigger.node_spec if "node_spec" in settings else present.node_spec,
+                    trigger_id=present.trigger_id,
+                )
             )
 
     def reload(self, database: str, name: str) -> Trigger:
@@ -303,6 +309,7 @@ def _definition(
         error_behavior=_error_behavior(settings.get("error_behavior", ErrorBehavior.LOG)),
         disabled=settings.get("disabled", False),
         limits=limits,
+        node_spec=parse_node_spec(settings.get("node_spec", ALL_NODES)),
     )
 
 

@@ -42,6 +42,8 @@ class TriggerState(Enum):
     """It could not be started; ``enable`` tries again."""
     ENDED = "ended"
     """Its cron expression matches no time to come."""
+    ELSEWHERE = "elsewhere"
+    """It is meant for other nodes than this one."""
     DISABLED = "disabled"
     """It is disabled in the catalog."""
 
@@ -63,8 +65,8 @@ class Lag:
 class TriggerStatistics:
     """One trigger at one instant. Times are nanoseconds UTC, durations nanoseconds.
 
-    ``reason`` says why it is paused, failed or ended, ``warning`` what it cannot keep up with. ``runs`` and
-    ``errors`` count since the trigger was made, over restarts (with object store ``memory``: since the engine
+    ``reason`` says why it is paused, failed, ended or elsewhere, ``warning`` what it cannot keep up with. ``runs``
+    and ``errors`` count since the trigger was made, over restarts (with object store ``memory``: since the engine
     started), dry runs left out; an error is a run whose plugin raised, or that went past a limit. ``failing`` tells
     whether the last run was one; ``last_failure`` is the last one's, even if runs have succeeded since.
     ``last_outcome`` is how the last run ended, None before the first. ``attempt`` is the number of the attempt to

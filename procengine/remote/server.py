@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from procengine.errors import OperationRefusedError
 from procengine.model.column import Column, ColumnType
 from procengine.model.duration import format_duration
+from procengine.model.node_spec import nodes_of
 from procengine.model.result_format import ResultFormat
 from procengine.remote.failures import RefusedByServerError
 from procengine.remote.transport import Transport
@@ -149,7 +150,8 @@ class RemoteServer:
         said |= {} if cache.name is None else {"name": cache.name}
         said |= {} if cache.key_columns is None else {"key_columns": list(cache.key_columns)}
         said |= {} if cache.value_columns is None else {"value_columns": list(cache.value_columns)}
-        return self._create_cache("last_cache", said | {"count": cache.count, "ttl": cache.ttl_seconds})
+        said |= {"count": cache.count, "ttl": cache.ttl_seconds} | _nodes(cache.node_spec)
+        return self._create_cache("last_cache", said)
 
     def create_distinct_cache(self, cache: DistinctCacheRequest) -> Json | None:
         """Have a distinct-value cache created."""
@@ -159,7 +161,7 @@ class RemoteServer:
             "columns": list(cache.columns),
             "max_cardinality": cache.max_cardinality,
             "max_age": cache.max_age_seconds,
-        }
+        } | _nodes(cache.node_spec)
         return self._create_cache("distinct_cache", said)
 
     def delete_last_cache(self, database: str, table: str, name: str) -> None:
@@ -171,7 +173,7 @@ class RemoteServer:
         self._configure("DELETE", "distinct_cache", {"db": database, "table": table, "name": name})
 
     def create_trigger(self, trigger: TriggerRequest) -> None:
-        """Have a trigger created; nodes are named to Enterprise alone."""
+        """Have a trigger created."""
         said: dict[str, object] = {
             "db": trigger.database,
             "plugin_filename": trigger.plugin_filename,
@@ -184,9 +186,7 @@ class RemoteServer:
             "trigger_arguments": trigger.arguments,
             "disabled": trigger.disabled,
         }
-        if trigger.nodes is not None:
-            said["node_spec"] = {"nodes": list(trigger.nodes)}
-        self._configure("POST", "processing_engine_trigger", said)
+        self._configure("POST", "processing_engine_trigger", said | _nodes(trigger.node_spec))
 
     def change_trigger(self, database: str, name: str, change: TriggerChange) -> None:  # noqa: ARG002
         """Refuse: there is no such request."""
@@ -311,6 +311,12 @@ def _span(period_ns: int | None) -> str | None:
 
 def _word_or_instant(text: str) -> str:
     return text.lower() if text.lower() in {"never", "now", "default"} else text
+
+
+def _nodes(spec: str) -> dict[str, object]:
+    """Return the field that names nodes, which is for Enterprise alone."""
+    nodes = nodes_of(spec)
+    return {} if nodes is None else {"node_spec": {"nodes": list(nodes)}}
 
 
 def _token(answer: Json) -> str:

@@ -207,7 +207,7 @@ def test_help_is_shown(output: object) -> None:
         ("create last_cache -d house -t t --count 0", "last cache size must be greater than 0"),
         ("create last_cache -d house -t t --ttl 4", "invalid value '4' for --ttl: time unit needed"),
         ("create last_cache -d house -t t --ttl 500ms", "invalid ttl provided: 0"),
-        ("create last_cache -d house -t t -n nodes:a", "--node-spec cannot be 'nodes:a'"),
+        ("create last_cache -d house -t t -n nodes:", "node spec cannot be 'nodes:'"),
         ("create distinct_cache -d house -t t", "no columns provided when creating distinct cache"),
         ("create distinct_cache -d house -t t --column a", "unexpected argument '--column'"),
         ("create distinct_cache -d house -t t --columns a --max-cardinality 0", "must be at least 1"),

@@ -576,11 +576,16 @@ def test_caches_deleted(api: httpx.Client, bar: None, route: str) -> None:
 
 @pytest.mark.parametrize("route", [LAST, DISTINCT])
 def test_caches_node_spec(api: httpx.Client, bar: None, route: str) -> None:
-    """Enterprise's node_spec may name this node; another is unknown, and no cache is made."""
+    """Enterprise's node_spec is kept and told, whichever nodes it names; a name that is empty is refused."""
     body: dict[str, object] = {"db": "foo", "table": "bar", "columns": ["t1"]}
-    answer = api.post(route, json=body | {"node_spec": {"nodes": ["n2"]}})
-    assert said(answer) == (500, "invalid node name (n2)")
-    assert api.post(route, json=body | {"node_spec": {"nodes": ["procengine"]}}).status_code == 201
+    answer = api.post(route, json=body | {"node_spec": {"nodes": ["n2", ""]}})
+    refusal = "node spec cannot be 'nodes:n2,'; accepted: all, or nodes:<NODE>[,<NODE>]"
+    assert said(answer) == (400, refusal)
+    answer = api.post(route, json=body | {"node_spec": {"nodes": ["n2", "procengine"]}})
+    assert answer.status_code == 201
+    (operation,) = answer.json()["catalog_batch"]["Database"]["ops"]
+    (created,) = operation.values()
+    assert created["node_spec"] == {"nodes": ["n2", "procengine"]}
 
 
 # All of them.

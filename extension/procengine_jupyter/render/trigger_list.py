@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from procengine.model.counted import counted
+from procengine.model.node_spec import ALL_NODES
 from procengine.model.run import RunOutcome
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine_jupyter.render.markup import Html, element, join, rows
@@ -58,6 +59,8 @@ class TriggerLine:
             facts.append(f"waiting for table {self.missing_table}")
         if self.trigger.run_async:
             facts.append("asynchronous")
+        if self.trigger.node_spec != ALL_NODES and not self.reason:
+            facts.append(f"on {self.trigger.node_spec}")
         if self.trigger.error_behavior is not ErrorBehavior.LOG:
             facts.append(f"on error {self.trigger.error_behavior.value}")
         if self.warning:

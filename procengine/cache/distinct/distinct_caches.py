@@ -13,6 +13,7 @@ from procengine.model.cache_definition import (
     DEFAULT_MAX_CARDINALITY,
     DistinctCacheDefinition,
 )
+from procengine.model.node_spec import ALL_NODES
 
 
 class Catalog(Protocol):
@@ -31,6 +32,7 @@ class Catalog(Protocol):
         name: str | None,
         max_cardinality: int,
         max_age_seconds: int,
+        node_spec: str,
     ) -> DistinctCacheDefinition:
         """Define a cache."""
         ...
@@ -56,6 +58,7 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
         name: str | None = None,
         max_cardinality: int = DEFAULT_MAX_CARDINALITY,
         max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
+        node_spec: str = ALL_NODES,
     ) -> DistinctCache:
         """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
 
@@ -73,6 +76,7 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
             name=name,
             max_cardinality=max_cardinality,
             max_age_seconds=max_age_seconds,
+            node_spec=node_spec,
         )
         self.follow()
         cache = self.find(database, table, definition.name)

@@ -13,6 +13,7 @@ from procengine.model.cache_definition import (
     DEFAULT_TTL_SECONDS,
     LastCacheDefinition,
 )
+from procengine.model.node_spec import ALL_NODES
 
 
 class Catalog(Protocol):
@@ -32,6 +33,7 @@ class Catalog(Protocol):
         value_columns: Sequence[str] | None,
         count: int,
         ttl_seconds: int,
+        node_spec: str,
     ) -> LastCacheDefinition:
         """Define a cache."""
         ...
@@ -58,6 +60,7 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
         value_columns: Sequence[str] | None = None,
         count: int = DEFAULT_COUNT,
         ttl_seconds: int = DEFAULT_TTL_SECONDS,
+        node_spec: str = ALL_NODES,
     ) -> LastCache:
         """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
 
@@ -77,6 +80,7 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
             value_columns=value_columns,
             count=count,
             ttl_seconds=ttl_seconds,
+            node_spec=node_spec,
         )
         self.follow()
         cache = self.find(database, table, definition.name)
