@@ -11,18 +11,20 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from procengine.cache.arrow_values import Int32s
+from procengine.cache.arrow_values import Int32s, raw_values
 
 _STRING_BYTES = sys.getsizeof("")
 _NUMBER_BYTES = sys.getsizeof(1)
+_FEW_VALUES = 1024
 
 
 class Vocabulary:
     """Distinct values of one type (text, whole numbers or booleans), numbered from 0 as they came.
 
     One thread's at a time. A hash table of Python's is searched: for one value that costs a tenth of any vectorised
-    search, for 100,000 as much.
+    search. For a large part of the vocabulary one of Arrow's is made, which costs a third of searching ours.
     """
 
     def __init__(self, kind: pa.DataType) -> None:
@@ -37,6 +39,8 @@ class Vocabulary:
 
     def number(self, values: pa.Array) -> Int32s:
         """Return the number of each value, new ones being added; no value may be null or come twice."""
+        if len(values) > max(_FEW_VALUES, len(self) // 4):
+            return self._number_many(values)
         listed = values.to_pylist()
         found: list[int | None] = [*map(self._numbers.get, listed)]
         if None in found:
@@ -64,6 +68,20 @@ class Vocabulary:
             + self._text_bytes
             + sum(int(piece.nbytes) for piece in self._pieces)
         )
+
+    def _number_many(self, values: pa.Array) -> Int32s:
+        """Number values by a hash table of Arrow's, made for once: for most of a vocabulary that costs a third."""
+        places = pc.index_in(values, value_set=self.array)
+        known: Int32s = raw_values(places.fill_null(-1)).copy()
+        new = np.flatnonzero(known < 0)
+        if len(new):
+            piece = values.take(pa.array(new))
+            known[new] = np.arange(len(self), len(self) + len(new), dtype=np.int32)
+            self._numbers.update(
+                zip(piece.to_pylist(), range(len(self), len(self) + len(new)), strict=True)
+            )
+            self._add_piece(piece)
+        return known
 
     def _add(self, values: pa.Array, listed: list[object], found: list[int | None]) -> None:
         """Give the values that were not found the next numbers."""

@@ -33,6 +33,27 @@ def test_accept_is_one_after_the_other(
     assert accepted.counts.tolist() == [len(expected[group]) for group in sorted(expected)]
 
 
+@given(
+    groups=st.lists(st.integers(0, 3), min_size=1, max_size=200),
+    floors=st.lists(st.integers(0, 200), min_size=4, max_size=4),
+    count=st.integers(2, 4),
+)
+def test_accept_where_each_row_is_later_than_all_before(
+    groups: list[int], floors: list[int], count: int
+) -> None:
+    """Of rows in the order of their times the last of each group enter, also where a group's are far from the end."""
+    expected: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        if number > floors[group]:
+            expected[group] = [*expected.get(group, []), number][-count:]
+    accepted = accept(
+        np.array(groups, np.int64), np.arange(len(groups)), np.array(floors, np.int64), count=count
+    )
+    assert accepted.groups.tolist() == sorted(expected)
+    assert accepted.rows.tolist() == [one for group in sorted(expected) for one in expected[group]]
+    assert accepted.counts.tolist() == [len(expected[group]) for group in sorted(expected)]
+
+
 @pytest.mark.parametrize("group_count", [10, 70_000, 300_000])
 def test_accept_among_many_groups(group_count: int) -> None:
     """However many groups there are, all rows of a group are told apart from others."""

@@ -47,22 +47,53 @@ def accept(of_row: Int64s, times_ns: Int64s, newest_ns: Int64s, *, count: int) -
         return _ONE if enters[0] else _NONE
     if count == 1:
         return _accept_newest(of_row, times_ns, newest_ns)
-    rows = np.flatnonzero(times_ns > newest_ns[of_row])
-    group = of_row if len(rows) == len(of_row) else of_row[rows]
-    order = _by_group(group, len(newest_ns))
-    rows, group = rows[order], group[order]
-    record = _is_record(group, times_ns[rows])
-    if not record.all():
-        rows, group = rows[record], group[record]
-    if not len(rows):
+    if not len(times_ns):
         return _NONE
-    starts = np.flatnonzero(group[1:] != group[:-1]) + 1
-    starts = np.concatenate([_FIRST, starts])
-    ends = np.append(starts[1:], len(rows))
-    counts = ends - starts
-    if counts.max() > count:
-        rows = rows[np.arange(len(rows)) >= np.repeat(ends - count, counts)]
-    return Accepted(rows=rows, groups=group[starts], counts=np.minimum(counts, count))
+    if times_ns.min() > newest_ns.max():  # as a rule; seen without looking up each row's
+        return _accept_records(of_row, times_ns, len(newest_ns), count)
+    late = np.flatnonzero(times_ns > newest_ns[of_row])
+    if not len(late):
+        return _NONE
+    found = _accept_records(of_row[late], times_ns[late], len(newest_ns), count)
+    return Accepted(rows=late[found.rows], groups=found.groups, counts=found.counts)
+
+
+def _accept_records(of_row: Int64s, times_ns: Int64s, groups: int, count: int) -> Accepted:
+    """Return the newest rows of each group among those that are later than all before them; there is a row."""
+    if bool((times_ns[1:] > times_ns[:-1]).all()):  # then all are
+        return _accept_last(of_row, groups, count)
+    order = _by_group(of_row, groups)
+    group = of_row[order]
+    record = _is_record(group, times_ns[order])
+    if not record.all():
+        order, group = order[record], group[record]
+    return _newest_of_each(order, np.bincount(group, minlength=groups), count)
+
+
+def _accept_last(of_row: Int64s, groups: int, count: int) -> Accepted:
+    """Return the last rows of each group. Most have theirs near the end: only of others earlier rows are sorted."""
+    near = max(0, len(of_row) - groups * count * 3 // 2)
+    if near < len(of_row) // 8:
+        return _newest_of_each(_by_group(of_row, groups), np.bincount(of_row, minlength=groups), count)
+    number = np.bincount(of_row[near:], minlength=groups)
+    far = np.flatnonzero((number < count)[of_row[:near]])
+    number += np.bincount(of_row[far], minlength=groups)
+    order = _by_group(np.concatenate([of_row[far], of_row[near:]]), groups)
+    order += near - len(far)  # a row's number, but for the far ones
+    low = np.flatnonzero(order < near)
+    order[low] = far[order[low] - (near - len(far))]
+    return _newest_of_each(order, number, count)
+
+
+def _newest_of_each(rows: Int64s, number: Int64s, count: int) -> Accepted:
+    """Return of rows that stand by group, so many of each group as ``number`` says, the last ``count`` of each."""
+    if number.max() > count:
+        of_row = np.repeat(np.arange(len(number), dtype=np.int32), number)
+        kept = np.ones(len(rows), np.bool_)
+        kept[:-count] = of_row[count:] != of_row[:-count]
+        rows = rows[kept]
+    groups = np.flatnonzero(number)
+    return Accepted(rows=rows, groups=groups, counts=np.minimum(number[groups], count))
 
 
 def newest_rows(of_row: Int64s, times_ns: Int64s, groups: int, *, count: int) -> Int64s:
@@ -102,7 +133,7 @@ def _by_group(of_row: Int64s, groups: int) -> npt.NDArray[np.intp]:
     """Return the order of rows by group, stable; numpy sorts 16-bit numbers by radix, six times as fast as others."""
     if groups <= _RADIX_LIMIT:
         return np.argsort(of_row.astype(np.uint16), kind="stable")
-    low = np.argsort((of_row & (_RADIX_LIMIT - 1)).astype(np.uint16), kind="stable")
+    low = np.argsort(of_row.astype(np.uint16), kind="stable")  # of its lower 16 bits
     high = np.argsort((of_row >> 16).astype(np.uint16)[low], kind="stable")
     return low[high]
 
