@@ -53,7 +53,12 @@ from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
-from procengine.errors import PackageInstallDisabledError, PluginsDisabledError, StoppedError
+from procengine.errors import (
+    ConfigError,
+    PackageInstallDisabledError,
+    PluginsDisabledError,
+    StoppedError,
+)
 from procengine.file_system import LOCAL, FileSystem, make_folder_durably
 from procengine.model.catalog_event import (
     CatalogEvent,
@@ -92,7 +97,7 @@ from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
 from procengine.recovery import Recovery
 from procengine.state import Connect, PluginState, connect
-from procengine.wal import ReplayedRows, Wal
+from procengine.wal import ReplayedRows, SteppedWal, Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
 from procengine.write.snapshots import Snapshots
@@ -113,6 +118,7 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_registry import PluginRegistry
     from procengine.processing.plugin_uploads import PluginUploads
     from procengine.processing.runner import PluginRunner
+    from procengine.processing.step_pool import StepPool
     from procengine.processing.stuck_run import StuckRun
     from procengine.processing.triggers import Triggers
 
@@ -156,6 +162,9 @@ class Engine:
     With object store ``memory`` nothing outlives the engine. ``file_system`` is where all durable files lie, but for
     the SQLite file of the plugin cache, which ``connect_state`` opens; tests give ones that fail, or that remember.
 
+    With a ``step_pool`` (and object store ``memory``) the engine has no threads: rows are flushed on the thread that
+    writes them, and plugins run when the pool's owner says so. Replays are made of that, with a `VirtualClock`.
+
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
     start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
@@ -176,6 +185,7 @@ class Engine:
         clock: Clock | None = None,
         file_system: FileSystem = LOCAL,
         connect_state: Connect = connect,
+        step_pool: StepPool | None = None,
         **options: object,
     ) -> None:
         self.loaded_config = load_config(
@@ -189,6 +199,7 @@ class Engine:
         self._file_system = file_system
         self.recovery: Recovery | None = None
         self._connect_state = connect_state
+        self._step_pool = step_pool
         self._stopped = False
         self._services: tuple[Service, ...] = ()
         self._part: PluginPart | None = None
@@ -216,13 +227,7 @@ class Engine:
         )
         started.callback(self.catalog.close)
         self.catalog.start()
-        self.wal = Wal(
-            folder.wal if folder is not None else None,
-            clock=self.clock,
-            flush_interval_seconds=self.config.wal_flush_interval,
-            file_system=self._file_system,
-            recovery=self.recovery,
-        )
+        self.wal = self._open_wal(folder)
         self.write_buffer = WriteBuffer(
             folder.tables if folder is not None else None,
             catalog=self.catalog,
@@ -258,6 +263,21 @@ class Engine:
         folder.open()
         started.callback(folder.close)
         return folder
+
+    def _open_wal(self, folder: DataFolder | None) -> Wal:
+        if self._step_pool is not None:
+            if folder is not None:
+                raise ConfigError(
+                    "an engine without threads keeps nothing; expected object_store='memory'"
+                )
+            return SteppedWal(clock=self.clock)
+        return Wal(
+            folder.wal if folder is not None else None,
+            clock=self.clock,
+            flush_interval_seconds=self.config.wal_flush_interval,
+            file_system=self._file_system,
+            recovery=self.recovery,
+        )
 
     def _start_query(self, started: ExitStack) -> None:
         memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
@@ -309,6 +329,7 @@ class Engine:
             state_folder=self._folder.state if self._folder is not None else None,
             file_system=self._file_system,
             state=self._plugin_state(started),
+            step_pool=self._step_pool,
         )
         started.callback(self._part.close)
 
@@ -329,12 +350,14 @@ class Engine:
         """Start the threads: from here on writes are taken and triggers run."""
         triggers = self._part.triggers if self._part is not None else None
         started.callback(self.wal.close)
-        self.wal.start(self._apply, triggers.offer if triggers is not None else _pass_over)
         self._snapshots = Snapshots(
             self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
         )
-        started.callback(self._snapshots.stop)
-        self._snapshots.start()
+        apply = self._apply if self._step_pool is None else self._apply_and_tidy
+        self.wal.start(apply, triggers.offer if triggers is not None else _pass_over)
+        if self._step_pool is None:
+            started.callback(self._snapshots.stop)
+            self._snapshots.start()
         for caches in (self.last_caches, self.distinct_caches):
             started.callback(caches.stop)
             caches.start()
@@ -531,6 +554,12 @@ class Engine:
         self.last_caches.apply(contents)
         self.distinct_caches.apply(contents)
         self.write_buffer.apply(contents)
+
+    def _apply_and_tidy(self, contents: WalContents) -> None:
+        """Let the rows of one flush be seen, and do here what the snapshot thread does elsewhere."""
+        self._apply(contents)
+        if self.write_buffer.due.is_set():
+            self._snapshots.tidy()
 
     def _cache_settings(self, kind: Literal["last", "distinct"]) -> HolderSettings:
         config = self.config

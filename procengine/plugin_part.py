@@ -13,6 +13,7 @@ from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.config import EngineConfig
 from procengine.errors import PluginPathError
 from procengine.file_system import FileSystem
+from procengine.model.duration import format_duration
 from procengine.model.run import LogEntry, LogLevel
 from procengine.model.run_limits import RunLimits
 from procengine.model.trigger import Trigger, TriggerKind
@@ -28,6 +29,7 @@ from procengine.processing.plugin_uploads import PluginUploads
 from procengine.processing.plugin_variables import plugin_variables
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
+from procengine.processing.step_pool import StepPool
 from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_places import TriggerPlaces
@@ -56,11 +58,13 @@ class PluginPart:
         state_folder: Path | None,
         file_system: FileSystem,
         state: PluginState | None,
+        step_pool: StepPool | None = None,
     ) -> None:
         """``state_folder`` is for what outlives the engine; None with object store ``memory``.
 
         ``replayed`` are the rows that the log has brought back.
-        ``state`` is where the plugin cache is stored; None: nowhere.
+        ``state`` is where the plugin cache is stored; None: nowhere. ``step_pool`` stands for the threads that run
+        plugins; the log then says of every run that it took no time, as its clock stands still meanwhile.
 
         Raises:
             DataFormatError, CorruptFileError, StorageError: it cannot be used.
@@ -95,6 +99,7 @@ class PluginPart:
             first_run_id=self._history.last_run_id + 1,
             variables=plugin_variables(config.plugin_dir, self.environment.folder),
             recent=self._history.runs.recent,
+            duration_text=format_duration if step_pool is None else _no_time,
         )
         self.stuck_runs: tuple[StuckRun, ...] = ()
         self.tests = PluginTests(catalog, clock, self.registry, self.runner)
@@ -118,6 +123,7 @@ class PluginPart:
             drop_cache=self._drop_cache,
             options=_options(config, log.reach_bytes),
             runs=self._history.runs,
+            pool=step_pool,
         )
 
     def start(self) -> None:
@@ -171,6 +177,10 @@ class PluginPart:
 
     def _drop_cache(self, trigger: Trigger) -> None:
         self.cache.drop_trigger(trigger.database, trigger.trigger_id)
+
+
+def _no_time(duration_ns: int) -> str:  # noqa: ARG001 - what it took beside a clock that stands still
+    return format_duration(0)
 
 
 def _open_history(

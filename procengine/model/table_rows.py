@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from procengine.model.quick_init import quick_init
 
+
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRows:
     """Validated rows of one table from one write, in the order of their lines.
@@ -40,6 +43,7 @@ class TableRows:
         return int(self.batch.num_rows)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalContents:
     """One flush of the write-ahead log: everything that one fdatasync made durable.

@@ -179,6 +179,10 @@ class PluginRegistry:
             self._origins.put(self.folder / filename, source)
             self._files.pop(filename, None)
 
+    def share_origins(self, other: PluginRegistry) -> None:
+        """Know from now on what another registry of the same directory knows of where texts came from."""
+        self._origins = other._origins
+
     def by_file(self, failure: RunFailure) -> RunFailure:
         """Return a failure with what it says by the plugin's file, where cells are named."""
         return self._origins.by_file(failure)

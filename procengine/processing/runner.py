@@ -16,7 +16,7 @@ import contextvars
 import itertools
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from procengine.clock import Clock
@@ -67,10 +67,12 @@ class PluginRunner:
         first_run_id: int = 1,
         variables: Mapping[str, str] = NO_VARIABLES,
         recent: RecentRuns | None = None,
+        duration_text: Callable[[int], str] = format_duration,
     ) -> None:
         """``variables`` are what plugins find in ``os.environ`` beside the process's own.
 
-        ``recent`` keeps what the newest runs were called with, and what they wrote and asked.
+        ``recent`` keeps what the newest runs were called with, and what they wrote and asked. ``duration_text`` says
+        in the log how many nanoseconds a run took.
         """
         self._registry = registry
         self._caches = caches
@@ -80,6 +82,7 @@ class PluginRunner:
         self._clock = clock
         self._variables = variables
         self._recent = recent
+        self._duration_text = duration_text
         self._hooks = InterpreterHooks()
         self._run_ids = itertools.count(first_run_id)
 
@@ -151,7 +154,7 @@ class PluginRunner:
         cpu_ns = time.thread_time_ns() - cpu_began_ns
         queued, dropped = run.end(), 0
         if returned.failure is None:
-            run.log_as_engine(LogLevel.INFO, f"finished execution in {format_duration(duration_ns)}")
+            run.log_as_engine(LogLevel.INFO, f"finished execution in {self._duration_text(duration_ns)}")
             if call.cancel.exceeded is not None:
                 run.log_as_engine(
                     LogLevel.WARN, f"returned before it could be cancelled: {call.cancel.exceeded}"

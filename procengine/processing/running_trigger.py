@@ -35,7 +35,7 @@ from procengine.processing.strand import Strand
 from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import RunTally, TriggerState, TriggerStatistics
-from procengine.processing.worker_pool import WorkerPool
+from procengine.processing.worker_pool import TaskPool
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class RunParts:
 
     runner: Runner
     limited: LimitedRuns
-    pool: WorkerPool
+    pool: TaskPool
     clock: Clock
     progress: Progress
     history: RunHistory

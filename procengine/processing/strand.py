@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from procengine.errors import RequestQueueFullError, StoppedError
 from procengine.processing.progress import Progress
 from procengine.processing.waiting_caller import WaitingCaller
-from procengine.processing.worker_pool import WorkerPool
+from procengine.processing.worker_pool import TaskPool
 
 
 class Strand:
@@ -25,7 +25,7 @@ class Strand:
     It must not raise.
     """
 
-    def __init__(self, pool: WorkerPool, progress: Progress, step: Callable[[], bool]) -> None:
+    def __init__(self, pool: TaskPool, progress: Progress, step: Callable[[], bool]) -> None:
         self._pool = pool
         self._progress = progress
         self._step = step

@@ -36,11 +36,12 @@ from procengine.processing.running_trigger import LogRow, Runner, RunningTrigger
 from procengine.processing.running_triggers import RunningTriggers, key_of
 from procengine.processing.schedules import Schedules
 from procengine.processing.stuck_run import StuckRun
+from procengine.processing.taps import Taps
 from procengine.processing.trigger_changes import TriggerChanges
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_statistics import TriggerStatistics
 from procengine.processing.watchers import Watchers
-from procengine.processing.worker_pool import WorkerPool
+from procengine.processing.worker_pool import TaskPool, WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Triggers(TriggerChanges):
 
     ``check_plugin`` loads a plugin and looks for its entry point; ``drop_cache`` forgets a trigger's local plugin
     cache; ``log`` adds a row to the processing engine logs. ``runs`` is the history, open; by default one in memory.
+    ``taps`` is for who wants to hear of flushes and requests as they come. ``pool`` runs plugins; by default one of
+    threads.
     """
 
     def __init__(
@@ -64,13 +67,15 @@ class Triggers(TriggerChanges):
         drop_cache: Callable[[Trigger], None],
         options: TriggerOptions | None = None,
         runs: RunHistory | None = None,
+        pool: TaskPool | None = None,
     ) -> None:
         self.options = options or TriggerOptions()
         self.runs = runs if runs is not None else RunHistory(self.options.history_runs)
+        self.taps = Taps()
         self._progress = Progress()
         self._watchers = Watchers(self.options.lag_limit_bytes)
         self._routes: RequestRoutes[RunningTrigger] = RequestRoutes()
-        self._pool = WorkerPool(
+        self._pool: TaskPool = pool or WorkerPool(
             limit=self.options.worker_limit, idle_seconds=self.options.worker_idle_seconds
         )
         self._limited = LimitedRuns()
@@ -125,6 +130,7 @@ class Triggers(TriggerChanges):
         """Wake the write triggers that want rows of a flush. On the flush thread; never waits."""
         if self._stopped:
             return
+        self.taps.flushed(contents)
         self._watchers.offer(contents)
         self._offered = contents.sequence_number
         self._progress.changed()
@@ -180,6 +186,7 @@ class Triggers(TriggerChanges):
             StoppedError: the trigger was stopped meanwhile.
         """
         running = self._routes.find(path)
+        self.taps.requested(running.trigger.database, path, event)
         self._progress.begin()
         try:
             run = running.request(event)

@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from procengine.errors import StoppedError
 
@@ -39,6 +39,36 @@ STILL_LOOKS = 2
 
 FAST_DRAWS = 4
 """How many tasks a drawing worker takes from one look to the next when tasks are short."""
+
+
+class TaskPool(Protocol):
+    """What runs tasks for triggers: threads, or, in a replay, the replay itself."""
+
+    @property
+    def worker_count(self) -> int:
+        """The number of threads that run tasks, or wait for one."""
+        ...
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether tasks wait and no worker may be added."""
+        ...
+
+    @property
+    def line_length(self) -> int:
+        """The number of tasks that no worker has taken yet."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Have a task run; never waits.
+
+        Raises: StoppedError after `stop`.
+        """
+        ...
+
+    def stop(self, timeout_seconds: float) -> tuple[str, ...]:
+        """Take no more tasks; return the names of the threads that are still inside one."""
+        ...
 
 
 class _Job(NamedTuple):

@@ -96,15 +96,16 @@ class Snapshots:
                 self._let_log_go()
             if not came:
                 continue
-            due.clear()
             try:
-                self._tidy()
+                self.tidy()
             except Exception:
                 logger.exception("snapshot failed; next attempt in %s s", self._retry_seconds)
                 self._stopped.wait(self._retry_seconds)
                 due.set()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Do what is due, on the calling thread: snapshot, compaction, removal of what is kept no longer."""
+        self._write_buffer.due.clear()
         if self._write_buffer.snapshot_due:
             self._snapshot()
         else:

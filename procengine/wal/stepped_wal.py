@@ -1,0 +1,55 @@
+"""How are rows flushed without a thread?
+
+On the thread that writes them, one write a flush, in the order of the writes. For replays, whose every step must
+come at the same place each time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from procengine.clock import Clock
+from procengine.model.table_rows import TableRows, WalContents
+from procengine.wal.pending_flush import PendingFlush
+from procengine.wal.wal import MIB, Wal
+
+CONTENTS_BYTES = 1024
+"""What the record of a flush takes in memory, however few its rows: a thousand small flushes are a megabyte."""
+
+VALUE_BYTES = 8
+
+
+class SteppedWal(Wal):
+    """A write-ahead log in memory that makes each write a flush of its own, at once."""
+
+    def __init__(self, *, clock: Clock, retained_bytes: int = 64 * MIB) -> None:
+        super().__init__(None, clock=clock, retained_bytes=retained_bytes)
+        # Held from a write's number to its offer, so that flushes pass in their order: threads of plugins write, too.
+        self._flushing = threading.Lock()
+
+    def start(self, apply: Callable[[WalContents], None], offer: Callable[[WalContents], None]) -> None:
+        """Take writes from now on: each calls ``apply``, then ``offer``, on its own thread."""
+        self._apply, self._offer = apply, offer
+
+    def append(self, rows: Sequence[TableRows]) -> PendingFlush:
+        """Flush rows now; what is returned is answered already.
+
+        Raises:
+            StoppedError: the log is closed.
+        """
+        values = sum(one.batch.num_rows * one.batch.num_columns for one in rows)
+        pending = PendingFlush(rows, b"", CONTENTS_BYTES + values * VALUE_BYTES)
+        with self._flushing:
+            self._check_open()
+            self._flush([pending])
+        return pending
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
+        self._check_open()
+
+    def close(self) -> None:
+        """Take no more writes. Closing twice is allowed."""
+        with self._flushing:
+            self._closed = True
