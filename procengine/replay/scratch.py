@@ -35,6 +35,7 @@ from procengine.write.validator import validate
 
 INHERITED: Final = (
     "plugin_dir",
+    "node_id",
     "virtual_env_location",
     "exec_mem_pool_bytes",
     "last_cache_eviction_interval",
@@ -132,6 +133,7 @@ class Scratch:
                     value_columns=last.value_columns,
                     count=last.count,
                     ttl_seconds=last.ttl_seconds,
+                    node_spec=last.node_spec,
                 )
             for distinct in table.distinct_caches.values():
                 self.engine.distinct_caches.create(
@@ -141,6 +143,7 @@ class Scratch:
                     name=distinct.name,
                     max_cardinality=distinct.max_cardinality,
                     max_age_seconds=distinct.max_age_seconds,
+                    node_spec=distinct.node_spec,
                 )
 
     def take_triggers(
@@ -161,6 +164,7 @@ class Scratch:
                     run_async=one.run_async,
                     error_behavior=one.error_behavior,
                     limits=one.limits,
+                    node_spec=one.node_spec,
                 )
             except PluginError as error:
                 raise PluginError(f"trigger {one.name} cannot be replayed: {error}") from error
