@@ -73,7 +73,13 @@ def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.run_state import RunState
 
     trigger, database = _trigger(engine, said)
-    return RunState(engine.triggers.runs, trigger, database, cell_names=lambda: session.cells.labels)
+    return RunState(
+        engine.triggers.runs,
+        trigger,
+        database,
+        clock=engine.clock,
+        cell_names=lambda: session.cells.labels,
+    )
 
 
 def _logs(engine: Engine, _session: Session, said: Namespace) -> Inspected:

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 import pyarrow as pa
@@ -141,6 +142,17 @@ class Journal(Generic[Row]):
                 return
             self._waiting.append(row)
             self._kept += 1
+
+    def added_since(self, number: int) -> tuple[int, Sequence[Row] | None]:
+        """Return how many rows were added by now, and those that came after the first ``number``, oldest first.
+
+        None stands for rows that are not all in memory any more.
+        """
+        with self._lock:
+            new = self._added - number
+            if new > len(self._ring):
+                return self._added, None
+            return self._added, tuple(islice(self._ring, len(self._ring) - new, None))
 
     def table(self, *, since_ns: int | None = None) -> pa.Table:
         """Return all rows, from files that hold some from an instant on, oldest first, and those not in files yet.

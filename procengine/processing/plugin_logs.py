@@ -74,6 +74,10 @@ class ProcessingEngineLogs:
         """How many lines were added since the start; what is more than `entries` holds was dropped from memory."""
         return self._journal.added
 
+    def appended_since(self, number: int) -> tuple[int, Sequence[LogEntry] | None]:
+        """Return `appended`, and the lines after the first ``number``; None when not all are in memory any more."""
+        return self._journal.added_since(number)
+
     def subscribe(self, callback: Callable[[LogEntry], None]) -> Callable[[], None]:
         """Call back with each line from now on; return what ends that.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -101,6 +101,14 @@ class RunHistory:
     def __iter__(self) -> Iterator[Run]:
         """Iterate over the runs in memory as they are now, in the order in which they ended."""
         return iter(self._journal.newest())
+
+    def ended_since(self, number: int) -> tuple[int, Sequence[Run] | None]:
+        """Return how many runs ended since the start, dry ones included, and those after the first ``number``.
+
+        For a reader that follows: it keeps the first and asks with it again. None stands for runs that are not all in
+        memory any more.
+        """
+        return self._journal.added_since(number)
 
     def of(self, wal_sequence_number: int) -> tuple[Run, ...]:
         """Return the runs in memory that one flush of the write-ahead log caused, as they ended."""

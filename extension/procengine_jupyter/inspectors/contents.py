@@ -7,9 +7,9 @@ kernel's main thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import pyarrow as pa
 from procengine.errors import InvalidInputError
 from procengine_jupyter.inspectors.actions import Action
 from procengine_jupyter.render.markup import Html
+
+if TYPE_CHECKING:
+    from procengine_jupyter.inspectors.inspector import Inspector
 
 
 class Keys(Protocol):
@@ -42,7 +45,8 @@ class Contents:
     ``sparklines`` are the columns whose texts are drawn as bars, see `procengine_jupyter.render.sparkline`.
     ``tabs`` are named parts of the table, a truth value for each row; the first is shown to begin with.
     ``missing`` is what a page shows for NULL.
-    ``picture`` stands above the table, and ``lines`` stand for both where there is only text.
+    ``picture`` stands above the table, or is drawn when it is to; where there is only text, ``picture_lines`` stand
+    for it, or ``lines`` for both.
     """
 
     title: str
@@ -54,8 +58,24 @@ class Contents:
     sparklines: Sequence[str] = ()
     tabs: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     missing: str = "NULL"
-    picture: Html | None = None
+    picture: Html | Callable[[], Html] | None = None
+    picture_lines: Callable[[], Sequence[str]] = tuple
     lines: Sequence[str] = ()
+
+    @property
+    def drawn(self) -> Html | None:
+        """The picture."""
+        return self.picture() if callable(self.picture) else self.picture
+
+
+class Instrument(Protocol):
+    """A widget that stands above the table of a live form, in the place of the picture."""
+
+    widget: Any
+
+    def draw(self) -> None:
+        """Show the inspector as it is; what is the same as before is not sent again."""
+        ...
 
 
 class Inspected(ABC):
@@ -84,6 +104,17 @@ class Inspected(ABC):
     def actions(self, key: object) -> Sequence[Action]:  # noqa: ARG002
         """Return what can be done to one row, or, for None, without a row; deleting by `delete` is none of it."""
         return ()
+
+    def instrument(
+        self,
+        inspector: Inspector,  # noqa: ARG002
+        on_sight: Callable[[bool], None],  # noqa: ARG002
+    ) -> Instrument | None:
+        """Return what stands above the table of a live form; ``on_sight`` is to be told whether it is in sight.
+
+        It outlives this state: the inspector may look at another engine's by then.
+        """
+        return None
 
     def delete(self, key: object) -> str:  # noqa: ARG002
         """Delete what one row stands for; return what was done, as a sentence without its full stop.

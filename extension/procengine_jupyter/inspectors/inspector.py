@@ -65,6 +65,11 @@ class Inspector(View):
             self.problem = DOWN
 
     @property
+    def inspected(self) -> Inspected | None:
+        """The state that was last looked at; None when there never was one."""
+        return self._inspected
+
+    @property
     def contents(self) -> Contents:
         """What was last looked at."""
         return self._contents
@@ -131,6 +136,11 @@ class Inspector(View):
         """Choose a shown row, or none."""
         self._place = 0 if row is None else int(self._selection.places[row])
         self._chosen = None if row is None else self._contents.keys[self._place]
+        self._tell()
+
+    def choose_key(self, key: object) -> None:
+        """Choose what a key stands for, or nothing for None; it need not be among the rows."""
+        self._place, self._chosen = 0, key
         self._tell()
 
     @property
@@ -232,7 +242,8 @@ class Inspector(View):
             row_count=len(self._selection),
             hint=self.hint,
             problem=self.problem,
-            picture=self._contents.picture,
+            picture=self._contents.drawn,
+            picture_lines=tuple(self._contents.picture_lines()),
             lines=tuple(self._contents.lines),
         )
 

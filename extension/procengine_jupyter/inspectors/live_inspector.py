@@ -54,7 +54,12 @@ class LiveInspector:
         self.delete = button(inspector.deletes or "delete", "pe-delete")
         self.delete.layout.display = "" if inspector.deletes else "none"
         self.done = ipywidgets.HTML()
-        self.table = TableWidget(on_order=self._order, on_choice=self._choose, on_sight=self._sight)
+        self._in_sight: set[str] = set()
+        self.table = TableWidget(
+            on_order=self._order,
+            on_choice=self._choose,
+            on_sight=lambda shown: self._sight("table", shown),
+        )
         self.filter.add_class("pe-filter")
         self.filter.observe(self._filter, names="value")
         self.refresh.on_click(lambda _button: inspector.refresh())
@@ -62,6 +67,12 @@ class LiveInspector:
         self.tabs = ipywidgets.HBox([])
         self.tabs.add_class("pe-tabs")
         self.picture = ipywidgets.HTML()
+        inspected = inspector.inspected
+        self.instrument = (
+            inspected.instrument(inspector, lambda shown: self._sight("instrument", shown))
+            if inspected is not None
+            else None
+        )
         self.actions = ipywidgets.HBox([])
         self.actions.add_class("pe-actions")
         self.form = LiveForm(self._said)
@@ -71,7 +82,7 @@ class LiveInspector:
         self.widget = ipywidgets.VBox(
             [
                 self.head,
-                self.picture,
+                self.picture if self.instrument is None else self.instrument.widget,
                 controls,
                 self.table,
                 self.actions,
@@ -100,7 +111,10 @@ class LiveInspector:
         """Show the inspector as it is; what is the same as before is not sent again."""
         inspector = self._inspector
         self.head.value = _head(inspector.contents.title, inspector.facts, inspector.problem)
-        self.picture.value = inspector.contents.picture or ""
+        if self.instrument is None:
+            self.picture.value = inspector.contents.drawn or ""
+        else:
+            self.instrument.draw()
         tone = "pe-text-bad" if inspector.failed else ""
         self.done.value = _line(inspector.done, f"pe-inspector-done {tone}".strip())
         chosen = inspector.chosen
@@ -211,12 +225,14 @@ class LiveInspector:
         self.form.forget()
         self._inspector.choose(row)
 
-    def _sight(self, in_sight: bool) -> None:
-        if in_sight:
+    def _sight(self, part: str, shown: bool) -> None:
+        """Look for changes as long as a part of the form is in sight."""
+        (self._in_sight.add if shown else self._in_sight.discard)(part)
+        if not self._in_sight:
+            self._ticker.stop()
+        elif not self._ticker.is_running:
             self._inspector.refresh_if_changed()
             self._ticker.start()
-        else:
-            self._ticker.stop()
 
     def _delete(self) -> None:
         """Delete at the second press: the first one asks."""

@@ -1,28 +1,43 @@
-"""Which runs ended lately, as an inspector shows them?"""
+"""Which runs ended lately, as an inspector shows them: on a line of time, in a table, and one of them whole?
+
+It follows the runs: a look costs what is new since the last one.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from procengine.clock import Clock
 from procengine.model.counted import counted
 from procengine.model.run import Run, RunOutcome
 from procengine.processing.run_history import RunHistory
-from procengine_jupyter.inspectors.contents import Contents, Inspected
+from procengine_jupyter.inspectors.contents import Contents, Inspected, Instrument
+from procengine_jupyter.inspectors.run_index import RunIndex
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.phrases import duration, instant
-from procengine_jupyter.render.run_card import RunCard
+from procengine_jupyter.render.run_whole import RunWhole
+from procengine_jupyter.render.timeline import timeline_lines, timeline_svg
+
+if TYPE_CHECKING:
+    from procengine_jupyter.inspectors.inspector import Inspector
 
 MOST_RUNS = 1_000
-"""How many runs are shown; older ones are a query away."""
+"""How many runs the table has; the timeline knows more, and older ones still are a query away."""
+
+MOST_MEANWHILE = 10_000
+"""How many runs may end while all are read."""
 
 _GOOD = {RunOutcome.SUCCESS: "good", RunOutcome.CANCELLED: "warn"}
 TONES = {outcome.value: _GOOD.get(outcome, "bad") for outcome in RunOutcome}
 
 
 class RunState(Inspected):
-    """The newest runs, newest first, of all triggers or of one; dry runs are none."""
+    """The runs, newest first, of all triggers or of one; dry runs are none."""
 
     def __init__(
         self,
@@ -30,25 +45,42 @@ class RunState(Inspected):
         trigger: str | None = None,
         database: str | None = None,
         *,
+        clock: Clock,
         cell_names: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """``cell_names`` tells what the file names of plugin cells stand for."""
         self._runs = runs
+        self._clock = clock
         self._cell_names = cell_names
         self._trigger = trigger
         self._database = database
+        self._seen = 0
+        self._placed: frozenset[int] = frozenset()
+        self._listed: frozenset[int] = frozenset()
+        self._newest: deque[Run] = deque(maxlen=MOST_RUNS)
+        self._whole: tuple[int, Html] | None = None
+        self.index = RunIndex()
+        """When the runs were; more of them than the table has."""
+        self._begin()
+
+    def now_ns(self) -> int:
+        """Return the engine's time."""
+        return self._clock.now_ns()
 
     def version(self) -> object:
-        """Return the newest run's id."""
-        return max((run.run_id for run in self._runs if not run.dry_run), default=0)
+        """Return how many runs of these there were; follows them."""
+        self._follow()
+        return (len(self.index), self._newest[-1].run_id if self._newest else 0)
 
     def contents(self) -> Contents:
         """Return one row a run."""
-        runs = self._runs.select(database=self._database, trigger=self._trigger, limit=MOST_RUNS)[::-1]
+        self._follow()
+        runs = [*reversed(self._newest)]
         failed = sum(run.failure is not None for run in runs)
         facts = [counted(len(runs), "run"), *([f"{failed:,} failed"] if failed else [])]
-        if len(runs) == MOST_RUNS:
-            facts.append("the newest; all are in system.processing_engine_runs")
+        if len(self.index) > MOST_RUNS:
+            facts.append(f"the newest of {len(self.index):,}; all are in system.processing_engine_runs")
+        lanes = [*self.index.lanes]
         return Contents(
             title=f"runs of {self._trigger}" if self._trigger else "runs",
             facts=facts,
@@ -56,13 +88,62 @@ class RunState(Inspected):
             keys=[run.run_id for run in runs],
             hint="no run yet; %fire NAME makes one",
             tones={"outcome": TONES},
+            picture=lambda: timeline_svg(self.index.runs, lanes),
+            picture_lines=lambda: timeline_lines(self.index.runs, lanes),
         )
 
     def detail(self, key: object) -> Html | None:
-        """Return a run's card."""
+        """Return a run whole; it stays as it was when it was first looked at."""
         assert isinstance(key, int)
-        run = self._runs.find(key)
-        return None if run is None else RunCard(run, self._cell_names()).html()
+        if self._whole is None or self._whole[0] != key:
+            details = self._runs.details(key)
+            if details is None:
+                return None
+            self._whole = (key, RunWhole(details, self._cell_names()).html())
+        return self._whole[1]
+
+    def instrument(self, inspector: Inspector, on_sight: Callable[[bool], None]) -> Instrument:
+        """Return the timeline of a live form."""
+        from procengine_jupyter.inspectors.run_timeline import RunTimeline
+
+        return RunTimeline(inspector, on_sight)
+
+    def _follow(self) -> None:
+        """Take what ended since the last look; all anew when that is more than is in memory."""
+        seen, new = self._runs.ended_since(self._seen)
+        if new is None:
+            self._begin()
+            return
+        self._seen = seen
+        mine = [run for run in new if self._is_shown(run)]
+        self._newest.extend(run for run in mine if run.run_id not in self._listed)
+        self.index.add([run for run in mine if run.run_id not in self._placed])
+        self._listed = self._placed = frozenset()
+
+    def _begin(self) -> None:
+        """Take all runs. Those that end meanwhile may be among them, and come again as new ones."""
+        self._seen, _ = self._runs.ended_since(0)
+        self.index.clear()
+        self.index.add_table(self._rows())
+        self._placed = frozenset(self.index.runs.run[-MOST_MEANWHILE:].tolist())
+        self._newest.clear()
+        self._newest.extend(
+            self._runs.select(database=self._database, trigger=self._trigger, limit=MOST_RUNS)
+        )
+        self._listed = frozenset(run.run_id for run in self._newest)
+
+    def _rows(self) -> pa.Table:
+        rows = self._runs.table(self._database)
+        return (
+            rows if self._trigger is None else rows.filter(pc.equal(rows["trigger_name"], self._trigger))
+        )
+
+    def _is_shown(self, run: Run) -> bool:
+        return (
+            not run.dry_run
+            and self._trigger in (None, run.trigger)
+            and self._database in (None, run.database)
+        )
 
 
 def _table(runs: Sequence[Run]) -> pa.Table:

@@ -18,8 +18,8 @@ from procengine_jupyter.render.view import View
 class InspectorCard(View):
     """The first rows of some state. ``row_count`` is how many there are of them; ``table`` holds the first.
 
-    ``problem`` says why the rows are not those of now. ``picture`` stands above the rows; ``lines`` stand for both
-    in the text.
+    ``problem`` says why the rows are not those of now. ``picture`` stands above the rows, in the text
+    ``picture_lines``; ``lines`` stand for both there.
     """
 
     MOST_ROWS: ClassVar[int] = 20
@@ -31,6 +31,7 @@ class InspectorCard(View):
     hint: str = ""
     problem: str = ""
     picture: Html | None = None
+    picture_lines: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
 
     def html(self) -> Html:
@@ -50,6 +51,7 @@ class InspectorCard(View):
         if self.lines:
             lines += self.lines
         else:
+            lines += self.picture_lines
             lines.append(format_pretty(_texts(self.table)) if self.table.num_rows else self.hint)
         return "\n".join(line for line in lines if line)
 

@@ -176,10 +176,10 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     if dropped(run):
         parts.append(element("div", dropped(run), css="pe-part pe-text-warn"))
     if run.cache_changes:
-        parts.append(_cache_html(run.cache_changes, label=_cache_label(run)))
+        parts.append(cache_html(run.cache_changes, label=_cache_label(run)))
     parts += [part("plugin cache", soft(text)) for text in run.cache_notes]
     if run.response is not None:
-        parts.append(_response_html(run.response))
+        parts.append(response_html(run.response))
     return parts
 
 
@@ -246,7 +246,8 @@ def _cache_label(run: Run) -> str:
     return "plugin cache (a copy, thrown away)" if run.dry_run else "plugin cache"
 
 
-def _cache_html(changes: tuple[CacheChange, ...], *, label: str) -> Html:
+def cache_html(changes: tuple[CacheChange, ...], *, label: str) -> Html:
+    """Return keys with their values before and after."""
     cells: list[list[object]] = [
         [
             "global" if change.use_global else "",
@@ -260,7 +261,8 @@ def _cache_html(changes: tuple[CacheChange, ...], *, label: str) -> Html:
     return part(label, rows(cells))
 
 
-def _response_html(response: Response) -> Html:
+def response_html(response: Response) -> Html:
+    """Return what a request was answered."""
     headers = "\n".join(f"{name}: {value}" for name, value in response.headers)
     tone = "good" if response.status < 400 else "bad"
     return part(
