@@ -104,7 +104,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _send_marks(self, begin: float, end: float, bins: int, first: int, last: int) -> None:
         runs = self._index.runs
-        if last - first < len(self._index.lanes):
+        if first > 0 or last < len(self._index.lanes):
             runs = runs.where((runs.lane >= first) & (runs.lane < last))
         found = marks(runs, _ns(begin), _ns(end), bins=max(1, min(bins, 2 * MOST_BINS)))
         self.send(
