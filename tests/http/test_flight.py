@@ -108,14 +108,59 @@ def test_errors_have_the_originals_code_and_say_what_is_wrong(
     server: Server, sql: str, database: str, said: str, kind: type[Exception]
 ) -> None:
     """Invalid argument, not found and internal, whether the statement fails when planned or when run."""
-    with pytest.raises(kind, match=said.replace("$", r"\$")):
+    with pytest.raises(kind, match=said.replace("$", r"\$")) as raised:
         get(server, format_ticket(database, sql))
+    assert "Traceback" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "told"),
+    [
+        (b"junk", "Invalid ticket. Error: Invalid ticket. Detail: Python exception: InvalidArgument. "),
+        (
+            format_ticket("nowhere", "SELECT 1"),
+            "Database 'nowhere' not found. Detail: Python exception: NotFound. ",
+        ),
+        (
+            b'{"database": "db", "sql_query": "SHOW", "query_type": "influxql"}',
+            "InfluxQL is not supported; use SQL. Detail: Python exception: Unimplemented. ",
+        ),
+        (
+            format_ticket("db", "SELECT 1 / (n - n) FROM cpu"),
+            "Arrow error: Divide by zero error. Detail: Internal. ",
+        ),
+    ],
+)
+def test_errors_are_one_text_without_the_servers_frames(
+    server: Server, ticket: bytes, told: str
+) -> None:
+    """A client is told what is wrong and of which kind that is, not where in the server it was found."""
+    with pytest.raises(pa.ArrowException) as raised:
+        get(server, ticket)
+    text = str(raised.value)
+    assert text.startswith(told)
+    assert "Traceback" not in text
+    assert ".py" not in text
+
+
+def test_errors_of_other_calls_have_no_frames_either(server: Server) -> None:
+    """What prepares or describes a statement is refused as a query is."""
+    options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.token()}".encode())])
+    with flight.connect(f"grpc://{address(server)}") as connection:
+        for call in (
+            lambda: list(connection.do_action(flight.Action("CreatePreparedStatement", b"x"), options)),
+            lambda: connection.get_flight_info(flight.FlightDescriptor.for_command(b"x"), options),
+        ):
+            with pytest.raises(pa.ArrowInvalid, match="a number is cut short or too long") as raised:
+                call()
+            assert "Traceback" not in str(raised.value)
 
 
 def test_influxql_is_refused_in_words(client: InfluxDBClient3) -> None:
     """A query in InfluxQL says what to use instead."""
-    with pytest.raises(InfluxDB3ClientQueryError, match="InfluxQL is not supported; use SQL"):
+    with pytest.raises(InfluxDB3ClientQueryError, match="InfluxQL is not supported; use SQL") as raised:
         client.query("SHOW MEASUREMENTS", language="influxql")
+    assert "Traceback" not in str(raised.value)
 
 
 def test_without_a_good_token_nothing_is_answered(server: Server) -> None:

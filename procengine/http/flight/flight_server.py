@@ -10,24 +10,16 @@ Differs: of Flight SQL only statements are answered.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from pyarrow import flight
 
-from procengine.errors import (
-    DatabaseNotFoundError,
-    InvalidNameError,
-    ProcengineError,
-    QueryCancelledError,
-    QueryError,
-    StoppedError,
-)
 from procengine.http.authentication import Authentication, token_of_header
-from procengine.http.failures import HttpError, query_status
-from procengine.http.flight.protobuf import ProtobufError, write_fields
+from procengine.http.failures import HttpError
+from procengine.http.flight.flight_failures import flight_error
+from procengine.http.flight.protobuf import write_fields
 from procengine.http.flight.ticket import (
     PREPARED_STATEMENT_QUERY,
     STATEMENT_QUERY,
@@ -43,8 +35,6 @@ from procengine.query.cancellation import QueryCancellation
 if TYPE_CHECKING:
     from procengine.engine import Engine
 
-logger = logging.getLogger(__name__)
-
 DATABASE_HEADERS: Final = ("database", "bucket", "bucket-name", "iox-namespace-name")
 """Where a Flight SQL client says its database."""
 
@@ -52,9 +42,6 @@ PREPARE_RESULT: Final = (
     "type.googleapis.com/arrow.flight.protocol.sql.ActionCreatePreparedStatementResult"
 )
 NO_INFLUXQL: Final = "InfluxQL is not supported; use SQL"
-
-_LONGEST_TEXT: Final = 2_000
-"""Characters of an error that are sent."""
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
@@ -207,36 +194,3 @@ def _answer(work: Callable[[], Any]) -> Any:
         return work()
     except Exception as error:  # noqa: BLE001 - a handler's edge; what is chained would be sent along
         raise flight_error(error) from None
-
-
-def flight_error(error: Exception) -> Any:
-    """Return what a Flight client is told of an error: the code of gRPC that the original has, and the text.
-
-    An exception of pyarrow: Arrow's own for what Flight has no exception for (invalid argument, not found,
-    unimplemented), to whose text pyarrow adds where it was raised.
-    """
-    text = str(error)[:_LONGEST_TEXT]
-    match error:
-        case flight.FlightError():
-            return error
-        case DatabaseNotFoundError():
-            return pa.ArrowKeyError(f"Database '{error.database}' not found")
-        case TicketError() | ProtobufError() | InvalidNameError():
-            return pa.ArrowInvalid(text)
-        case NotImplementedError():
-            return pa.ArrowNotImplementedError(text)
-        case QueryError():
-            return _query_failure(text)
-        case QueryCancelledError() | StoppedError():
-            return flight.FlightUnavailableError(text)
-        case ProcengineError():
-            return pa.ArrowInvalid(text)
-    logger.error("flight call failed: error=%s", type(error).__name__, exc_info=error)
-    return flight.FlightInternalError(text)
-
-
-def _query_failure(text: str) -> Any:
-    status = query_status(text)
-    if status == 405:
-        return pa.ArrowNotImplementedError(text)
-    return flight.FlightInternalError(text) if status >= 500 else pa.ArrowInvalid(text)
