@@ -46,7 +46,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from procengine.cache import DistinctCaches, HolderSettings, LastCaches
 from procengine.catalog import Catalog
@@ -55,6 +55,7 @@ from procengine.config import EngineConfig, load_config, memory_bytes
 from procengine.data_folder import DataFolder
 from procengine.errors import (
     ConfigError,
+    NotFoundError,
     PackageInstallDisabledError,
     PluginsDisabledError,
     StoppedError,
@@ -202,6 +203,7 @@ class Engine:
         self._step_pool = step_pool
         self._stopped = False
         self._services: tuple[Service, ...] = ()
+        self._inspectors: Any = None
         self._part: PluginPart | None = None
         with ExitStack() as started:
             if clock is None:
@@ -495,6 +497,23 @@ class Engine:
         for service in services:
             service.stop()
         return self._part.stuck_runs if self._part is not None else ()
+
+    @property
+    def inspect(self) -> Any:
+        """What shows the engine's state: whatever a front end has put here, as the notebook extension does.
+
+        Raises: NotFoundError: none has.
+        """
+        if self._inspectors is None:
+            raise NotFoundError(
+                "inspectors are a notebook's: %load_ext procengine gives its engine `inspect`; elsewhere "
+                "engine.triggers.statistics() and the system tables say the same"
+            )
+        return self._inspectors
+
+    @inspect.setter
+    def inspect(self, inspectors: object) -> None:
+        self._inspectors = inspectors
 
     @property
     def services(self) -> tuple[Service, ...]:

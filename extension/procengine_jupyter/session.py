@@ -18,6 +18,7 @@ from procengine.config import OPTIONS, without_unset
 from procengine.errors import DataFolderLockedError, ProcengineError
 from procengine.model.run import Run
 from procengine_jupyter.cells import Cells
+from procengine_jupyter.engine_inspectors import EngineInspectors
 from procengine_jupyter.live_cards import LiveCards
 from procengine_jupyter.notebook_folder import notebook_folder
 from procengine_jupyter.plugin_file import PluginFiles
@@ -104,6 +105,7 @@ class Session:
         self.is_locked_out = False
         self.defaulted = frozenset(defaults)
         self._engine = engine
+        engine.inspect = EngineInspectors(self)
         self._serve(engine)
         if engine.config.plugins_enabled:
             engine.triggers.subscribe(self._run_finished)
