@@ -32,6 +32,10 @@ class EngineInspectors:
         """Return the triggers, with their buttons."""
         return self._open("board", trigger, database, text)
 
+    def graph(self, database: str | None = None, text: str = "") -> Inspector:
+        """Return from which tables rows go through which triggers into which tables."""
+        return self._open("graph", None, database, text)
+
     def runs(self, trigger: str | None = None, database: str | None = None, text: str = "") -> Inspector:
         """Return the newest runs."""
         return self._open("runs", trigger, database, text)

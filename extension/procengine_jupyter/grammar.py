@@ -24,7 +24,7 @@ ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
 METHODS = ("GET", "POST")
-INSPECTED = ("board", "cache", "last", "distinct", "runs", "logs", "tables")
+INSPECTED = ("board", "graph", "cache", "last", "distinct", "runs", "logs", "tables")
 
 
 def procengine_parser() -> MagicParser:
@@ -248,6 +248,7 @@ def inspect_parser() -> MagicParser:
         "its first rows are shown.",
         "examples:\n"
         "  %inspect                      the board: every trigger, and what can be done to it\n"
+        "  %inspect graph                which way rows go, and how many\n"
         "  %inspect cache                what plugins keep by influxdb3_local.cache\n"
         "  %inspect cache hot_rooms      of one trigger; global is the namespace that all share\n"
         "  %inspect last                 the last-value caches\n"

@@ -69,6 +69,12 @@ def _board(engine: Engine, session: Session, said: Namespace) -> Inspected:
     )
 
 
+def _graph(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.graph_state import GraphState
+
+    return GraphState(engine, _database(engine, said))
+
+
 def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.run_state import RunState
 
@@ -91,11 +97,7 @@ def _logs(engine: Engine, _session: Session, said: Namespace) -> Inspected:
 def _tables(engine: Engine, _session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.table_state import TableState
 
-    database = said.database or said.name
-    if database is not None and engine.catalog.find_database(database) is None:
-        known = ", ".join(one.name for one in engine.catalog.databases)
-        raise UsageError(f"no database {database!r}; there are: {known}")
-    return TableState(engine, database)
+    return TableState(engine, _database(engine, said))
 
 
 def _cache(engine: Engine, _session: Session, said: Namespace) -> Inspected:
@@ -138,6 +140,7 @@ def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
 
 _STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
     "board": _board,
+    "graph": _graph,
     "cache": _cache,
     "last": _last,
     "distinct": _distinct,
@@ -145,6 +148,15 @@ _STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
     "logs": _logs,
     "tables": _tables,
 }
+
+
+def _database(engine: Engine, said: Namespace) -> str | None:
+    """Return the database that was named, by ``--database`` or as the name; None where none was."""
+    database: str | None = said.database or said.name
+    if database is not None and engine.catalog.find_database(database) is None:
+        known = ", ".join(one.name for one in engine.catalog.databases)
+        raise UsageError(f"no database {database!r}; there are: {known}")
+    return database
 
 
 def _trigger(engine: Engine, said: Namespace) -> tuple[str | None, str | None]:

@@ -112,7 +112,7 @@ class LiveInspector:
         inspector = self._inspector
         self.head.value = _head(inspector.contents.title, inspector.facts, inspector.problem)
         if self.instrument is None:
-            self.picture.value = inspector.contents.drawn or ""
+            self.picture.value = _plain(inspector.contents.drawn)
         else:
             self.instrument.draw()
         tone = "pe-text-bad" if inspector.failed else ""
@@ -261,9 +261,12 @@ def _mark(widget: ipywidgets.Widget, css: str, marked: bool) -> None:
 
 def _line(text: str, css: str) -> Html:
     """Return a sentence in the manner of the cards, and nothing for none."""
-    if not text:
-        return Html("")
-    return element("div", element("span", text, css=css), css="pe-card pe-plain")
+    return _plain(element("span", text, css=css) if text else None)
+
+
+def _plain(content: Html | None) -> Html:
+    """Return content in the colours of the cards, without their frame."""
+    return Html("") if content is None else element("div", content, css="pe-card pe-plain")
 
 
 def _head(title: str, facts: list[str], problem: str) -> Html:

@@ -21,6 +21,7 @@ font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-fo
 --pe-good:#4fae79;--pe-bad:#e5696f;--pe-warn:#c98a2e}}
 .pe-card.pe-good{border-left-color:var(--pe-good)}.pe-card.pe-bad{border-left-color:var(--pe-bad)}
 .pe-card.pe-warn{border-left-color:var(--pe-warn)}
+.pe-card.pe-plain{border:none;padding:2px 0;margin:0}
 .pe-card .pe-head{display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline}
 .pe-card .pe-title{font-weight:600}
 .pe-card .pe-soft,.pe-card .pe-label{color:var(--pe-soft)}
