@@ -88,10 +88,15 @@ def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     )
 
 
-def _logs(engine: Engine, _session: Session, said: Namespace) -> Inspected:
+def _logs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.log_state import LogState
 
-    return LogState(engine.logs, *_trigger(engine, said))
+    return LogState(
+        engine.logs,
+        *_trigger(engine, said),
+        runs=engine.triggers.runs,
+        cell_names=lambda: session.cells.labels,
+    )
 
 
 def _tables(engine: Engine, _session: Session, said: Namespace) -> Inspected:

@@ -159,13 +159,20 @@ class Journal(Generic[Row]):
 
         Without files those in memory.
         """
+        return self.counted_table(since_ns=since_ns)[1]
+
+    def counted_table(self, *, since_ns: int | None = None) -> tuple[int, pa.Table]:
+        """Return how many rows had been added at one moment, and the rows of `table` as of then.
+
+        Who goes on by `added_since` with the number misses no row and gets none twice.
+        """
         while True:
             with self._lock:
-                segments, unwritten = self._segments, self._unwritten
+                segments, unwritten, added = self._segments, self._unwritten, self._added
             tables, missing = self._read_all(within(segments, since_ns))
             if not missing or segments is self._segments:
                 tail = pa.Table.from_batches([self._format.encode(unwritten)], self._format.schema)
-                return pa.concat_tables([*tables, tail])
+                return added, pa.concat_tables([*tables, tail])
 
     def rows_after(self, ordinal: int) -> pa.Table:
         """Return the rows in files after one, oldest first. Raises: OSError."""

@@ -121,6 +121,10 @@ class ProcessingEngineLogs:
         rows = self._journal.table()
         return rows if database is None else rows.filter(pc.equal(rows["database"], database))
 
+    def counted_table(self) -> tuple[int, pa.Table]:
+        """Return all lines as rows of `LOG_COLUMNS`, oldest first, and `appended` as of them."""
+        return self._journal.counted_table()
+
     def of_runs(self, run_ids: pa.ChunkedArray, *, since_ns: int) -> dict[int, Sequence[LogEntry]]:
         """Return the lines of runs, by run id; none of them is older than ``since_ns``."""
         rows = self._journal.table(since_ns=since_ns)

@@ -49,6 +49,21 @@ def test_without_files_the_ring_is_all() -> None:
     assert (made.is_whole, made.write_waiting(), made.waiting) == (True, Written.NOTHING, 0)
 
 
+def test_a_follower_gets_each_row_once() -> None:
+    """Who begins with all rows and goes on with those added since misses none, wherever they are by then."""
+    made = journal(JournallingFiles(), capacity=3)
+    add(made, 1, 2)
+    made.write_waiting()
+    add(made, 3)
+    seen, rows = made.counted_table()
+    assert (seen, times(rows)) == (3, [1, 2, 3])
+    assert made.added_since(seen) == (3, ())
+    add(made, 4, 5)
+    assert made.added_since(seen) == (5, (4, 5))
+    add(made, 6, 7)
+    assert made.added_since(seen) == (7, None)
+
+
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 def test_a_disk_that_refuses_rows_hurts_nobody(error: int, caplog: pytest.LogCaptureFixture) -> None:
     """The rows wait, are found, and are written once the disk takes them; it is said once."""

@@ -44,7 +44,7 @@ class Contents:
     ``tones`` gives some texts of some columns a colour: ``good``, ``bad`` or ``warn``.
     ``sparklines`` are the columns whose texts are drawn as bars, see `procengine_jupyter.render.sparkline`.
     ``tabs`` are named parts of the table, a truth value for each row; the first is shown to begin with.
-    ``missing`` is what a page shows for NULL.
+    ``missing`` is what a page shows for NULL. ``tail`` says that rows come at the end, which a page then follows.
     ``picture`` stands above the table, or is drawn when it is to; where there is only text, ``picture_lines`` stand
     for it, or ``lines`` for both.
     """
@@ -58,6 +58,7 @@ class Contents:
     sparklines: Sequence[str] = ()
     tabs: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     missing: str = "NULL"
+    tail: bool = False
     picture: Html | Callable[[], Html] | None = None
     picture_lines: Callable[[], Sequence[str]] = tuple
     lines: Sequence[str] = ()

@@ -238,8 +238,12 @@ class Inspector(View):
         return InspectorCard(
             title=self._contents.title,
             facts=tuple(self.facts),
-            table=self._selection.part(0, InspectorCard.MOST_ROWS),
+            table=self._selection.part(
+                max(0, len(self._selection) - InspectorCard.MOST_ROWS) if self._contents.tail else 0,
+                InspectorCard.MOST_ROWS,
+            ),
             row_count=len(self._selection),
+            tail=self._contents.tail,
             hint=self.hint,
             problem=self.problem,
             picture=self._contents.drawn,

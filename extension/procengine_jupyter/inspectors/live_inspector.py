@@ -129,6 +129,7 @@ class LiveInspector:
             hint=inspector.hint,
             tones=inspector.contents.tones,
             sparklines=inspector.contents.sparklines,
+            tail=inspector.contents.tail,
             missing=inspector.contents.missing,
         )
         self.table.choose(chosen)

@@ -28,6 +28,7 @@ function render({ model, el }) {
   const hint = element("div", "pe-table-hint", el);
   let held = { start: 0, version: -1, cells: [] };
   let headDrawn = "";
+  let atEnd = true; // a tail is followed until the reader scrolls up
   let asked = null;
   let due = 0;
 
@@ -154,6 +155,7 @@ function render({ model, el }) {
   }
 
   function layOut() {
+    const follows = model.get("tail") && model.get("order").length === 0 && atEnd;
     const rows = Math.min(ROWS_SHOWN, Math.max(1, count()));
     frame.hidden = count() === 0;
     frame.style.height = `${(rows + 1) * ROW + 2}px`;
@@ -161,6 +163,7 @@ function render({ model, el }) {
     space.style.height = `${height()}px`;
     space.style.width = head.style.width = `max(100%, ${model.get("columns").reduce((sum, c) => sum + c.width, 0)}ch)`;
     hint.textContent = count() === 0 ? model.get("hint") : "";
+    if (follows) frame.scrollTop = frame.scrollHeight;
     drawHead();
     drawRows();
   }
@@ -205,7 +208,10 @@ function render({ model, el }) {
     }
   }
 
-  const onScroll = () => schedule(drawRows);
+  const onScroll = () => {
+    atEnd = frame.scrollTop + frame.clientHeight >= frame.scrollHeight - ROW;
+    schedule(drawRows);
+  };
   const onClick = (event) => {
     const line = event.target.closest(".pe-table-row");
     if (line) choose(Number(line.dataset.row));

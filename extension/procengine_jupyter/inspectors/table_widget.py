@@ -34,6 +34,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     order: traitlets.List[Any] = traitlets.List().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
+    tail = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         tones: Mapping[str, Mapping[str, str]],
         sparklines: Sequence[str] = (),
         missing: str = "NULL",
+        tail: bool = False,
     ) -> None:
         """Show other rows. The same selection again changes nothing.
 
@@ -87,6 +89,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
             self.row_count = len(selection)
             self.order = [] if order is None else [order.column, order.descending]
             self.hint = hint
+            self.tail = tail
             self.version += 1
 
     def choose(self, row: int | None) -> None:

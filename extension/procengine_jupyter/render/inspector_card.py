@@ -16,10 +16,10 @@ from procengine_jupyter.render.view import View
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class InspectorCard(View):
-    """The first rows of some state. ``row_count`` is how many there are of them; ``table`` holds the first.
+    """The first rows of some state, of a ``tail`` the last. ``row_count`` is how many there are of them.
 
-    ``problem`` says why the rows are not those of now. ``picture`` stands above the rows, in the text
-    ``picture_lines``; ``lines`` stand for both there.
+    ``table`` holds those that are shown. ``problem`` says why the rows are not those of now. ``picture`` stands above
+    the rows, in the text ``picture_lines``; ``lines`` stand for both there.
     """
 
     MOST_ROWS: ClassVar[int] = 20
@@ -28,6 +28,7 @@ class InspectorCard(View):
     facts: tuple[str, ...]
     table: pa.Table
     row_count: int
+    tail: bool = False
     hint: str = ""
     problem: str = ""
     picture: Html | None = None
@@ -58,7 +59,8 @@ class InspectorCard(View):
     def _details(self) -> list[str]:
         if self.row_count <= self.table.num_rows:
             return list(self.facts)
-        return [*self.facts, f"the first {self.table.num_rows} are shown"]
+        end = "last" if self.tail else "first"
+        return [*self.facts, f"the {end} {self.table.num_rows} are shown"]
 
 
 def _texts(table: pa.Table) -> pa.Table:
