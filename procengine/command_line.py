@@ -23,10 +23,10 @@ from procengine.cli.help_text import help_text
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation, parse_command
 from procengine.cli.target import Connection, Target
-from procengine.config import OPTIONS, EngineConfig
+from procengine.config import OPTIONS, EngineConfig, unset_variables
 from procengine.errors import ConfigError, InvalidInputError, ProcengineError
 from procengine.remote import RemoteServer
-from procengine.serve_command import serve
+from procengine.serve_command import SYSTEM_CONFIG_FILE, serve, system_config_file
 
 PROGRAM = "procengine"
 FAILURE, MISUSE = 1, 2
@@ -50,7 +50,11 @@ SERVE = Command(
     words=("serve",),
     about="start an engine and its HTTP API, in the foreground",
     options=(
-        Option(name="--config-file", about="TOML file of options, its keys as here without the dashes"),
+        Option(
+            name="--config",
+            about="TOML file of options, its keys as here without the dashes; "
+            f"{SYSTEM_CONFIG_FILE} where there is one",
+        ),
         *(_serve_option(name) for name in OPTIONS),
     ),
 )
@@ -64,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words in (["--version"], ["-V"]):
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
         return 0
+    for name in unset_variables(os.environ):
+        os.environ.pop(name, None)
     try:
         invocation = parse_command(words, os.environ, program=PROGRAM, commands=ALL_COMMANDS)
     except InvalidInputError as error:
@@ -104,7 +110,7 @@ def _misuse(error: InvalidInputError) -> int:
 
 def _serve(invocation: Invocation) -> None:
     values = dict(invocation.values)
-    config_file = values.pop("config_file")
+    config_file = values.pop("config") or system_config_file()
     # A flag that was not said leaves the option to the environment and the file.
     options = {name: value for name, value in values.items() if value is not None and value is not False}
     serve(options, os.environ, _tell_now, config_file=config_file)

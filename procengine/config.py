@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
+from procengine.config_file import PASSED_OVER, read_config_file
 from procengine.errors import ConfigError
 from procengine.model.byte_size import GIB
 from procengine.option_values import (
@@ -291,12 +291,14 @@ OPTIONS: Mapping[str, Option] = {
 class LoadedConfig:
     """A configuration and the origin of each of its values.
 
-    ``places`` names the variable or the file for values from there.
+    ``places`` names the variable, or the file and line, for values from there. ``passed_over`` are the file's keys
+    of InfluxDB 3 that are no options here.
     """
 
     config: EngineConfig
     origins: Mapping[str, Origin]
     places: Mapping[str, str]
+    passed_over: tuple[str, ...] = ()
 
 
 def load_config(
@@ -314,11 +316,12 @@ def load_config(
         ConfigError: an unknown option, a value that is not accepted, or options that contradict each other;
             the text names the option, its origin and what is accepted.
     """
+    passed_over: list[str] = []
     sources = (
         (Origin.CALL, _given(call or {})),
         (Origin.SETTINGS, _given(settings or {})),
         (Origin.ENVIRONMENT, _from_environment(environ or {})),
-        (Origin.FILE, _from_file(file)),
+        (Origin.FILE, _from_file(file, passed_over)),
     )
     values: dict[str, object] = {}
     origins = dict.fromkeys(OPTIONS, Origin.DEFAULT)
@@ -328,7 +331,9 @@ def load_config(
             values[name] = _parse(name, raw, place)
             origins[name] = origin
             places[name] = place
-    return LoadedConfig(config=_settle(values), origins=origins, places=places)
+    return LoadedConfig(
+        config=_settle(values), origins=origins, places=places, passed_over=tuple(passed_over)
+    )
 
 
 def without_unset(environ: Mapping[str, str]) -> dict[str, str]:
@@ -336,17 +341,32 @@ def without_unset(environ: Mapping[str, str]) -> dict[str, str]:
 
     Source: docs, influxdb3-processing-engine (Disable in Docker deployments).
     """
-    named = environ.get(UNSET_VARIABLES, "")
-    unset = {name.strip() for name in named.split(",")}
+    unset = unset_variables(environ)
     return {name: value for name, value in environ.items() if name not in unset}
 
+
+def unset_variables(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the variables that are to be taken for unset."""
+    named = environ.get(UNSET_VARIABLES, "")
+    return frozenset(name.strip() for name in named.split(",") if name.strip())
+
+
+_LATER_NAMES = {
+    "exec_mem_pool_size": "exec_mem_pool_bytes",
+    "force_snapshot_mem_size": "force_snapshot_mem_threshold",
+    "num_datafusion_threads": "datafusion_num_threads",
+    "query_log_max_entries": "query_log_size",
+    "wal_files_per_snapshot": "wal_snapshot_size",
+}
+"""Keys of InfluxDB 3.11 and of its launcher for options that have the names of 3.10 here."""
 
 _Found = dict[str, tuple[object, str]]
 
 
 def _given(values: Mapping[str, object]) -> _Found:
     for name in values:
-        _check_known(name, "option")
+        if name not in OPTIONS:
+            raise ConfigError(f"unknown option {name!r}{_accepted(name)}")
     return {name: (value, name) for name, value in values.items() if value is not None}
 
 
@@ -360,35 +380,32 @@ def _from_environment(environ: Mapping[str, str]) -> _Found:
     return found
 
 
-def _from_file(file: Path | None) -> _Found:
+def _from_file(file: Path | None, passed_over: list[str]) -> _Found:
     if file is None:
         return {}
-    try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read configuration file {str(file)!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration file {str(file)!r} is not TOML: {error}") from error
     found: _Found = {}
-    for key, value in entries.items():
-        name = key.replace("-", "_")
-        _check_known(name, f"key in {str(file)!r}:", shown=key)
-        found[name] = (value, f"{key} in {str(file)!r}")
+    for entry in read_config_file(file):
+        if entry.key in PASSED_OVER:
+            passed_over.append(entry.key)
+            continue
+        name = entry.key.replace("-", "_")
+        name = _LATER_NAMES.get(name, name)
+        if name not in OPTIONS:
+            raise ConfigError(f"unknown key {entry.place}{_accepted(entry.key)}")
+        if name in found:
+            raise ConfigError(
+                f"{entry.place} is there before, as {found[name][1]}: leave one of them out"
+            )
+        found[name] = (entry.value, entry.place)
     return found
 
 
-def _check_known(name: str, what: str, *, shown: str | None = None) -> None:
-    if name in OPTIONS:
-        return
-    nearest = difflib.get_close_matches(name, OPTIONS, n=1)
-    kebab = shown is not None and "-" in shown
-    hint = f"; did you mean {_styled(nearest[0], kebab=kebab)!r}?" if nearest else ""
-    accepted = ", ".join(_styled(each, kebab=kebab) for each in OPTIONS)
-    raise ConfigError(f"unknown {what} {shown or name!r}{hint} (accepted: {accepted})")
-
-
-def _styled(name: str, *, kebab: bool) -> str:
-    return name.replace("_", "-") if kebab else name
+def _accepted(said: str) -> str:
+    """Return which options there are, the nearest to what was said first, written as that was."""
+    names = {name.replace("_", "-") if "-" in said else name for name in OPTIONS}
+    nearest = difflib.get_close_matches(said, sorted(names), n=1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"{hint} (accepted: {', '.join(sorted(names))})"
 
 
 def _parse(name: str, raw: object, place: str) -> object:

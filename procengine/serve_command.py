@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,7 +18,15 @@ from procengine import __version__
 from procengine.errors import ConfigError
 from procengine.option_values import NO_SERVER
 
+SYSTEM_CONFIG_FILE = Path("/etc/influxdb3/influxdb3-enterprise.conf")
+"""The options of a system package's service."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def system_config_file() -> str | None:
+    """Return the system's file of options, None where there is none."""
+    return str(SYSTEM_CONFIG_FILE) if SYSTEM_CONFIG_FILE.exists() else None
 
 
 def serve(
@@ -50,9 +59,14 @@ def serve(
             server = started.enter_context(Server(engine))
             server.wait_ready()
             config = engine.config
+            passed_over = engine.loaded_config.passed_over
             tell(f"procengine {__version__} serves {server.url}")
             tell(f"  data     {config.data_dir or 'in memory: nothing survives this process'}")
             tell(f"  plugins  {config.plugin_dir or 'off; --plugin-dir turns them on'}")
+            if config_file is not None:
+                tell(f"  options  of {config_file}")
+            if passed_over:
+                tell(f"           without {', '.join(passed_over)}: of InfluxDB 3, and no options here")
             if server.admin_token is not None:
                 tell(_told_of_token(server.admin_token))
             wait_for_signal()

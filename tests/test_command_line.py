@@ -126,10 +126,10 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_options_come_from_a_file_too(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
-    """``--config-file`` names a file; flags that are not said leave it alone."""
+    """``--config`` names a file; flags that are not said leave it alone."""
     (tmp_path / "engine.toml").write_text('without-auth = true\nnode-id = "n7"\n')
     (tmp_path / "known").touch()
-    with serving("--config-file", "engine.toml", cwd=tmp_path) as (_, url, _):
+    with serving("--config", "engine.toml", cwd=tmp_path) as (_, url, _):
         code, shown, _ = run("show", "databases", "--host", url, "--format", "csv")
         assert (code, shown.split()) == (0, ["iox::database", "_internal"])
 
@@ -193,7 +193,7 @@ def test_help_and_version(run: Callable[..., tuple[int, str, str]]) -> None:
 
 def test_serve_has_every_option() -> None:
     """What an engine can be told, ``serve`` can be told, by the original's names."""
-    assert {option.key for option in SERVE.options} == {"config_file", *OPTIONS}
+    assert {option.key for option in SERVE.options} == {"config", *OPTIONS}
     assert "serve" in ORIGINAL_COMMANDS
 
 

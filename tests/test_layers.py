@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.recovery",),
     ("procengine.data_folder",),
     ("procengine.model",),
-    ("procengine.option_values",),
+    ("procengine.option_values", "procengine.config_file"),
     (
         "procengine.catalog",
         "procengine.history",

@@ -48,7 +48,7 @@ def procengine_parser() -> MagicParser:
         choices=ACTIONS,
         help="what to do; status when left out",
     )
-    parser.add_argument("--config-file", help="TOML file with options", metavar="FILE")
+    parser.add_argument("--config", dest="config_file", help="TOML file with options", metavar="FILE")
     parser.add_argument("--no-plugins", action="store_true", help="leave the plugin part off")
     for name, option in OPTIONS.items():
         parser.add_argument(

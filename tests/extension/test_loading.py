@@ -102,12 +102,12 @@ def test_environment_wins_over_the_notebooks_folders(
 
 
 def test_configuration_file_is_read(plain_notebook: Notebook, tmp_path: Path) -> None:
-    """``--config-file`` names a TOML file, whose folders win over the notebook's."""
+    """``--config`` names a TOML file, whose folders win over the notebook's."""
     file = tmp_path / "engine.toml"
     file.write_text(f'plugin-dir = "{tmp_path / "mine"}"\nnode-id = "from-file"\n')
     plain_notebook.run("%load_ext procengine")
 
-    plain_notebook.run(f"%procengine restart --config-file {file}")
+    plain_notebook.run(f"%procengine restart --config {file}")
 
     config = plain_notebook.engine.config
     assert (config.plugin_dir, config.node_id) == (tmp_path / "mine", "from-file")
