@@ -97,7 +97,6 @@ from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
 from procengine.recovery import Recovery
-from procengine.state import Connect, PluginState, connect
 from procengine.wal import ReplayedRows, SteppedWal, Wal
 from procengine.write.expiry import Expiry
 from procengine.write.snapshot_tracker import SnapshotPolicy
@@ -122,6 +121,7 @@ if TYPE_CHECKING:
     from procengine.processing.step_pool import StepPool
     from procengine.processing.stuck_run import StuckRun
     from procengine.processing.triggers import Triggers
+    from procengine.state import Connect, PluginState
 
 
 class Service(Protocol):
@@ -185,7 +185,7 @@ class Engine:
         config_file: str | Path | None = None,
         clock: Clock | None = None,
         file_system: FileSystem = LOCAL,
-        connect_state: Connect = connect,
+        connect_state: Connect | None = None,
         step_pool: StepPool | None = None,
         **options: object,
     ) -> None:
@@ -339,10 +339,12 @@ class Engine:
         """Return where the plugin cache is stored, or None with object store ``memory``."""
         if self._folder is None:
             return None
+        from procengine.state import PluginState, connect
+
         make_folder_durably(self._file_system, self._folder.state)
         state = PluginState(
             self._folder.state,
-            connect=self._connect_state,
+            connect=self._connect_state or connect,
             keep=self.recovery.keep if self.recovery is not None else None,
         )
         started.callback(state.close)
