@@ -83,6 +83,13 @@ class SeriesKeys:
         has_null = len(numbers) > 0 and bool(numbers.min() < 0)
         return self.values(column).take(pa.array(numbers, mask=numbers < 0 if has_null else None))
 
+    def encoded_array(self, column: int, places: Int64s) -> pa.DictionaryArray:
+        """Return the values of a column at places as numbers of a vocabulary, in which others may be as well."""
+        numbers = (self.codes(column, places) - 1).astype(np.int32)
+        has_null = len(numbers) > 0 and bool(numbers.min() < 0)
+        codes = pa.array(numbers, mask=numbers < 0 if has_null else None)
+        return pa.DictionaryArray.from_arrays(codes, self.values(column))
+
     def find(self, wanted: Mapping[str, frozenset[object]]) -> Int64s:
         """Return the places of combinations that have, for each column named, one of its values; in no order.
 

@@ -17,10 +17,10 @@ class CachedValue:
 
     ``namespace`` is the trigger's name with its database (``house/hot_rooms``), ``global``, or that of dry runs.
     ``database`` and ``trigger_id`` name a trigger's namespace, and are None for the others. ``size_bytes`` is the
-    size of the pickle at the last commit, None for a value that has none. ``seconds_left`` is None when the value
-    never expires. ``persisted`` says that the file holds the value as the last run that touched it left it.
-    ``run_id`` is the run that changed it last, and ``changed_ns`` when: None for a change by hand, or one of a run
-    still going on.
+    size of the pickle at the last commit, None for a value that has none. ``seconds_left`` and ``expires_ns`` are
+    None when the value never expires. ``persisted`` says that the file holds the value as the last run that touched
+    it left it. ``run_id`` is the run that changed it last, and ``changed_ns`` when: None for a change by hand, or one
+    of a run still going on.
     """
 
     namespace: str
@@ -30,6 +30,7 @@ class CachedValue:
     type_name: str
     size_bytes: int | None
     seconds_left: float | None
+    expires_ns: int | None
     persisted: bool
     run_id: int | None
     changed_ns: int | None
@@ -70,6 +71,7 @@ def cached_values(
             type_name=type_name(entry.value) if saved is None or saved.gone else saved.type_name,
             size_bytes=None if saved is None else saved.size_bytes,
             seconds_left=None if expires_ns is None else (expires_ns - now_ns) / NANOSECONDS_PER_SECOND,
+            expires_ns=expires_ns,
             persisted=saved is not None and saved.is_stored and saved.is_settled,
             run_id=None if saved is None else saved.run_id,
             changed_ns=None if saved is None else saved.changed_ns,

@@ -16,6 +16,7 @@ Differs: the original's cache is lost at restart; here it persists. It is kept a
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import zlib
@@ -88,6 +89,16 @@ class PluginCache:
         # Guards the mapping of namespaces, not what is in them.
         self._lock = threading.Lock()
         self._swept_ns = clock.now_ns()
+        self._changes = itertools.count(1)
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Another number whenever a run that touched the cache has ended, or it was changed from outside of runs.
+
+        What expires does not change it.
+        """
+        return self._version
 
     def open(self, triggers: Collection[Place]) -> None:
         """Read what is stored; what belongs to none of the triggers is forgotten. Before any plugin runs.
@@ -180,6 +191,7 @@ class PluginCache:
         if not touched:
             return CacheChanges(warnings=tuple(warnings)) if warnings else NO_CHANGES
         changes = self._commits.commit(touched, run_id=run_id, home=home, guard=guard)
+        self._version = next(self._changes)  # of two threads' numbers either is a new one
         if not changes.keys and not warnings:
             return changes
         return replace(
@@ -212,18 +224,21 @@ class PluginCache:
         database: str | None = None,
         trigger_id: int | None = None,
         ttl_seconds: float | None = None,
+        expires_ns: int | None = None,
     ) -> None:
         """Hold a value from outside of runs, in a trigger's namespace or in the global one, durably.
+
+        It expires ``ttl_seconds`` from now, else at ``expires_ns``, else never. A run going on that has the value
+        that was there before keeps it; what the run puts is there afterwards.
 
         Raises:
             ValueError: the time-to-live is negative, not a number, or too big.
             StorageError: the value is held, but cannot be pickled, or is not durable yet.
         """
         namespace = self._at(_place(database, trigger_id))
-        ttl_ns = None if ttl_seconds is None else ttl_nanoseconds(ttl_seconds)
-        namespace.put(
-            checked_text("key", key), value, None if ttl_ns is None else self.now_ns() + ttl_ns
-        )
+        if ttl_seconds is not None:
+            expires_ns = self.now_ns() + ttl_nanoseconds(ttl_seconds)
+        namespace.put(checked_text("key", key), value, expires_ns)
         self._commit_by_hand(namespace, key)
 
     def delete(self, key: str, *, database: str | None = None, trigger_id: int | None = None) -> bool:
@@ -321,6 +336,7 @@ class PluginCache:
         changes = self._commits.commit(
             [TouchedKeys(namespace, [key], own=True)], run_id=None, home=None, guard=lambda work: work()
         )
+        self._version = next(self._changes)
         faults = [*changes.warnings, *filter(None, [changes.fault])]
         if faults:
             raise StorageError(faults[0])
@@ -328,6 +344,7 @@ class PluginCache:
     def _drop(self, keys: Iterable[tuple[object, ...]]) -> list[Namespace]:
         with self._lock:
             dropped = [self._namespaces.pop(key) for key in keys if key in self._namespaces]
+        self._version = next(self._changes)
         fault = self._commits.drop(dropped) if dropped else None
         if fault is not None:
             logger.warning("dropped plugin cache is still on the disk: %s", fault)

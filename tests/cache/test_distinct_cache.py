@@ -29,6 +29,12 @@ def rows_of(table: pa.Table) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
+def _with_numbers(columns: Sequence[str]) -> pa.Schema:
+    """Return the columns of `last_seen` with text for dictionaries and nanoseconds for instants."""
+    fields = [pa.field(name, pa.string()) for name in columns]
+    return pa.schema([*fields, ("last_seen", pa.int64()), ("expires", pa.int64())])
+
+
 TEXTS = st.sampled_from(["a", "b", "ü", "\U0001f600", ""])
 TIMES = st.integers(96, 106).map(lambda second: second * SECOND_NS)
 ROWS = st.lists(
@@ -49,6 +55,7 @@ def test_distinct_cache_is_as_a_dictionary_would_be(
     clock = VirtualClock(100 * SECOND_NS)
     cache = make(clock, columns, max_age_seconds=3)
     model = DistinctModel(columns=columns, max_cardinality=100_000, max_age_ns=3 * SECOND_NS)
+    shown, change_count = rows_of(cache.read()), cache.change_count
     for step in steps:
         if step == "tick":
             clock.advance(1)
@@ -61,6 +68,12 @@ def test_distinct_cache_is_as_a_dictionary_would_be(
             model.apply(step)
         expected = model.read(clock.now_ns())
         assert rows_of(cache.read()) == expected
+        assert step == "tick" or expected == shown or cache.change_count != change_count
+        shown, change_count = expected, cache.change_count
+        with_times = rows_of(cache.last_seen().cast(_with_numbers(columns)))
+        assert [row[:-2] for row in with_times] == expected
+        assert all(until - seen == 3 * SECOND_NS for *_, seen, until in with_times)
+        assert all(until > clock.now_ns() for *_, until in with_times)
         for position, name in enumerate(columns):
             for value in ("a", None):
                 found = rows_of(cache.read({name: frozenset([value])}))
@@ -167,3 +180,12 @@ def test_distinct_cache_refuses_other_names() -> None:
     for ask in (lambda: cache.read({"s": frozenset(["a"])}), lambda: cache.read(columns=["s"])):
         with pytest.raises(InvalidInputError, match=text):
             ask()
+
+
+def test_distinct_cache_of_a_longest_age_never_expires() -> None:
+    """What is for ever has no end that instants can say, and is the last of them."""
+    clock = VirtualClock(100 * SECOND_NS)
+    cache = make(clock, ["host"], max_age_seconds=2**62)
+    cache.apply(batch_of([{"host": "a", "time": 99 * SECOND_NS}]), clock.now_ns())
+    (expires,) = cache.last_seen().column("expires").cast(pa.int64()).to_pylist()
+    assert expires == 2**63 - 1

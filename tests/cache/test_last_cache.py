@@ -76,6 +76,7 @@ def test_last_cache_is_as_a_dictionary_would_be(
     clock = VirtualClock(100 * SECOND_NS)
     cache = make(clock, key_columns=keys, count=count, ttl_seconds=3)
     model = LastModel(keys=keys, count=count, ttl_ns=3 * SECOND_NS)
+    shown, change_count = held(cache, keys), cache.change_count
     for step in steps:
         if step == "tick":
             clock.advance(1)
@@ -88,6 +89,9 @@ def test_last_cache_is_as_a_dictionary_would_be(
             model.apply(step, clock.now_ns())
         expected = model.read(clock.now_ns())
         assert held(cache, keys) == expected
+        assert step == "tick" or expected == shown or cache.change_count != change_count
+        shown, change_count = expected, cache.change_count
+        assert cache.history({}).select(cache.schema.names).equals(cache.read())
         for key in [*expected, ("nope",) * len(keys)]:
             asked = {name: frozenset([value]) for name, value in zip(keys, key, strict=True)}
             if asked:

@@ -188,3 +188,42 @@ def test_destructors_may_use_the_cache(cache: PyCache) -> None:
     cache.put("k", Leaving(), 5)
     cache.put("k", None, 5)
     assert cache.get("left") is True
+
+
+def test_version_tells_that_something_may_be_another(caches: PluginCache) -> None:
+    """A run that touched a key, a change by hand and a dropped trigger move it; what nobody touched does not."""
+    seen = [caches.version]
+
+    def moved() -> bool:
+        seen.append(caches.version)
+        return seen[-1] not in seen[:-1]
+
+    view = caches.for_trigger("db", 1)
+    caches.end_run(view, run_id=1, guard=lambda work: work())
+    assert not moved()
+    view = caches.for_trigger("db", 1)
+    view.put("k", [1])
+    caches.end_run(view, run_id=2, guard=lambda work: work())
+    assert moved()
+    view = caches.for_trigger("db", 1)
+    view.get("k").append(2)
+    caches.end_run(view, run_id=3, guard=lambda work: work())
+    assert moved()
+    caches.put("k", 1)
+    assert moved()
+    caches.delete("k")
+    assert moved()
+    caches.drop_trigger("db", 1)
+    assert moved()
+
+
+def test_put_by_hand_expires_at_an_instant_or_after_seconds(
+    caches: PluginCache, clock: VirtualClock
+) -> None:
+    """The instant of a value that was there can be kept."""
+    caches.put("k", 1, ttl_seconds=10)
+    (value,) = caches.values()
+    clock.advance(4)
+    caches.put("k", 2, expires_ns=value.expires_ns)
+    (value,) = caches.values()
+    assert (value.value, value.seconds_left) == (2, 6)

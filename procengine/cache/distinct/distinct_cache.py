@@ -34,6 +34,8 @@ _LONGEST_AGE_NS = 2**63 - 1
 """When a combination was last seen that was not, or that was pruned."""
 _FEW_PLACES = 1024
 
+LAST_SEEN, EXPIRES = "last_seen", "expires"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistinctCacheStatistics:
@@ -85,6 +87,12 @@ class DistinctCache:
         # No combination was last seen before this.
         self._oldest_ns = 2**63 - 1
         self._ready: _Ready | None = None
+        self._change_count = 0
+
+    @property
+    def change_count(self) -> int:
+        """How often something else was seen, or gone but for its age; no lock is taken."""
+        return self._change_count
 
     @property
     def schema(self) -> pa.Schema:
@@ -119,6 +127,23 @@ class DistinctCache:
                 ready = self._read_all(names)
         return ready.tables[names]
 
+    def last_seen(self) -> pa.Table:
+        """Return the combinations as `read` does, as ``dictionary<int32, utf8>``, and until when each is seen.
+
+        That are the columns ``last_seen`` and ``expires``, ``timestamp[ns]``, UTC; a column of the cache that has
+        one of these names comes before it.
+        """
+        with self._lock:
+            places = self._places_seen()
+            last_seen_ns = self._last_seen_ns[places]
+            arrays = [
+                self._keys.encoded_array(position, places) for position in range(len(self._keys.columns))
+            ]
+        stamp = pa.timestamp("ns")
+        expires_ns = last_seen_ns + np.minimum(self._max_age_ns, 2**63 - 1 - np.maximum(last_seen_ns, 0))
+        arrays += [pa.array(last_seen_ns).cast(stamp), pa.array(expires_ns).cast(stamp)]
+        return pa.Table.from_arrays(arrays, names=[*self.definition.columns, LAST_SEEN, EXPIRES])
+
     def delete(self, keys: Mapping[str, frozenset[object]]) -> int:
         """Forget some combinations; return how many they were. The table keeps its rows.
 
@@ -130,7 +155,7 @@ class DistinctCache:
             places = self._keys.find(keys)
             places = places[self._last_seen_ns[places] > NEVER_NS]
             self._last_seen_ns[places] = NEVER_NS
-            self._ready = None
+            self._seen_changed()
         return len(places)
 
     def statistics(self) -> DistinctCacheStatistics:
@@ -214,11 +239,16 @@ class DistinctCache:
     def _came(self, last_seen_ns: Int64s) -> None:
         """Note that combinations were seen."""
         self._oldest_ns = min(self._oldest_ns, int(last_seen_ns.min(initial=2**63 - 1)))
+        self._seen_changed()
+
+    def _seen_changed(self) -> None:
+        """Forget what was read. Under the lock."""
         self._ready = None
+        self._change_count += 1
 
     def _compact(self) -> None:
         """Let go of the keys of combinations that are gone, when these are most."""
-        self._ready = None
+        self._seen_changed()
         places = np.flatnonzero(self._last_seen_ns > NEVER_NS)
         if self._keys.count <= 2 * len(places) + _FEW_PLACES:
             return
@@ -233,17 +263,22 @@ class DistinctCache:
         ready, now_ns = self._ready, self._clock.now_ns()
         if ready is not None and now_ns < ready.until_ns and names in ready.tables:
             return ready
-        if len(self._sorted) < self._keys.count:
-            places = np.arange(self._keys.count)
-            self._sorted = places[self._order(places)]
-        last_seen_ns = self._last_seen_ns[self._sorted]
-        seen: Bools = last_seen_ns > self._too_old_ns()
-        tables = {names: self._table(self._sorted[seen], names)}
-        until_ns = int(last_seen_ns[seen].min(initial=2**63 - 1 - self._max_age_ns)) + self._max_age_ns
+        places = self._places_seen()
+        tables = {names: self._table(places, names)}
+        oldest_ns = int(self._last_seen_ns[places].min(initial=2**63 - 1 - self._max_age_ns))
+        until_ns = oldest_ns + self._max_age_ns
         if ready is not None and now_ns < ready.until_ns:
             tables = ready.tables | tables
         self._ready = _Ready(tables=tables, until_ns=until_ns)
         return self._ready
+
+    def _places_seen(self) -> Int64s:
+        """Return the places of what was seen of late, in the order of the output. Under the lock."""
+        if len(self._sorted) < self._keys.count:
+            places = np.arange(self._keys.count)
+            self._sorted = places[self._order(places)]
+        seen: Bools = self._last_seen_ns[self._sorted] > self._too_old_ns()
+        return self._sorted[seen]
 
     def _order(self, places: Int64s) -> Int64s:
         """Return the order of places by the values of the columns, null first."""

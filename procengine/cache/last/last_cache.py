@@ -86,11 +86,17 @@ class LastCache:
         self._first_expiry_ns = NEVER_NS
         # All rows as they were read last, and until when (nanoseconds) that holds if nothing changes.
         self._ready: tuple[pa.Table, int] | None = None
+        self._change_count = 0
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of `read`: the keys in their order, then the values."""
         return self._schema
+
+    @property
+    def change_count(self) -> int:
+        """How often the rows became others, but for those that expire; no lock is taken."""
+        return self._change_count
 
     def read(
         self,
@@ -118,7 +124,7 @@ class LastCache:
         return ready[0] if columns is None else ready[0].select(self._names(columns))
 
     def history(self, keys: Mapping[str, frozenset[object]]) -> pa.Table:
-        """Return the rows of some keys as `read` does, and when each was inserted and expires.
+        """Return the rows of some keys as `read` does, ``{}`` being all, and when each was inserted and expires.
 
         These are the columns ``inserted`` and ``expires``, ``timestamp[ns]``, UTC.
         """
@@ -139,7 +145,7 @@ class LastCache:
         self._check_keys(keys)
         with self._lock:
             count = self._cells.clear(self._keys.find(keys))
-            self._ready = None
+            self._rows_changed()
         return count
 
     def statistics(self) -> LastCacheStatistics:
@@ -220,7 +226,7 @@ class LastCache:
         self._first_expiry_ns = min(self._first_expiry_ns, first_ns + self._ttl_ns)
         cells = self._cells.push(places, accepted.counts, times_ns[lasts], inserted)
         self._put(batch, rows, cells)
-        self._ready = None
+        self._rows_changed()
 
     def _put(self, batch: pa.RecordBatch, rows: Int64s, cells: Int64s) -> None:
         chosen = None if batch.num_rows == 1 else pa.array(rows)
@@ -251,7 +257,7 @@ class LastCache:
         self._columns = dict(sorted(self._columns.items()))
         values = [pa.field(name, column.kind.arrow_type) for name, column in self._columns.items()]
         self._schema = pa.schema([*key_fields, *values])
-        self._ready = None
+        self._rows_changed()
 
     def _grow(self, places: int) -> None:
         self._cells.grow(places)
@@ -265,7 +271,7 @@ class LastCache:
 
     def _compact(self) -> None:
         """Let go of keys without rows when these are most, and of texts that no row has."""
-        self._ready = None
+        self._rows_changed()
         places = self._cells.live_places()
         if self._keys.count > 2 * len(places) + _FEW_PLACES:
             self._keys, into = self._keys.kept(places)
@@ -275,6 +281,11 @@ class LastCache:
         held = self._cells.cells(None, _EARLIEST)
         for column in self._columns.values():
             column.forget_unused(held)
+
+    def _rows_changed(self) -> None:
+        """Forget what was read. Under the lock."""
+        self._ready = None
+        self._change_count += 1
 
     def _follow(self, move: Move) -> None:
         for column in self._columns.values():
