@@ -128,7 +128,9 @@ def _distinct(engine: Engine, _session: Session, said: Namespace) -> Inspected:
 
 def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
     """Return the rows of the cache that was named, by its name or its table's; all caches where none was."""
-    from procengine_jupyter.inspectors.cache_state import CacheListState, CacheRowsState, all_caches
+    from procengine_jupyter.inspectors.cache_state import LAST, CacheListState, all_caches
+    from procengine_jupyter.inspectors.distinct_cache_state import DistinctCacheState
+    from procengine_jupyter.inspectors.last_cache_state import LastCacheState
 
     if said.name is None:
         return CacheListState(kind, engine, said.database)
@@ -136,7 +138,8 @@ def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
     found = [one for one in definitions if one.name == said.name]
     found = found or [one for one in definitions if one.table == said.name]
     if len(found) == 1:
-        return CacheRowsState(kind, engine, (found[0].database, found[0].table, found[0].name))
+        state = LastCacheState if kind is LAST else DistinctCacheState
+        return state(engine, (found[0].database, found[0].table, found[0].name))
     known = ", ".join(f"{one.name} (of {one.database}.{one.table})" for one in found or definitions)
     if found:
         raise UsageError(f"{said.name!r} could be several {kind.title}s; expected one of: {known}")

@@ -24,7 +24,8 @@ Said = Mapping[str, str]
 class Field:
     """One thing that a form asks for: one of ``choices``, or a text of a few ``lines``.
 
-    ``value`` is what it begins with, ``example`` is shown while it is empty.
+    ``value`` is what it begins with, ``example`` is shown while it is empty. ``fresh`` lets it begin with that
+    whenever the form is opened, not with what was typed before.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Field:
     example: str = ""
     choices: Sequence[str] = ()
     lines: int = 1
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

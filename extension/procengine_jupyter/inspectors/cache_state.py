@@ -1,62 +1,82 @@
-"""What do the last-value and distinct-value caches hold, as an inspector shows it?
+"""Which last-value and distinct-value caches are there, as an inspector shows them?
 
-Both kinds answer alike, so one pair of states serves both: the list of caches, and the rows of one.
+Both kinds answer alike, so that one state serves both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from procengine.errors import CacheNotFoundError
 from procengine.model.counted import counted
-from procengine.model.duration import format_duration
 from procengine.model.names import INTERNAL_DATABASE
-from procengine_jupyter.inspectors.contents import Contents, Inspected
+from procengine_jupyter.inspectors.actions import Action
+from procengine_jupyter.inspectors.cache_forms import (
+    distinct_cache_actions,
+    last_cache_actions,
+    query_action,
+    query_cell,
+    span_text,
+)
+from procengine_jupyter.inspectors.contents import Contents, Inspected, instants
+from procengine_jupyter.inspectors.pace import Pace
 from procengine_jupyter.render.markup import Html, element
-from procengine_jupyter.render.phrases import duration
-from procengine_jupyter.render.style import card
+from procengine_jupyter.render.style import card, code
 from procengine_jupyter.render.table_card import table_html
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
 
 NANOSECONDS = 1_000_000_000
+NEWEST = "newest (UTC)"
+
+CachePlace = tuple[str, str, str]
+"""A cache's database, table and name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
     """What tells the kinds apart: what they are called, where they are, and what bounds them.
 
-    ``name`` is that of the commands and of the SQL function; ``title`` is for readers.
+    ``name`` is that of the commands and of the SQL function; ``title`` is for readers, ``word`` for ``%inspect``.
+    ``gone`` returns how many rows a cache let go of, ``create`` the actions that make one.
     """
 
     title: str
+    word: str
     name: str
     holder: Callable[[Engine], Any]
     keys: Callable[[Any], tuple[str, ...]]
     bounds: Callable[[Any], Mapping[str, object]]
+    gone: Callable[[Any], int]
+    create: Callable[[Engine, str | None], Sequence[Action]]
 
 
 LAST = CacheKind(
     title="last-value cache",
+    word="last",
     name="last_cache",
     holder=lambda engine: engine.last_caches,
     keys=lambda definition: definition.key_columns,
-    bounds=lambda definition: {"count": definition.count, "ttl": _span(definition.ttl_seconds)},
+    bounds=lambda definition: {"count": definition.count, "ttl": span_text(definition.ttl_seconds)},
+    gone=lambda held: held.evicted_row_count,
+    create=last_cache_actions,
 )
 DISTINCT = CacheKind(
     title="distinct-value cache",
+    word="distinct",
     name="distinct_cache",
     holder=lambda engine: engine.distinct_caches,
     keys=lambda definition: definition.columns,
     bounds=lambda definition: {
         "max cardinality": definition.max_cardinality,
-        "max age": _span(definition.max_age_seconds),
+        "max age": span_text(definition.max_age_seconds),
     },
+    gone=lambda held: held.pruned_count,
+    create=distinct_cache_actions,
 )
 
 
@@ -79,37 +99,58 @@ class CacheListState(Inspected):
         self._kind = kind
         self._engine = engine
         self._database = database
+        self._pace = Pace(engine.clock.now_ns)
+        self._version: object = None
 
     def version(self) -> object:
-        """Return where the catalog and the rows stand."""
-        flushed = self._engine.wal.last_sequence_number
-        return self._engine.catalog.sequence_number, flushed
+        """Return where the catalog and the caches stand."""
+        if self._pace.is_due:
+            caches = all_caches(self._kind, self._engine, self._database)
+            stands = [(cache.definition.cache_id, cache.change_count) for cache in caches]
+            self._version = self._engine.catalog.sequence_number, stands
+        return self._version
 
     def contents(self) -> Contents:
         """Return one row a cache."""
         caches = all_caches(self._kind, self._engine, self._database)
-        lines = [self._line(cache) for cache in caches]
+        self._pace.begin()
+        held = [(cache.definition, cache.statistics()) for cache in caches]
+        lines = [self._line(*one) for one in held]
+        self._pace.end(sum(one.row_count for _, one in held))
         names = [*(lines[0] if lines else ("database", "table", "name"))]
+        columns = {name: pa.array([line[name] for line in lines]) for name in names}
+        if lines:
+            columns[NEWEST] = instants(columns[NEWEST].cast(pa.int64()))
         return Contents(
             title=f"{self._kind.title}s",
             facts=[counted(len(caches), "cache")],
-            table=pa.table({name: pa.array([line[name] for line in lines]) for name in names}),
+            table=pa.table(columns),
             keys=[_place(cache) for cache in caches],
             hint=f"no cache; %influxdb3 create {self._kind.name} --database DB --table TABLE makes one",
+            since=(NEWEST,),
+            now_ns=self._engine.clock.now_ns,
         )
 
     def detail(self, key: object) -> Html | None:
-        """Return how a cache is asked in SQL, and its first rows."""
-        assert isinstance(key, tuple)
-        cache = self._kind.holder(self._engine).find(*key)
+        """Return how a cache is asked in SQL, its first rows, and how all of them are looked at."""
+        cache = self._find(key)
         if cache is None:
             return None
-        database, table, name = key
-        sql = (
-            f"%%query {database}\nSELECT * FROM {self._kind.name}('{_quoted(table)}', '{_quoted(name)}')"
+        definition, rows = cache.definition, cache.read()
+        line = f"%inspect {self._kind.word} {definition.name} --database {definition.database}"
+        return card(
+            definition.name,
+            element("pre", query_cell(definition, self._kind.name), style="user-select:all"),
+            table_html(rows),
+            element("div", "all of them, live: ", code(line), css="pe-part"),
+            details=counted(rows.num_rows, "row"),
         )
-        rows = cache.read()
-        return card(name, element("pre", sql), table_html(rows), details=counted(rows.num_rows, "row"))
+
+    def actions(self, key: object) -> Sequence[Action]:
+        """Return what can be done: the chosen cache asked, another one created."""
+        cache = self._find(key)
+        asked = [query_action(cache.definition, self._kind.name)] if cache is not None else []
+        return [*asked, *self._kind.create(self._engine, self._database)]
 
     def delete(self, key: object) -> str:
         """Delete a cache; its table's rows stay."""
@@ -117,9 +158,12 @@ class CacheListState(Inspected):
         self._kind.holder(self._engine).delete(*key)
         return f"deleted cache {key[2]}"
 
-    def _line(self, cache: Any) -> dict[str, object]:
-        definition, held = cache.definition, cache.statistics()
+    def _find(self, key: object) -> Any:
+        return self._kind.holder(self._engine).find(*key) if isinstance(key, tuple) else None
+
+    def _line(self, definition: Any, held: Any) -> dict[str, object]:
         age = held.newest_age_seconds
+        newest_ns = None if age is None else self._engine.clock.now_ns() - round(age * NANOSECONDS)
         return {
             "database": definition.database,
             "table": definition.table,
@@ -127,102 +171,12 @@ class CacheListState(Inspected):
             "by": ", ".join(self._kind.keys(definition)),
             **self._kind.bounds(definition),
             "rows": held.row_count,
+            "gone": self._kind.gone(held),
             "bytes": held.size_bytes,
-            "newest": None if age is None else f"{duration(round(age * NANOSECONDS))} ago",
+            NEWEST: newest_ns,
         }
 
 
-class CacheRowsState(Inspected):
-    """The rows of one cache."""
-
-    deletes = "delete key"
-
-    def __init__(self, kind: CacheKind, engine: Engine, place: tuple[str, str, str]) -> None:
-        self._kind = kind
-        self._engine = engine
-        self._place = place
-        self._rows: pa.Table | None = None
-        self._reads = 0
-
-    def version(self) -> object:
-        """Return how often another table was read: a cache gives out the same one as long as nothing changes."""
-        rows = self._cache().read()
-        if rows is not self._rows:
-            self._rows = rows
-            self._reads += 1
-        return self._reads
-
-    def contents(self) -> Contents:
-        """Return the cache's rows."""
-        cache = self._cache()
-        definition, held = cache.definition, cache.statistics()
-        rows = cache.read()
-        bounds = [f"{name} {value}" for name, value in self._kind.bounds(definition).items()]
-        facts = [f"{definition.database}.{definition.table}", counted(held.row_count, "row")]
-        if held.series_count != held.row_count:
-            facts.append(counted(held.series_count, "key"))
-        facts += [*bounds, f"{held.size_bytes:,} bytes"]
-        return Contents(
-            title=f"{self._kind.title} {definition.name}",
-            facts=facts,
-            table=_without_views(rows),
-            keys=_Keys(rows, self._kind.keys(definition)),
-            hint="no row; the next write to its table brings some",
-        )
-
-    def delete(self, key: object) -> str:
-        """Forget the rows of one key; its table's rows stay."""
-        assert isinstance(key, tuple)
-        gone = self._cache().delete({name: frozenset([value]) for name, value in key})
-        return f"deleted {counted(gone, 'row')} of {', '.join(f'{name}={value}' for name, value in key)}"
-
-    def detail(self, key: object) -> Html | None:
-        """Return all rows of a last-value cache's key, and when each was inserted and expires."""
-        cache = self._cache()
-        history = getattr(cache, "history", None)
-        if history is None:
-            return None
-        assert isinstance(key, tuple)
-        rows = history({name: frozenset([value]) for name, value in key})
-        title = ", ".join(f"{name}={value}" for name, value in key)
-        return card(title, table_html(rows), details=counted(rows.num_rows, "row"))
-
-    def _cache(self) -> Any:
-        cache = self._kind.holder(self._engine).find(*self._place)
-        if cache is None:
-            raise CacheNotFoundError(self._place[2])
-        return cache
-
-
-class _Keys:
-    """The keys of a cache's rows, made when they are asked for: of 100,000 rows few ever are."""
-
-    def __init__(self, rows: pa.Table, names: tuple[str, ...]) -> None:
-        self._columns = [(name, rows.column(name)) for name in names]
-        self._length: int = rows.num_rows
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, place: int) -> tuple[tuple[str, object], ...]:
-        return tuple((name, column[int(place)].as_py()) for name, column in self._columns)
-
-
-def _without_views(rows: pa.Table) -> pa.Table:
-    """Return rows with plain text for text views, which pyarrow cannot choose rows of."""
-    text = pa.string()
-    fields = [one.with_type(text) if one.type == pa.string_view() else one for one in rows.schema]
-    return rows.cast(pa.schema(fields))
-
-
-def _place(cache: Any) -> tuple[str, str, str]:
+def _place(cache: Any) -> CachePlace:
     definition = cache.definition
     return definition.database, definition.table, definition.name
-
-
-def _quoted(name: str) -> str:
-    return name.replace("'", "''")
-
-
-def _span(seconds: int) -> str:
-    return format_duration(seconds * NANOSECONDS)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from procengine.errors import InvalidInputError
 from procengine_jupyter.inspectors.actions import Action
+from procengine_jupyter.inspectors.rows import Order
 from procengine_jupyter.render.markup import Html
 
 if TYPE_CHECKING:
@@ -30,8 +31,15 @@ class Keys(Protocol):
         """Return how many there are."""
         ...
 
-    def __getitem__(self, place: int, /) -> object:
+    def __getitem__(self, place: int, /) -> Any:
         """Return the key of one row."""
+        ...
+
+    def index(self, key: Any, /) -> int:
+        """Return the place of a key.
+
+        Raises: ValueError when it is not there.
+        """
         ...
 
 
@@ -47,6 +55,11 @@ class Contents:
     ``missing`` is what a page shows for NULL. ``tail`` says that rows come at the end, which a page then follows.
     ``picture`` stands above the table, or is drawn when it is to; where there is only text, ``picture_lines`` stand
     for it, or ``lines`` for both.
+    ``until`` and ``since`` are columns of instants (``timestamp``, UTC) that a page counts down to, and up from, by
+    its own clock; ``now_ns`` returns the time of the clock by which they are meant. ``order`` is how rows are sorted
+    as long as the reader has not chosen.
+    ``tree`` is the column whose texts are a tree's nodes, see `procengine_jupyter.inspectors.value_tree`: such rows
+    are neither sorted nor filtered here, but by `Inspected.look_for`.
     """
 
     title: str
@@ -62,6 +75,11 @@ class Contents:
     picture: Html | Callable[[], Html] | None = None
     picture_lines: Callable[[], Sequence[str]] = tuple
     lines: Sequence[str] = ()
+    until: Sequence[str] = ()
+    since: Sequence[str] = ()
+    now_ns: Callable[[], int] | None = None
+    order: Order | None = None
+    tree: str = ""
 
     @property
     def drawn(self) -> Html | None:
@@ -102,6 +120,12 @@ class Inspected(ABC):
         """Return what is shown of one row beneath the table, or None."""
         return None
 
+    def look_for(self, text: str) -> None:  # noqa: B027
+        """Show what has a text, from now on; asked of trees alone."""
+
+    def toggle(self, key: object) -> None:  # noqa: B027
+        """Open or close a node of a tree."""
+
     def actions(self, key: object) -> Sequence[Action]:  # noqa: ARG002
         """Return what can be done to one row, or, for None, without a row; deleting by `delete` is none of it."""
         return ()
@@ -123,3 +147,11 @@ class Inspected(ABC):
         Raises: ProcengineError when it cannot be done.
         """
         raise InvalidInputError("these rows cannot be deleted")
+
+
+MILLISECOND = pa.timestamp("ms")
+
+
+def instants(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return nanoseconds, or instants of them, as instants of milliseconds, which is all that a reader sees."""
+    return column.cast(pa.timestamp("ns")).cast(MILLISECOND, safe=False)

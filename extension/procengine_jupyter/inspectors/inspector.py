@@ -60,7 +60,10 @@ class Inspector(View):
         self._selection = select(_NOTHING)
         if self._inspected is not None:
             self._version = self._inspected.version()
-            self._hold(self._inspected.contents())
+            self._inspected.look_for(text)
+            contents = self._inspected.contents()
+            self._order = contents.order
+            self._hold(contents)
         else:
             self.problem = DOWN
 
@@ -87,7 +90,10 @@ class Inspector(View):
     @text_filter.setter
     def text_filter(self, text: str) -> None:
         self._filter = text
-        self._hold(self._contents)
+        if self._contents.tree:
+            self._look()
+        else:
+            self._hold(self._contents)
         self._tell()
 
     @property
@@ -142,6 +148,13 @@ class Inspector(View):
         """Choose what a key stands for, or nothing for None; it need not be among the rows."""
         self._place, self._chosen = 0, key
         self._tell()
+
+    def toggle(self, row: int) -> None:
+        """Open or close a shown node of a tree."""
+        if self._inspected is not None and not self.problem:
+            self._inspected.toggle(self._contents.keys[int(self._selection.places[row])])
+            self._look()
+            self._tell()
 
     @property
     def detail(self) -> Html | None:
@@ -213,7 +226,7 @@ class Inspector(View):
     @property
     def hint(self) -> str:
         """What stands in the place of rows when there are none."""
-        if not self._contents.table.num_rows:
+        if not self._contents.table.num_rows and not (self._filter and self._contents.tree):
             return self._contents.hint
         return f"no row has {self._filter!r} in it" if self._filter else "none of them"
 
@@ -267,6 +280,7 @@ class Inspector(View):
         same = found is self._inspected and not self.problem
         self._inspected = found
         try:
+            found.look_for(self._filter)
             version = found.version()
             if only_if_changed and same and version == self._version:
                 return False
@@ -279,6 +293,9 @@ class Inspector(View):
 
     def _hold(self, contents: Contents) -> None:
         self._contents = contents
+        if contents.tree:
+            self._selection = select(contents.table)
+            return
         part = contents.tabs.get(self.tab)
         self._selection = select(contents.table, self._filter, self._order, part)
 
@@ -302,8 +319,10 @@ class Inspector(View):
         if chosen is None:
             return None
         if self._place >= len(keys) or keys[self._place] != chosen:
-            places = (place for place in range(len(keys)) if keys[place] == chosen)
-            self._place = next(places, len(keys))
+            try:
+                self._place = keys.index(chosen)
+            except ValueError:
+                self._place = len(keys)
         return self._place if self._place < len(keys) else None
 
     def _tell(self) -> None:

@@ -87,7 +87,7 @@ def _label(text: str) -> ipywidgets.Label:
 
 
 def _widget(field: Field, typed: dict[str, str]) -> Any:
-    value = typed.get(field.name, field.value)
+    value = field.value if field.fresh else typed.get(field.name, field.value)
     made: Any
     if field.choices:
         made = ipywidgets.Dropdown(

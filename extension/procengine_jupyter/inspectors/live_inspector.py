@@ -59,6 +59,7 @@ class LiveInspector:
             on_order=self._order,
             on_choice=self._choose,
             on_sight=lambda shown: self._sight("table", shown),
+            on_toggle=inspector.toggle,
         )
         self.filter.add_class("pe-filter")
         self.filter.observe(self._filter, names="value")
@@ -124,13 +125,7 @@ class LiveInspector:
         self.delete.disabled = chosen is None
         self._draw_tabs()
         self.table.show(
-            inspector.selection,
-            order=inspector.order,
-            hint=inspector.hint,
-            tones=inspector.contents.tones,
-            sparklines=inspector.contents.sparklines,
-            tail=inspector.contents.tail,
-            missing=inspector.contents.missing,
+            inspector.selection, inspector.contents, order=inspector.order, hint=inspector.hint
         )
         self.table.choose(chosen)
         self._draw_actions()

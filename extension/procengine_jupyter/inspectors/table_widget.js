@@ -9,6 +9,43 @@ const SVG = "http://www.w3.org/2000/svg";
 const BAR = 5; // width of a sparkline's bar and the gap beside it, pixels
 const BLOCKS = "▁▂▃▄▅▆▇█";
 const FAILED = "✗";
+const NODE = /^(\u2003*)([▸▾·]) (.*)$/s; // a tree's node: its depth, whether it is open, and what it says
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+function span(milliseconds) {
+  const whole = (size) => Math.floor(milliseconds / size);
+  if (milliseconds < MINUTE) return `${whole(SECOND)} s`;
+  if (milliseconds < HOUR) return `${whole(MINUTE)} min ${String(whole(SECOND) % 60).padStart(2, "0")} s`;
+  if (milliseconds < DAY) return `${whole(HOUR)} h ${String(whole(MINUTE) % 60).padStart(2, "0")} min`;
+  return `${whole(DAY)} d ${whole(HOUR) % 24} h`;
+}
+
+// What an instant ("2026-01-01 00:00:00.5", UTC) is to a reader now; nothing is asked of the kernel for it.
+function counted(kind, text, now) {
+  if (text === null) return kind === "until" ? "never" : "";
+  const left = Date.parse(`${text.slice(0, 23).replace(" ", "T")}Z`) - now;
+  if (kind === "since") return `${span(Math.max(0, -left))} ago`;
+  return left > 0 ? `in ${span(left)}` : "expired";
+}
+
+function span(milliseconds) {
+  const whole = (size) => Math.floor(milliseconds / size);
+  if (milliseconds < MINUTE) return `${whole(SECOND)} s`;
+  if (milliseconds < HOUR) return `${whole(MINUTE)} min ${String(whole(SECOND) % 60).padStart(2, "0")} s`;
+  if (milliseconds < DAY) return `${whole(HOUR)} h ${String(whole(MINUTE) % 60).padStart(2, "0")} min`;
+  return `${whole(DAY)} d ${whole(HOUR) % 24} h`;
+}
+
+// What an instant ("2026-01-01 00:00:00.5", UTC) is to a reader now; nothing is asked of the kernel for it.
+function counted(kind, text, now) {
+  if (text === null) return kind === "until" ? "never" : "";
+  const left = Date.parse(`${text.slice(0, 23).replace(" ", "T")}Z`) - now;
+  if (kind === "since") return `${span(Math.max(0, -left))} ago`;
+  return left > 0 ? `in ${span(left)}` : "expired";
+}
 
 function element(tag, name, parent) {
   const made = document.createElement(tag);
@@ -31,7 +68,9 @@ function render({ model, el }) {
   let atEnd = true; // a tail is followed until the reader scrolls up
   let asked = null;
   let due = 0;
+  let ahead = 0; // by how much the kernel's clock is ahead of the page's, milliseconds
 
+  const isClock = (column) => column.kind === "until" || column.kind === "since";
   const count = () => model.get("row_count");
   const height = () => Math.min(count() * ROW, TALLEST);
   const inFrame = () => Math.max(1, Math.ceil((frame.clientHeight - ROW) / ROW));
@@ -54,7 +93,11 @@ function render({ model, el }) {
       const cell = element("button", column.number ? "pe-cell pe-number" : "pe-cell", head);
       cell.type = "button";
       cell.setAttribute("role", "columnheader");
-      cell.textContent = column.name;
+      cell.textContent = isClock(column) ? column.name.replace(/ \(UTC\)$/, "") : column.name;
+      if (model.get("columns").some((other) => other.kind === "tree")) {
+        cell.disabled = true; // a tree has the order of its nodes
+        continue;
+      }
       const mine = column.name === sorted;
       cell.setAttribute("aria-sort", mine ? (descending ? "descending" : "ascending") : "none");
       if (mine) element("span", "pe-sort", cell).textContent = descending ? " ▾" : " ▴";
@@ -102,20 +145,31 @@ function render({ model, el }) {
   }
 
   function drawCell(cell, column, cells, text) {
-    const shown = cells ? (text ?? column.missing) : "…";
+    const clock = cells && isClock(column);
+    const shown = !cells ? "…" : clock ? counted(column.kind, text, Date.now() + ahead) : (text ?? column.missing);
     const tone = column.tones[text];
     const classes = ["pe-cell"];
     if (column.number) classes.push("pe-number");
-    if (cells && text === null) classes.push("pe-null");
+    if (cells && text === null && !clock) classes.push("pe-null");
     if (tone) classes.push(`pe-tone-${tone}`);
     const names = classes.join(" ");
     if (cell.className !== names) cell.className = names;
-    const drawn = column.sparkline && cells ? `bars ${shown}` : shown;
+    const drawn = `${cells ? column.kind : ""} ${shown}`;
     if (cell.drawn === drawn) return;
     cell.drawn = drawn;
-    cell.title = text && text.length > column.width - 2 ? text : "";
-    if (column.sparkline && cells) drawBars(cell, text ?? "");
+    cell.title = clock && text ? `${text} UTC` : text && text.length > column.width - 2 ? text : "";
+    if (column.kind === "sparklines" && cells) drawBars(cell, text ?? "");
+    else if (column.kind === "tree" && cells) drawNode(cell, text ?? "");
     else cell.textContent = shown;
+  }
+
+  function drawNode(cell, text) {
+    const [, depth, mark, said] = NODE.exec(text) ?? [text, "", "·", text];
+    cell.replaceChildren();
+    cell.style.paddingLeft = `${1 + 2.5 * depth.length}ch`;
+    const marked = element("span", mark === "·" ? "pe-tree-leaf" : "pe-tree-mark", cell);
+    marked.textContent = mark === "·" ? " " : mark;
+    element("span", "", cell).textContent = said;
   }
 
   // A text of blocks as bars; FAILED stands for one that failed.
@@ -174,6 +228,7 @@ function render({ model, el }) {
   }
 
   function received(message) {
+    if (message?.now) ahead = message.now - Date.now();
     if (message?.kind === "rows") {
       held = message;
       asked = null;
@@ -192,7 +247,24 @@ function render({ model, el }) {
     model.send({ kind: "choose", row: next === model.get("chosen") ? -1 : next });
   }
 
+  function toggle(row) {
+    model.send({ kind: "toggle", row });
+  }
+
+  // Of a chosen node the arrows to the right and left open and close.
+  function turned(event) {
+    const wanted = { ArrowRight: "▸", ArrowLeft: "▾" }[event.key];
+    const place = model.get("columns").findIndex((column) => column.kind === "tree");
+    const row = model.get("chosen");
+    const text = held.cells[row - held.start]?.[place];
+    if (!wanted || place < 0 || !text || NODE.exec(text)?.[2] !== wanted) return;
+    event.preventDefault();
+    event.stopPropagation();
+    toggle(row);
+  }
+
   function pressed(event) {
+    turned(event);
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: inFrame() - 1, PageUp: 1 - inFrame() }[event.key];
     if (step === undefined || count() === 0) return;
     event.preventDefault();
@@ -214,7 +286,8 @@ function render({ model, el }) {
   };
   const onClick = (event) => {
     const line = event.target.closest(".pe-table-row");
-    if (line) choose(Number(line.dataset.row));
+    if (line && event.target.closest(".pe-tree-mark")) toggle(Number(line.dataset.row));
+    else if (line) choose(Number(line.dataset.row));
   };
   frame.addEventListener("scroll", onScroll);
   frame.addEventListener("keydown", pressed);
@@ -224,28 +297,18 @@ function render({ model, el }) {
   model.on("change:chosen", redraw);
   model.on("msg:custom", received);
 
-  let inSight = null;
-  const tell = (value) => {
-    if (value === inSight) return;
-    inSight = value;
-    model.send({ kind: "sight", in_sight: value });
-  };
-  let intersects = false;
-  const look = () => tell(intersects && !document.hidden);
-  const watcher = new IntersectionObserver((entries) => {
-    intersects = entries[entries.length - 1].isIntersecting;
-    look();
-    if (intersects) schedule(layOut);
-  });
-  watcher.observe(el);
-  document.addEventListener("visibilitychange", look);
+  const sight = watchSight(el, model, () => schedule(layOut));
+  const endKernel = watchKernel(el, model);
+  const beat = setInterval(() => {
+    if (sight.inSight && model.get("columns").some(isClock)) schedule(drawRows);
+  }, SECOND);
   layOut();
 
   return () => {
-    tell(false);
-    watcher.disconnect();
+    clearInterval(beat);
+    sight.end();
+    endKernel();
     cancelAnimationFrame(due);
-    document.removeEventListener("visibilitychange", look);
     model.off("change:version", redraw);
     model.off("change:chosen", redraw);
     model.off("msg:custom", received);

@@ -8,13 +8,14 @@ Everything here is called on the kernel's main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from procengine_jupyter.inspectors.contents import Contents
 from procengine_jupyter.inspectors.rows import Order, Selection, column_widths, numeric_columns
 
 FOLDER = Path(__file__).parent
@@ -23,9 +24,9 @@ MOST_ROWS_ASKED = 500
 
 
 class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
-    """A table in the page. ``on_order``, ``on_choice`` and ``on_sight`` are called when the reader acts."""
+    """A table in the page. The ``on_`` functions are called when the reader acts."""
 
-    _esm = FOLDER / "table_widget.js"
+    _esm = (FOLDER / "sight.js").read_text("utf-8") + (FOLDER / "table_widget.js").read_text("utf-8")
     _css = FOLDER / "table_widget.css"
 
     columns: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -42,24 +43,25 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         on_order: Callable[[Order | None], None],
         on_choice: Callable[[int | None], None],
         on_sight: Callable[[bool], None],
+        on_toggle: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._selection: Selection | None = None
         # The rows that the page has: where they begin, how many it asked for, and their texts.
         self._window: tuple[int, int, list[list[str | None]]] | None = None
+        # The clock by which columns of instants are meant; None where there are none.
+        self._now_ns: Callable[[], int] | None = None
         self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
+        self._on_toggle = on_toggle
         self.on_msg(self._message)
 
     def show(
         self,
         selection: Selection,
+        contents: Contents,
         *,
         order: Order | None,
         hint: str,
-        tones: Mapping[str, Mapping[str, str]],
-        sparklines: Sequence[str] = (),
-        missing: str = "NULL",
-        tail: bool = False,
     ) -> None:
         """Show other rows. The same selection again changes nothing.
 
@@ -69,6 +71,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         if selection is self._selection:
             return
         self._selection = selection
+        self._now_ns = contents.now_ns
         table = selection.table
         before = {column["name"]: column["width"] for column in self.columns}
         facts = zip(table.column_names, column_widths(table), numeric_columns(table), strict=True)
@@ -77,9 +80,9 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "name": name,
                 "width": max(width, before.get(name, 0)),
                 "number": number,
-                "tones": dict(tones.get(name, {})),
-                "sparkline": name in sparklines,
-                "missing": missing,
+                "tones": dict(contents.tones.get(name, {})),
+                "kind": _kind(contents, name),
+                "missing": contents.missing,
             }
             for name, width, number in facts
         ]
@@ -89,7 +92,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
             self.row_count = len(selection)
             self.order = [] if order is None else [order.column, order.descending]
             self.hint = hint
-            self.tail = tail
+            self.tail = contents.tail
             self.version += 1
 
     def choose(self, row: int | None) -> None:
@@ -107,6 +110,9 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 self._on_order(None)
             case {"kind": "choose", "row": int(row)}:
                 self._on_choice(row if 0 <= row < self.row_count else None)
+            case {"kind": "toggle", "row": int(row)}:
+                if 0 <= row < self.row_count:
+                    self._on_toggle(row)
             case {"kind": "sight", "in_sight": bool(in_sight)}:
                 self._on_sight(in_sight)
 
@@ -115,7 +121,19 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
             return
         cells = self._selection.window(start, count)
         self._window = (max(0, start), count, cells)
-        self.send({"kind": "rows", "start": max(0, start), "version": self.version, "cells": cells})
+        self.send(
+            {
+                "kind": "rows",
+                "start": max(0, start),
+                "version": self.version,
+                **self._now(),
+                "cells": cells,
+            }
+        )
+
+    def _now(self) -> dict[str, int]:
+        """Return the time (ms) by which a page sets its own clock right, where it needs one."""
+        return {} if self._now_ns is None else {"now": self._now_ns() // 1_000_000}
 
     def _send_changes(self, version: int, *, same_columns: bool) -> None:
         """Send what is new in the rows that the page has, before it hears of the version and would ask for them."""
@@ -137,7 +155,18 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "kind": "changed",
                 "start": start,
                 "version": version,
+                **self._now(),
                 "length": len(cells),
                 "cells": changed,
             }
         )
+
+
+def _kind(contents: Contents, column: str) -> str:
+    """Return as what a column's texts are drawn."""
+    if column == contents.tree:
+        return "tree"
+    for kind in ("sparklines", "until", "since"):
+        if column in getattr(contents, kind):
+            return kind
+    return "text"
