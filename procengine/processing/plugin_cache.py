@@ -26,7 +26,6 @@ from typing import Any, Final
 
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.errors import StorageError
-from procengine.model.run import CacheKey
 from procengine.processing.cache_commits import (
     NO_CHANGES,
     CacheChanges,
@@ -197,23 +196,26 @@ class PluginCache:
         return replace(
             changes,
             warnings=(*warnings, *changes.warnings),
-            traced=tuple(self._traced(view, key, found, changes) for key in changes.keys),
+            traced=self._traced(view, found, changes),
         )
 
     def _traced(
-        self,
-        view: PyCache,
-        key: CacheKey,
-        found: tuple[FirstFound, FirstFound],
-        changes: CacheChanges,
-    ) -> TracedValue:
-        """Return what a run found and left under a key; ``found`` is in its own namespace and in the global one."""
-        side = view.__global__ if key.use_global else view.__local__
-        return found[key.use_global].traced(
-            key,
-            None if key.deleted else side.entries.get(key.key),
-            _stored(changes, key, side.namespace.place),
-            self.now_ns(),
+        self, view: PyCache, found: tuple[FirstFound, FirstFound], changes: CacheChanges
+    ) -> tuple[TracedValue, ...]:
+        """Return what a run found and left; ``found`` is in its own namespace and in the global one."""
+        stored: dict[tuple[Place | None, str], bytes] = {
+            (Place(one.database, one.trigger_id), one.key): one.data for one in changes.stored
+        }
+        now_ns = self.now_ns()
+        sides = (view.__local__, view.__global__)
+        return tuple(
+            found[key.use_global].traced(
+                key,
+                None if key.deleted else sides[key.use_global].entries.get(key.key),
+                stored.get((sides[key.use_global].namespace.place, key.key)),
+                now_ns,
+            )
+            for key in changes.keys
         )
 
     def put(
@@ -371,14 +373,6 @@ class PluginCache:
             return found
         with self._lock:
             return self._namespaces.setdefault(key, Namespace(name, place, default_ttl_ns))
-
-
-def _stored(changes: CacheChanges, key: CacheKey, place: Place | None) -> bytes | None:
-    """Return the bytes of a key that a run's commit handed to the disk, if it did."""
-    for one in changes.stored:
-        if one.key == key.key and (one.database, one.trigger_id) == place:
-            return one.data
-    return None
 
 
 def _place(database: str | None, trigger_id: int | None) -> Place:

@@ -169,7 +169,7 @@ def _commit(made: Bench) -> Measurement:
 
         def row() -> None:
             bare.execute(
-                "INSERT OR REPLACE INTO plugin_cache VALUES (1, 'db', 1, 'one', ?, 0, 'str', NULL, 1, 1)",
+                "INSERT OR REPLACE INTO plugin_cache VALUES (1, 'db', 1, 'one', ?, 0, 'str', NULL, 1, 1, 0)",
                 (b"%60d" % next(numbers),),
             )
 
