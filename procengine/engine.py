@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from procengine.processing.plugin_logs import ProcessingEngineLogs as Logs
     from procengine.processing.plugin_registry import PluginRegistry
     from procengine.processing.plugin_uploads import PluginUploads
+    from procengine.processing.plugin_versions import PluginVersions
     from procengine.processing.runner import PluginRunner
     from procengine.processing.step_pool import StepPool
     from procengine.processing.stuck_run import StuckRun
@@ -169,8 +170,8 @@ class Engine:
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
     ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
     start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
-    ``plugins``, ``plugin_runner``, ``plugin_tests``, ``plugin_uploads``, ``plugin_cache`` and ``logs``, which
-    otherwise raise `PluginsDisabledError`.
+    ``plugins``, ``plugin_versions``, ``plugin_runner``, ``plugin_tests``, ``plugin_uploads``, ``plugin_cache``
+    and ``logs``, which otherwise raise `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -378,6 +379,11 @@ class Engine:
     def plugins(self) -> PluginRegistry:
         """The plugins of the plugin directory: sources and loaded code."""
         return self._plugin_part().registry
+
+    @property
+    def plugin_versions(self) -> PluginVersions:
+        """The texts that plugins have had."""
+        return self._plugin_part().versions
 
     @property
     def plugin_runner(self) -> PluginRunner:

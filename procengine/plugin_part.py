@@ -27,6 +27,7 @@ from procengine.processing.plugin_pickle import ValuePickles
 from procengine.processing.plugin_registry import PluginRegistry
 from procengine.processing.plugin_uploads import PluginUploads
 from procengine.processing.plugin_variables import plugin_variables
+from procengine.processing.plugin_versions import PluginVersions
 from procengine.processing.processing_history import ProcessingHistory
 from procengine.processing.runner import PluginRunner
 from procengine.processing.step_pool import StepPool
@@ -77,7 +78,15 @@ class PluginPart:
         )
         self.uploads = PluginUploads(config.plugin_dir, catalog)
         self.uploads.mend()
-        self.registry = PluginRegistry(config.plugin_dir)
+        self.versions = PluginVersions(
+            clock,
+            None if state_folder is None else state_folder / "plugin-versions",
+            file_system=file_system,
+        )
+        self.registry = PluginRegistry(
+            config.plugin_dir,
+            loaded=lambda one: self.versions.note(one.filename, one.version, one.texts),
+        )
         pickles = ValuePickles(PluginClasses(self.registry))
         self.cache = PluginCache(
             clock,
@@ -106,6 +115,7 @@ class PluginPart:
         self._places = TriggerPlaces(state_folder, file_system=file_system)
         if self._history.writer is not None:
             self._places.open(self._history.writer.call_soon)
+            self.versions.open(self._history.writer.call_soon)
         log = LogView(
             read=wal.contents,
             end=lambda: wal.last_sequence_number,
@@ -129,7 +139,7 @@ class PluginPart:
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""
         self.environment.attach()
-        self._history.start(self._places)
+        self._history.start(self._places, self.versions)
         self.runner.start()
         self.triggers.start()
 

@@ -104,7 +104,8 @@ Segments = tuple[Segment, ...]
 class HistoryFiles:
     """The files of one history in a folder. One thread changes them; any may `read` those it is told of.
 
-    ``schema`` is that of the rows, ``time_column`` names the one that files are told apart by.
+    ``schema`` is that of the rows, ``time_column`` names the one that files are told apart by. The last
+    ``added_columns`` of it may be missing in files of engines before; they are NULL there.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class HistoryFiles:
         total_bytes: int,
         file_system: FileSystem,
         totals: Totals | None = None,
+        added_columns: int = 0,
     ) -> None:
         self._folder = folder
+        self._added_columns = added_columns
         self._schema = schema
         self._time_column = time_column
         self._total_bytes = total_bytes
@@ -186,15 +189,32 @@ class HistoryFiles:
         """
         payloads = self._payloads(segment)
         try:
-            if segment.sealed:
-                return pa.concat_tables(
-                    [empty_table(self._schema), *(decode_stream(one) for one in payloads)]
-                )
-            batches = [pa.ipc.read_record_batch(payload, self._schema) for payload in payloads]
-            return pa.Table.from_batches(batches, self._schema)
+            read = self._read_sealed if segment.sealed else self._read_batch
+            return pa.concat_tables([empty_table(self._schema), *map(read, payloads)])
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             self._pass_over(segment, str(error))
             return empty_table(self._schema)
+
+    def _read_sealed(self, payload: bytes | memoryview) -> pa.Table:
+        return self._completed(decode_stream(payload))
+
+    def _read_batch(self, payload: bytes | memoryview) -> pa.Table:
+        """Return the rows of a record, which does not tell its columns: the newer ones may not be in it."""
+        columns = len(self._schema)
+        for count in range(columns, columns - self._added_columns, -1):
+            with contextlib.suppress(pa.ArrowInvalid):
+                schema = pa.schema([*self._schema][:count])
+                return self._completed(
+                    pa.Table.from_batches([pa.ipc.read_record_batch(payload, schema)])
+                )
+        schema = pa.schema([*self._schema][: columns - self._added_columns])
+        return self._completed(pa.Table.from_batches([pa.ipc.read_record_batch(payload, schema)]))
+
+    def _completed(self, rows: pa.Table) -> pa.Table:
+        """Return rows with NULL in the columns that came later."""
+        for field in [*self._schema][rows.num_columns :]:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+        return rows
 
     def close(self) -> None:
         """Let the growing file go."""

@@ -206,6 +206,8 @@ class Run:
     where the plugin cache is stored, so not with object store ``memory``. ``cache_changes`` say more, for dry runs
     and fired runs only. ``cache_notes`` say which values a dry run could not copy.
     ``dropped_lines`` is the number of queued lines that were not written because the run failed or was cancelled.
+    ``plugin_version`` tells the plugin's text from what it was at other times, see
+    `procengine.processing.plugin_versions`; None when no text could be loaded.
     """
 
     run_id: int
@@ -236,6 +238,7 @@ class Run:
     peak_memory_bytes: int | None = None
     cache_keys: tuple[CacheKey, ...] = ()
     dropped_lines: int = 0
+    plugin_version: str | None = None
 
     @property
     def log_line_count(self) -> int:

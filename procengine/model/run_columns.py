@@ -93,8 +93,11 @@ RUN_COLUMNS = pa.schema(
         _required("cache_keys", _list_of(_CACHE_KEY)),
         _required("cache_changes", _list_of(_CACHE_CHANGE)),
         _required("attempt", _COUNT),
+        pa.field("plugin_version", pa.utf8()),
     ]
 )
+ADDED_COLUMNS = 1
+"""How many of the last columns came after the first files were written; files may lack them."""
 
 
 def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
@@ -129,6 +132,7 @@ def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
         _lists([run.cache_keys for run in runs], _CACHE_KEY),
         _changes(runs),
         number_column([run.attempt for run in runs], _COUNT),
+        text_column([run.plugin_version for run in runs]),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RUN_COLUMNS)
 
@@ -183,6 +187,7 @@ def _run(row: dict[str, Any], lines: Mapping[int, Sequence[LogEntry]]) -> Run:
         cache_keys=tuple(CacheKey(**one) for one in row["cache_keys"]),
         cache_changes=tuple(CacheChange(**one) for one in row["cache_changes"]),
         attempt=row["attempt"],
+        plugin_version=row["plugin_version"],
     )
 
 

@@ -60,6 +60,7 @@ class PluginCall:
         self.cancel = cancel
         self._registry = registry
         self._code = code
+        self.plugin_version: str | None = None
         self._entered = False
         self._globals: RunGlobals | None = None
 
@@ -68,6 +69,7 @@ class PluginCall:
         plugin: LoadedPlugin | None = None
         try:
             plugin = self._plugin()
+            self.plugin_version = plugin.version
             with outside_event_loop():
                 return Returned(response=self.cancel.guard(self._enter(plugin)))
         except BaseException as error:  # noqa: BLE001 - the plugin call: SystemExit, KeyboardInterrupt, all

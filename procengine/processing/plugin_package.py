@@ -36,6 +36,7 @@ from procengine.processing.plugin_builtins import Mentions, Namespace, plugin_bu
 from procengine.processing.plugin_origins import PluginOrigins
 from procengine.processing.plugin_path import INIT, is_inside
 from procengine.processing.plugin_source import FileStamp, PluginSource, read_text
+from procengine.processing.plugin_versions import version_of
 from procengine.processing.single_file import source_error
 
 PYCACHE: Final = "__pycache__"
@@ -151,6 +152,8 @@ class PluginPackage:
         self.folder = folder
         self._stamps = stamps(folder)
         self._digest = digest(folder)
+        self.texts = _texts(folder)
+        self.version = version_of(self.texts)
         self._prefix = f"{folder}/"
         self._origins = LoadedOrigins(origins)
         self._private = private
@@ -303,6 +306,14 @@ def stamps(folder: Path) -> dict[str, FileStamp]:
         OSError: the folder is gone.
     """
     return {str(path): FileStamp.of(path) for path in python_files(folder)}
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """Return the texts below a folder by their relative paths; what is not text is told by the import."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().decode("utf-8-sig", "replace")
+        for path in python_files(folder)
+    }
 
 
 def digest(folder: Path) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,6 +37,16 @@ class LoadedPlugin(Protocol):
     @property
     def filename(self) -> str:
         """The name by which triggers know the plugin."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """What tells its texts from those of other times."""
+        ...
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Its texts by file name, relative to a directory plugin, its own for a single file."""
         ...
 
     def entry_point(self, kind: TriggerKind, opened: Callable[[Namespace], None] | None = None) -> Any:
@@ -101,11 +111,19 @@ class _File:
         return True
 
 
-class PluginRegistry:
-    """The plugins of one plugin directory. Any thread may ask."""
+def _tell_nobody(plugin: LoadedPlugin) -> None:
+    """Do nothing."""
 
-    def __init__(self, folder: Path) -> None:
+
+class PluginRegistry:
+    """The plugins of one plugin directory. Any thread may ask.
+
+    ``loaded`` is told of each plugin that was looked at because its files may have changed; it must be quick.
+    """
+
+    def __init__(self, folder: Path, *, loaded: Callable[[LoadedPlugin], None] = _tell_nobody) -> None:
         self.folder = Path(folder).absolute()
+        self._loaded = loaded
         self._files: dict[str, _File] = {}
         self._packages: dict[str, PluginPackage] = {}
         self._origins = PluginOrigins()
@@ -132,7 +150,9 @@ class PluginRegistry:
         if package is not None and package.still_holds():
             return package
         with self._lock:
-            return self._read(filename)
+            plugin = self._read(filename)
+        self._loaded(plugin)
+        return plugin
 
     def check(self, filename: str, kind: TriggerKind) -> LoadedPlugin:
         """Return a plugin's code if it can serve triggers of a kind, as far as that shows without running it.

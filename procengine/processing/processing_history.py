@@ -9,7 +9,7 @@ from typing import Self
 from procengine.file_system import FileSystem
 from procengine.history import HistoryFiles, HistoryWriter, Writable
 from procengine.model.log_columns import LOG_COLUMNS
-from procengine.model.run_columns import RUN_COLUMNS
+from procengine.model.run_columns import ADDED_COLUMNS, RUN_COLUMNS
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.run_history import RunHistory
 from procengine.processing.trigger_totals import TriggerTotals
@@ -51,6 +51,7 @@ class ProcessingHistory:
             total_bytes=run_bytes,
             file_system=file_system,
             totals=totals,
+            added_columns=ADDED_COLUMNS,
         )
         logs = ProcessingEngineLogs(files=log_files, writer=writer)
         runs = RunHistory(files=run_files, writer=writer, totals=totals, logs=logs)

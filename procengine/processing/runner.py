@@ -209,6 +209,7 @@ class PluginRunner:
             trigger_id=trigger.trigger_id,
             cache_keys=cached.keys,
             dropped_lines=dropped,
+            plugin_version=call.plugin_version,
         )
 
     def _keep_cache(self, call: PluginCall) -> CacheChanges:

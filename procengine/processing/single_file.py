@@ -19,6 +19,7 @@ from procengine.model.trigger import TriggerKind
 from procengine.processing.entry_point import check_entry_point, find_entry_point
 from procengine.processing.plugin_builtins import Mentions, Namespace, plugin_builtins
 from procengine.processing.plugin_source import PluginSource
+from procengine.processing.plugin_versions import version_of
 
 CompileError = SyntaxError | PluginSourceError | RecursionError | MemoryError
 """What can be wrong with a text before it runs."""
@@ -33,6 +34,8 @@ class SingleFilePlugin:
     def __init__(self, filename: str, source: PluginSource) -> None:
         self.filename = filename
         self.source = source
+        self.texts = {filename: source.text}
+        self.version = version_of(self.texts)
         self._mentions = Mentions.of((source.text,))
         self._code: CodeType | None = None
         self._error: CompileError | None = None

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from procengine.history.history_files import CUT_NAME, Segments, within
+from procengine.history.history_files import CUT_NAME, HistoryFiles, Segments, within
 from tests.crash.forms import LONG
-from tests.history.numbers import FOLDER, batch, everything, history, times
+from tests.history.numbers import FOLDER, SCHEMA, batch, everything, history, times
 from tests.journalling_files import Call, Crash, JournallingFiles
 
 SMALL = 16 * 1_000
@@ -69,6 +69,30 @@ def test_the_oldest_files_go_when_all_are_too_large() -> None:
     assert left[0] > 0
     assert left == list(range(left[0], 3_000))
     assert sum(len(data) for data in files.files().values()) <= SMALL
+
+
+@pytest.mark.parametrize("total_bytes", [1 << 20, SMALL])
+def test_rows_from_before_a_column_was_added_have_null_in_it(total_bytes: int) -> None:
+    """A file that an engine before has begun goes on, and is sealed, with both kinds of rows in it."""
+    files = JournallingFiles()
+    written(files, 40, total_bytes=total_bytes)
+    schema = pa.schema([*SCHEMA, pa.field("version", pa.utf8())])
+    kept = HistoryFiles(
+        FOLDER,
+        schema=schema,
+        time_column="time",
+        total_bytes=total_bytes,
+        file_system=files,
+        added_columns=1,
+    )
+    segments = kept.open()
+    for time in range(40, 80):
+        row = pa.record_batch([pa.array([time], pa.timestamp("ns")), pa.array([f"v{time}"])], schema)
+        segments = kept.append(segments, row)
+        kept.tidy()
+    rows = pa.concat_tables(kept.read(segment) for segment in segments)
+    assert times(rows) == list(range(80))
+    assert rows["version"].to_pylist() == [None] * 40 + [f"v{time}" for time in range(40, 80)]
 
 
 @pytest.mark.parametrize("lost", [1, 12, 40])

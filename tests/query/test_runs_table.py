@@ -65,6 +65,7 @@ def test_names_and_types() -> None:
         ("error_line", "uint64", True),
         ("write_errors", "list<item: string not null>", False),
         ("attempt", "uint64", False),
+        ("plugin_version", "string", True),
         ("cache_keys_changed", "list<item: string>", False),
     ]
 
