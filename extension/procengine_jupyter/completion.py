@@ -37,6 +37,8 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
     "%%write": grammar.write_cell_parser,
     "%%query": grammar.query_parser,
     "%inspect": grammar.inspect_parser,
+    "%replay": grammar.replay_parser,
+    "%record": grammar.record_parser,
 }
 _MEANT = {
     ("%%plugin", "name"): "plugin",
@@ -140,7 +142,9 @@ class MagicCompleter:
         if choices is not None:
             return [Candidate(choice, "value") for choice in choices]
         match dest:
-            case "database" | "database_name":
+            case "compare":
+                return self._replays()
+            case "database" | "database_name" | "query_database":
                 return [Candidate(name, "database") for name in self._databases()]
             case "trigger_name":
                 return [Candidate(name, "trigger") for name in self._triggers()]
@@ -189,6 +193,16 @@ class MagicCompleter:
         """Return the variables that can be written: those that hold frames, tables or text."""
         kinds = {"DataFrame", "Table", "RecordBatch"}
         variables = self._session.shell.user_ns.items()
+        return [
+            Candidate(name, "variable")
+            for name, value in variables
+            if not name.startswith("_") and type(value).__name__ in kinds
+        ]
+
+    def _replays(self) -> list[Candidate]:
+        """Return the variables that hold results of replays."""
+        variables = self._session.shell.user_ns.items()
+        kinds = {"ReplayResult", "Replay"}
         return [
             Candidate(name, "variable")
             for name, value in variables

@@ -29,18 +29,19 @@ def short_errors(function: Callable[Parameters, Result]) -> Callable[Parameters,
         except QueryCancelledError as error:
             raise UsageError("interrupted") from error
         except LineProtocolError as error:
-            raise UsageError(_lines_text(error)) from error
+            raise UsageError(lines_text(error, "nothing was stored")) from error
         except ProcengineError as error:
             raise UsageError(str(error)) from error
 
     return magic
 
 
-def _lines_text(error: LineProtocolError) -> str:
+def lines_text(error: LineProtocolError, headline: str) -> str:
+    """Return the first lines that were rejected, below a headline."""
     shown = [f"  {each}: {each.original_line!r}" for each in error.errors[:MOST_LINES]]
     hidden = len(error.errors) - MOST_LINES
     more = [f"  and {hidden:,} more"] if hidden > 0 else []
-    return "\n".join(["nothing was stored", *shown, *more])
+    return "\n".join([headline, *shown, *more])
 
 
 def offer_post_mortem(shell: Any, failure: RunFailure | None, known_files: set[str]) -> None:

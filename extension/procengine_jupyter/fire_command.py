@@ -107,7 +107,7 @@ def _refuse_foreign(kind: TriggerKind, trigger: Trigger, said: Namespace, body: 
         )
 
 
-def parse_instant(text: str, *, now_ns: int) -> int:
+def parse_instant(text: str, *, now_ns: int, option: str = "--at") -> int:
     """Return an instant, nanoseconds UTC: ``now``, a number of nanoseconds, or ISO 8601, UTC without a zone.
 
     Raises: UsageError, saying what is accepted.
@@ -120,7 +120,7 @@ def parse_instant(text: str, *, now_ns: int) -> int:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"--at cannot be {text!r}: expected now, a time such as 2022-12-31T00:00:00Z, or nanoseconds"
+            f"{option} cannot be {text!r}: expected now, a time such as 2022-12-31T00:00:00Z, or nanoseconds"
         ) from error
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
     since_epoch = aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -16,7 +16,9 @@ from procengine_jupyter.usage import (
     limit,
     names,
     node_spec,
+    pair_of_files,
     positive,
+    whole_number,
 )
 
 ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token")
@@ -24,6 +26,7 @@ ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
 METHODS = ("GET", "POST")
+RECORD_ACTIONS = ("start", "stop", "status")
 INSPECTED = ("board", "graph", "cache", "last", "distinct", "runs", "logs", "tables")
 
 
@@ -272,4 +275,127 @@ def inspect_parser() -> MagicParser:
     parser.add_argument(
         "--filter", default="", metavar="TEXT", help="show rows that have a text in them"
     )
+    return parser
+
+
+def replay_parser() -> MagicParser:
+    """Return the parser of ``%replay``."""
+    parser = MagicParser(
+        "%replay",
+        "Send recorded rows through a database's triggers in the order of time, under a virtual clock by which\n"
+        "schedules fire, in an engine of its own: the notebook's rows, plugin cache and logs are left alone.\n"
+        "Returns the result: .rows(table), .runs, .logs, .state, .compare(other).",
+        "examples:\n"
+        "  %replay data/home.lp --database house\n"
+        "  before = %replay frame --tags room\n"
+        "  %replay home.parquet --from 2022-12-01 --to 2023-01-01 --trigger hot_rooms\n"
+        '  %replay --query "SELECT * FROM home" --database house\n'
+        "  after = %replay frame --swap hot_rooms=hot_rooms_2 --compare before\n"
+        "  %replay day.recording --speed 60x --background",
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="file of line protocol, CSV or Parquet (.gz too), recording, or name of a variable",
+    )
+    parser.add_argument("--database", "-d", metavar="DB", help="database whose triggers run")
+    parser.add_argument("--query", metavar="SQL", help="replay what a query answers")
+    parser.add_argument(
+        "--query-database", metavar="DB", help="database of the query, where it is another one"
+    )
+    parser.add_argument(
+        "--table", metavar="TABLE", help="table of CSV, Parquet, DataFrames and queries; else the name"
+    )
+    parser.add_argument(
+        "--tags", type=names, metavar="A,B", help="columns that are tags; else the table's"
+    )
+    parser.add_argument("--time-column", default="time", metavar="COLUMN", help="column of the times")
+    parser.add_argument(
+        "--precision", "-p", choices=PRECISIONS, default="auto", help="precision of the times"
+    )
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        metavar="TIME",
+        help="leave out rows before: ISO 8601 (UTC), or nanoseconds",
+    )
+    parser.add_argument(
+        "--to", metavar="TIME", help="leave out rows from here on; schedules tick until then"
+    )
+    parser.add_argument(
+        "--batch",
+        default="1s",
+        metavar="HOW",
+        help="which rows come together: those of a duration (1s, as a server's flushes), row, or time",
+    )
+    parser.add_argument(
+        "--speed", default="max", metavar="SPEED", help="max, or virtual seconds a real one: 10x"
+    )
+    parser.add_argument(
+        "--trigger",
+        dest="trigger_name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this trigger alone; may be repeated",
+    )
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the triggers of this plugin alone; may be repeated",
+    )
+    parser.add_argument(
+        "--swap",
+        action="append",
+        default=[],
+        type=pair_of_files,
+        metavar="OLD=NEW",
+        help="run another plugin file in the place of one; may be repeated",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="what random and numpy.random begin with",
+    )
+    parser.add_argument(
+        "--into", metavar="DB", help="keep the rows that came of it in a new database, for %%%%query"
+    )
+    parser.add_argument(
+        "--compare", metavar="NAME", help="variable with an earlier result, to compare with"
+    )
+    parser.add_argument("--out", metavar="NAME", help="variable that receives the result")
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="go on beside other cells, with buttons: pause, step, stop",
+    )
+    parser.add_argument(
+        "--paused", action="store_true", help="begin paused, to go on by steps; with --background"
+    )
+    return parser
+
+
+def record_parser() -> MagicParser:
+    """Return the parser of ``%record``."""
+    parser = MagicParser(
+        "%record",
+        "Record what comes into a database, to be replayed: rows that no plugin wrote, requests and ticks.",
+        "examples:\n"
+        "  %record start day --database house      into day.recording\n"
+        "  %record                                 how much it has\n"
+        "  %record stop\n"
+        "  %replay day",
+    )
+    parser.add_argument(
+        "action", nargs="?", default="status", choices=RECORD_ACTIONS, help="status when left out"
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="name of the file, below the notebook's folder"
+    )
+    parser.add_argument("--database", "-d", metavar="DB", help="database to record")
     return parser

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from procengine.errors import ProcengineError
@@ -54,7 +55,7 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     shell.configurables.append(session.settings)
     magics.loaded.completer.attach(shell.Completer)
-    _show_engine_as_card(shell)
+    _show_values_as_cards(shell, session)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     atexit.register(session.stop)
     with contextlib.suppress(ProcengineError):  # the card says why
@@ -71,7 +72,7 @@ def unload(shell: Any) -> None:
     loaded.session.stop("unloaded")
     atexit.unregister(loaded.session.stop)
     sys.setswitchinterval(loaded.switch_interval_seconds)
-    _show_engine_plainly(shell)
+    _show_values_plainly(shell)
     loaded.completer.detach(shell.Completer)
     shell.configurables.remove(loaded.session.settings)
     for kind, names in magics.magics.items():
@@ -79,16 +80,58 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
 
 
-def _show_engine_as_card(shell: Any) -> None:
+_CARDS = (
+    ("procengine.engine", "Engine"),
+    ("procengine.replay.result", "ReplayResult"),
+    ("procengine.replay.comparison", "Comparison"),
+    ("procengine.replay.replay", "Replay"),
+)
+"""The values of the engine that a notebook shows as cards."""
+
+
+def _show_values_as_cards(shell: Any, session: Session) -> None:
     formatter = shell.display_formatter.mimebundle_formatter
-    formatter.for_type_by_name("procengine.engine", "Engine", _engine_bundle)
+    bundles = (
+        _engine_bundle,
+        partial(_result_bundle, session),
+        _comparison_bundle,
+        partial(_replay_bundle, session),
+    )
+    for (module, name), bundle in zip(_CARDS, bundles, strict=True):
+        formatter.for_type_by_name(module, name, bundle)
 
 
-def _show_engine_plainly(shell: Any) -> None:
-    from procengine.engine import Engine
+def _show_values_plainly(shell: Any) -> None:
+    formatter = shell.display_formatter.mimebundle_formatter
+    for module, name in _CARDS:
+        # By the class where one was shown, by the name where none was yet; a module not imported has shown none.
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            formatter.pop(getattr(loaded, name), None)
+        formatter.pop(f"{module}.{name}", None)
 
-    shell.display_formatter.mimebundle_formatter.pop(Engine, None)
-    shell.display_formatter.mimebundle_formatter.pop("procengine.engine.Engine", None)
+
+def _result_bundle(session: Session, result: Any, **_filters: object) -> dict[str, str]:
+    from procengine_jupyter.render.replay_card import ReplayCard
+
+    return ReplayCard(result, session.cells.labels)._repr_mimebundle_()
+
+
+def _comparison_bundle(comparison: Any, **_filters: object) -> dict[str, str]:
+    from procengine_jupyter.render.comparison_card import ComparisonCard
+
+    return ComparisonCard(comparison)._repr_mimebundle_()
+
+
+def _replay_bundle(session: Session, replay: Any, **_filters: object) -> dict[str, Any]:
+    from procengine_jupyter.replay_command import ReplaySnapshot
+    from procengine_jupyter.replay_panel import ReplayPanel
+
+    bundle: dict[str, Any] = ReplaySnapshot(replay)._repr_mimebundle_()
+    if session.loop is not None:
+        panel = ReplayPanel(replay, loop=session.loop, cell_names=session.cells.labels)
+        bundle |= panel.bundle()
+    return bundle
 
 
 def _engine_bundle(engine: Any, **_filters: object) -> dict[str, str]:

@@ -245,6 +245,24 @@ class ProcengineMagics(Magics):
 
         return inspect(self.session, grammar.inspect_parser().read(line))
 
+    @line_magic
+    @documented_by(grammar.replay_parser)
+    @short_errors
+    def replay(self, line: str) -> Any:
+        """Replay recorded rows."""
+        from procengine_jupyter.replay_command import replay
+
+        return replay(self.session, grammar.replay_parser().read(line))
+
+    @line_magic
+    @documented_by(grammar.record_parser)
+    @short_errors
+    def record(self, line: str) -> View:
+        """Record what comes into a database."""
+        from procengine_jupyter.record_command import record
+
+        return record(self.session, grammar.record_parser().read(line))
+
     @line_cell_magic
     @no_var_expand
     def influxdb3(self, line: str, cell: str | None = None) -> None:

@@ -83,6 +83,14 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
+def pair_of_files(text: str) -> tuple[str, str]:
+    """Return both names of ``old.py=new.py``."""
+    old, equals, new = text.partition("=")
+    if not equals or not old or not new:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form old.py=new.py")
+    return old, new
+
+
 def header(text: str) -> tuple[str, str]:
     """Return name, in lower case, and value of ``Name: value`` or ``name=value``."""
     separator = ":" if ":" in text.partition("=")[0] else "="
@@ -118,6 +126,13 @@ def positive(text: str) -> int:
     """Return a whole number of at least 1."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number of at least 0."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 

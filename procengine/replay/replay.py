@@ -13,10 +13,11 @@ Differs: asynchronous triggers run one after the other, in the order of their ev
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -112,9 +113,16 @@ class Replay:
         self._result: ReplayResult | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="procengine-replay", daemon=True)
+        self._leave: Callable[[], None] = lambda: None
 
-    def start(self) -> None:
-        """Begin. To be called once."""
+    def start(self, engine: Engine) -> None:
+        """Begin; ``engine`` ends it when it stops itself. To be called once.
+
+        Raises: StoppedError: it has stopped.
+        """
+        attached = _Attached(self)
+        engine.attach(attached)
+        self._leave = lambda: engine.detach(attached)
         self._thread.start()
 
     def pause(self) -> None:
@@ -198,6 +206,7 @@ class Replay:
         finally:
             self._journal.close()
             self._scratch.close()
+            self._leave()
             self._ended_ns = time.perf_counter_ns()
             self._ended.set()
 
@@ -294,6 +303,22 @@ class Replay:
                 yield f"trigger {one.trigger.name} was disabled by an error"
 
 
+class _Attached:
+    """A replay as its engine sees it: what ends with it."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def close_door(self) -> None:
+        """Take no further step. Returns at once."""
+        self._replay.stop()
+
+    def stop(self) -> None:
+        """End, and wait for that."""
+        with contextlib.suppress(Exception):  # the replay's own failure is for who waits for its result
+            self._replay.end()
+
+
 def start_replay(
     engine: Engine, source: Source, database: str, options: ReplayOptions = ReplayOptions()
 ) -> Replay:
@@ -323,10 +348,10 @@ def start_replay(
             timeline=timeline,
             triggers=[one.name for one in triggers],
         )
+        replay.start(engine)
     except BaseException:
         scratch.close()
         raise
-    replay.start()
     return replay
 
 

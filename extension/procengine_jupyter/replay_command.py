@@ -1,0 +1,296 @@
+"""What does ``%replay`` replay, and how is a replay followed?
+
+In the foreground the cell ends when the replay does, with its result, so that the cells below find it; the stop
+button ends it. In the background the cell ends at once, with a card that has buttons.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from argparse import Namespace
+from dataclasses import replace as replaced
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from procengine.errors import LineProtocolError
+from procengine.model.names import INTERNAL_DATABASE
+from procengine.replay import (
+    Batching,
+    Range,
+    Replay,
+    ReplayOptions,
+    ReplayResult,
+    Selection,
+    Source,
+    SourceFormat,
+    read_data,
+    read_file,
+    read_query,
+    start_replay,
+)
+from procengine_jupyter.display import show, show_updatable
+from procengine_jupyter.errors import lines_text
+from procengine_jupyter.fire_command import parse_instant
+from procengine_jupyter.render.comparison_card import ComparisonCard
+from procengine_jupyter.render.markup import Html
+from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
+from procengine_jupyter.render.view import View
+from procengine_jupyter.write_command import is_writable
+
+if TYPE_CHECKING:
+    from procengine.catalog.definitions import Database
+    from procengine.engine import Engine
+    from procengine_jupyter.session import Session
+
+SECONDS_BETWEEN = 0.1
+
+_SPEED = re.compile(r"(?P<number>\d+(\.\d+)?)x?")
+
+
+def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
+    """Replay what the magic's words name; return the result, or, in the background, what goes on.
+
+    Raises:
+        UsageError: the words name nothing that can be replayed, or the replay was interrupted.
+        ProcengineError: the source cannot be read, or its rows do not fit.
+    """
+    engine, names = session.engine, session.shell.user_ns
+    _check_words(said)
+    before = None if said.compare is None else earlier(names, said.compare)
+    if said.into is not None:
+        _check_free(engine, said.into)
+    options = _options(engine, said)
+    try:
+        source = _source(session, said, options.between)
+        database = said.database or source.database or _only_database(engine)
+        under_way = start_replay(engine, source, database, options)
+    except LineProtocolError as error:
+        raise UsageError(lines_text(error, "nothing was replayed")) from error
+    if said.background:
+        if said.out is not None:
+            names[said.out] = under_way
+        return under_way
+    result = _followed(under_way)
+    if said.out is not None:
+        names[said.out] = result
+    if said.into is not None:
+        _keep(engine, result, said.into)
+    if before is not None:
+        show(ComparisonCard(before.compare(result)))
+    return result
+
+
+def _check_words(said: Namespace) -> None:
+    """Refuse words that do not go together.
+
+    Raises: UsageError.
+    """
+    if said.out is not None and not said.out.isidentifier():
+        raise UsageError(f"--out cannot be {said.out!r}: expected the name of a variable")
+    if said.paused and not said.background:
+        raise UsageError("--paused is for --background: a cell that waits has no buttons")
+    for name in ("into", "compare"):
+        if getattr(said, name) is not None and said.background:
+            raise UsageError(
+                f"--{name} needs the result, which a replay in the background does not have yet; "
+                ".wait() on what %replay returns gives it"
+            )
+
+
+def earlier(names: dict[str, Any], name: str) -> ReplayResult:
+    """Return the result that a variable holds.
+
+    Raises: UsageError: it holds none.
+    """
+    value = names.get(name)
+    if isinstance(value, Replay) and not value.is_running:
+        value = value.wait()
+    if isinstance(value, ReplayResult):
+        return value
+    what = f"holds a {type(value).__name__}" if name in names else "is no variable"
+    raise UsageError(
+        f"--compare takes the result of an earlier replay: {name!r} {what}; r = %replay ..."
+    )
+
+
+def _followed(under_way: Replay) -> ReplayResult:
+    """Wait for a replay with a bar, from half a second on.
+
+    Raises: UsageError: the stop button was pressed; the replay has ended, and its card is shown.
+    """
+    bar = _Bar(under_way)
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return under_way.wait(SECONDS_BETWEEN)
+            bar.show()
+    except KeyboardInterrupt:
+        result = under_way.end()
+        show(ReplayCard(result))
+        raise UsageError(
+            f"interrupted after {result.row_count:,} of {result.rows_total:,} rows; nothing outside "
+            "the replay has changed"
+        ) from None
+    finally:
+        bar.clear()
+
+
+class _Bar:
+    """How far a replay is, below the running cell."""
+
+    def __init__(self, under_way: Replay) -> None:
+        self._replay = under_way
+        self._handle: Any = None
+        self._began = time.monotonic()
+
+    def show(self) -> None:
+        """Show how far it is now."""
+        if self._handle is None and time.monotonic() - self._began < 0.5:
+            return
+        card = ReplayProgressCard(self._replay.progress)
+        if self._handle is None:
+            self._handle = show_updatable(card)
+        else:
+            self._handle.update(card)
+
+    def clear(self) -> None:
+        """Show nothing any more."""
+        if self._handle is not None:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+
+def _options(engine: Engine, said: Namespace) -> ReplayOptions:
+    now_ns = engine.clock.now_ns()
+    between = Range(
+        from_ns=None
+        if said.from_ is None
+        else parse_instant(said.from_, now_ns=now_ns, option="--from"),
+        to_ns=None if said.to is None else parse_instant(said.to, now_ns=now_ns, option="--to"),
+    )
+    between.check()
+    return ReplayOptions(
+        between=between,
+        batching=Batching.parse(said.batch),
+        speed=_speed(said.speed),
+        seed=said.seed,
+        selection=Selection(
+            triggers=said.trigger_name,
+            plugins=[_file_name(engine, one) for one in said.plugin],
+            swaps={_file_name(engine, old): _file_name(engine, new) for old, new in said.swap},
+        ),
+        paused=said.paused,
+    )
+
+
+def _file_name(engine: Engine, name: str) -> str:
+    """Return a plugin's file name; ``.py`` may be left out."""
+    known = {one.filename for one in engine.plugins.plugins()}
+    return f"{name}.py" if name not in known and f"{name}.py" in known else name
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    found = _SPEED.fullmatch(text)
+    speed = float(found["number"]) if found else 0.0
+    if not speed:
+        raise UsageError(
+            f"--speed cannot be {text!r}: expected max, or virtual seconds a real one, such as 10x"
+        )
+    return speed
+
+
+def _source(session: Session, said: Namespace, between: Range) -> Source:
+    engine = session.engine
+    database = engine.catalog.find_database(said.database) if said.database else None
+    how = SourceFormat(
+        table=said.table,
+        tags=said.tags,
+        time_column=said.time_column,
+        precision=said.precision,
+        known_tags=None if database is None else _known_tags(database),
+    )
+    if said.query is not None:
+        if said.source is not None:
+            raise UsageError("a replay has one source: a file, a variable, or --query")
+        queried = said.query_database or said.database or _only_database(engine)
+        if said.tags is None:
+            how = _with_tags_of(engine.catalog.database(queried), how)
+        return read_query(engine, said.query, queried, how)
+    if said.source is None:
+        raise UsageError("nothing to replay: name a file or a variable, or say --query 'SELECT ...'")
+    names = session.shell.user_ns
+    if said.source in names and is_writable(names[said.source]):
+        return read_data(names[said.source], how, name=said.source, table=said.source)
+    for path in _paths(session.folder, said.source):
+        if path.is_file():
+            return read_file(path, how, from_ns=between.from_ns, to_ns=between.to_ns)
+    if said.source in names:
+        raise UsageError(
+            f"{said.source} is a {type(names[said.source]).__name__}; a variable is a DataFrame, an Arrow table, "
+            "or line protocol as text or bytes"
+        )
+    raise UsageError(f"{said.source!r} is neither a variable nor a file below {session.folder}")
+
+
+def _paths(folder: Path, name: str) -> tuple[Path, Path]:
+    path = (folder / Path(name).expanduser()).absolute()
+    return path, path.with_name(f"{path.name}.recording")
+
+
+def _known_tags(database: Database) -> dict[str, tuple[str, ...]]:
+    return {table.name: table.schema.series_key for table in database.tables.values()}
+
+
+def _with_tags_of(database: Database, how: SourceFormat) -> SourceFormat:
+    return replaced(how, known_tags={**(how.known_tags or {}), **_known_tags(database)})
+
+
+def _only_database(engine: Engine) -> str:
+    """Return the database that is meant where none is named: the only one, or the only one with triggers."""
+    databases = [one for one in engine.catalog.databases if one.name != INTERNAL_DATABASE]
+    with_triggers = [one.name for one in databases if one.triggers]
+    for found in ([one.name for one in databases], with_triggers):
+        if len(found) == 1:
+            return found[0]
+    known = ", ".join(one.name for one in databases)
+    raise UsageError(
+        f"whose triggers are to run? --database NAME says it; there are: {known}"
+        if known
+        else "there is no database whose triggers could run; %%plugin ... --database NAME makes one"
+    )
+
+
+def _check_free(engine: Engine, name: str) -> None:
+    if engine.catalog.find_database(name) is not None:
+        raise UsageError(
+            f"--into {name!r}: there is such a database, and a replay changes none; name a new one, or "
+            f"%influxdb3 delete database {name}"
+        )
+
+
+def _keep(engine: Engine, result: ReplayResult, name: str) -> None:
+    """Store the rows of a replay's database in a new database, which has no triggers."""
+    engine.catalog.create_database(name)
+    for (database, table), rows in result.tables.items():
+        if database == result.database:
+            engine.write(name, rows, table=table, tags=result.tags[database, table])
+
+
+class ReplaySnapshot(View):
+    """A replay that goes on, as a page shows it that is not live."""
+
+    def __init__(self, under_way: Replay) -> None:
+        self._replay = under_way
+
+    def html(self) -> Html:
+        """Return how far it is as HTML."""
+        return ReplayProgressCard(self._replay.progress).html()
+
+    def plain(self) -> str:
+        """Return how far it is as text."""
+        return ReplayProgressCard(self._replay.progress).plain()
