@@ -27,11 +27,12 @@ from procengine.cli.execution import run_line
 from procengine.cli.outcome import Surroundings
 from procengine.cli.target import Connection
 from procengine.config import OPTIONS
-from procengine.errors import InvalidInputError
+from procengine.errors import InvalidInputError, ProcengineError
 from procengine.http import server_of
 from procengine.model.run import Run
 from procengine.remote import RemoteServer
 from procengine_jupyter import grammar
+from procengine_jupyter.command_hints import CommandHints
 from procengine_jupyter.errors import offer_post_mortem, short_errors
 from procengine_jupyter.fire_command import find_trigger, fire, make_event
 from procengine_jupyter.pieces import read_source
@@ -282,9 +283,17 @@ class ProcengineMagics(Magics):
         server = server_of(engine)
         port = None if server is None or server.url is None else urlsplit(server.url).port
         connect = in_process(engine, elsewhere=_another_server, port=port)
-        shown = run_line(connect, text, surroundings).text
-        if shown:
-            sys.stdout.write(f"{shown}\n")
+        hints = CommandHints(engine, text, environment=surroundings.environment, port=port)
+        try:
+            shown = run_line(connect, text, surroundings).text
+        except ProcengineError as error:
+            hint = hints.on_error(error)
+            if hint:
+                raise UsageError(f"{error}\n{hint}") from error
+            raise
+        for line in (shown, *hints.on_created_trigger()):
+            if line:
+                sys.stdout.write(f"{line}\n")
 
     def _offer_post_mortem(self, runs: tuple[Run, ...]) -> None:
         failed = [run for run in runs if run.outcome.is_failure]
