@@ -36,6 +36,10 @@ class EngineInspectors:
         """Return from which tables rows go through which triggers into which tables."""
         return self._open("graph", None, database, text)
 
+    def plugins(self, plugin: str | None = None, text: str = "") -> Inspector:
+        """Return the plugins, their versions and what uses them."""
+        return self._open("plugins", plugin, None, text)
+
     def runs(self, trigger: str | None = None, database: str | None = None, text: str = "") -> Inspector:
         """Return the newest runs."""
         return self._open("runs", trigger, database, text)

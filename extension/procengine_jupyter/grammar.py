@@ -27,7 +27,7 @@ RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
 METHODS = ("GET", "POST")
 RECORD_ACTIONS = ("start", "stop", "status")
-INSPECTED = ("board", "graph", "cache", "last", "distinct", "runs", "logs", "tables")
+INSPECTED = ("board", "graph", "plugins", "cache", "last", "distinct", "runs", "logs", "tables")
 
 
 def procengine_parser() -> MagicParser:
@@ -252,6 +252,7 @@ def inspect_parser() -> MagicParser:
         "examples:\n"
         "  %inspect                      the board: every trigger, and what can be done to it\n"
         "  %inspect graph                which way rows go, and how many\n"
+        "  %inspect plugins              what has become of each plugin, and what uses it\n"
         "  %inspect cache                what plugins keep by influxdb3_local.cache\n"
         "  %inspect cache hot_rooms      of one trigger; global is the namespace that all share\n"
         "  %inspect last                 the last-value caches\n"

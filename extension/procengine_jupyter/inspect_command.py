@@ -75,6 +75,16 @@ def _graph(engine: Engine, _session: Session, said: Namespace) -> Inspected:
     return GraphState(engine, _database(engine, said))
 
 
+def _plugins(engine: Engine, session: Session, said: Namespace) -> Inspected:
+    from procengine_jupyter.inspectors.plugin_state import PluginState
+
+    known = [one.filename for one in engine.plugins.plugins()]
+    found = next((name for name in (said.name, f"{said.name}.py") if name in known), None)
+    if said.name is not None and found is None:
+        raise UsageError(f"no plugin {said.name!r}; there are: {', '.join(known) or 'none'}")
+    return PluginState(engine, found, cell_names=lambda: session.cells.labels)
+
+
 def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.run_state import RunState
 
@@ -149,6 +159,7 @@ def _of_kind(kind: CacheKind, engine: Engine, said: Namespace) -> Inspected:
 _STATES: dict[str, Callable[[Engine, Session, Namespace], Inspected]] = {
     "board": _board,
     "graph": _graph,
+    "plugins": _plugins,
     "cache": _cache,
     "last": _last,
     "distinct": _distinct,

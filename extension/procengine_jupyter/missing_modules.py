@@ -7,9 +7,11 @@ Found without running anything: import statements at the top of the file, not th
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 
 from procengine.model.near_names import did_you_mean
@@ -26,6 +28,27 @@ def missing_modules(cell: CellSource, *, own: str) -> tuple[str, ...]:
         if name != own and name not in missing and not _is_there(name):
             missing[name] = line + cell.line_offset
     return tuple(_text(name, line, cell.label) for name, line in missing.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A top module that is imported, and whether it can be found."""
+
+    name: str
+    is_there: bool
+
+
+def modules_of(texts: Iterable[str], *, own: str) -> tuple[Module, ...]:
+    """Return the modules that texts import at their tops, by name; those of the standard library are left out.
+
+    A text that is no Python imports nothing. ``own`` is as for `missing_modules`.
+    """
+    names: set[str] = set()
+    for text in texts:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+            names |= {name for name, _ in _imported(ast.parse(text))}
+    named = sorted(names - sys.stdlib_module_names - {own})
+    return tuple(Module(name, _is_there(name)) for name in named)
 
 
 def _imported(module: ast.Module) -> Iterator[tuple[str, int]]:

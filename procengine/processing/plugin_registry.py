@@ -203,6 +203,13 @@ class PluginRegistry:
         """Know from now on what another registry of the same directory knows of where texts came from."""
         self._origins = other._origins
 
+    def origin(self, filename: str) -> str:
+        """Return the place that tracebacks name for a single file as it is now: a cell, or its path.
+
+        Raises: PluginPathError, PluginSourceError: it cannot be read.
+        """
+        return self._origins.source(plugin_path(self.folder, filename)).display_filename
+
     def by_file(self, failure: RunFailure) -> RunFailure:
         """Return a failure with what it says by the plugin's file, where cells are named."""
         return self._origins.by_file(failure)

@@ -79,6 +79,18 @@ class PluginUploads:
             self._replace(folder, files)
         return trigger.database
 
+    def put_back(self, filename: str, texts: Mapping[str, str]) -> None:
+        """Make a plugin hold the texts that it had, by file name: `procengine.processing.plugin_versions`.
+
+        Raises: PluginPathError: as `write`; a folder is as it was then.
+        """
+        with self._writing, _told_as_plugin_error():
+            path = target_path(self._folder, filename)
+            if [*texts] == [filename]:
+                self._write(path, texts[filename])
+            else:
+                self._replace(path, texts)
+
     def mend(self) -> None:
         """Put back the folders that a crash left without their name. Before plugins are loaded."""
         with self._writing:

@@ -138,6 +138,11 @@ class PluginVersions:
         found = filter(None, map(self._read, kept))
         return tuple(one for one in found if one.filename == filename)
 
+    @property
+    def noted(self) -> int:
+        """How many versions were kept so far, those included that went again."""
+        return self._last_ordinal
+
     def find(self, version: str) -> PluginVersion | None:
         """Return a version, or None when it is not kept."""
         kept = self._kept.get(version)
