@@ -31,22 +31,6 @@ function counted(kind, text, now) {
   return left > 0 ? `in ${span(left)}` : "expired";
 }
 
-function span(milliseconds) {
-  const whole = (size) => Math.floor(milliseconds / size);
-  if (milliseconds < MINUTE) return `${whole(SECOND)} s`;
-  if (milliseconds < HOUR) return `${whole(MINUTE)} min ${String(whole(SECOND) % 60).padStart(2, "0")} s`;
-  if (milliseconds < DAY) return `${whole(HOUR)} h ${String(whole(MINUTE) % 60).padStart(2, "0")} min`;
-  return `${whole(DAY)} d ${whole(HOUR) % 24} h`;
-}
-
-// What an instant ("2026-01-01 00:00:00.5", UTC) is to a reader now; nothing is asked of the kernel for it.
-function counted(kind, text, now) {
-  if (text === null) return kind === "until" ? "never" : "";
-  const left = Date.parse(`${text.slice(0, 23).replace(" ", "T")}Z`) - now;
-  if (kind === "since") return `${span(Math.max(0, -left))} ago`;
-  return left > 0 ? `in ${span(left)}` : "expired";
-}
-
 function element(tag, name, parent) {
   const made = document.createElement(tag);
   made.className = name;
