@@ -1,4 +1,4 @@
-// What every instrument's page needs: elements, whether it is in sight, and whether its kernel is still there.
+// What every instrument's page needs: elements, and whether it is in sight.
 // Put in front of an instrument's own script, as pages load one module a widget.
 
 function element(tag, name, parent) {
@@ -34,24 +34,5 @@ function watchSight(el, model, onShown) {
       watcher.disconnect();
       document.removeEventListener("visibilitychange", look);
     },
-  };
-}
-
-// Say so where the kernel that an instrument belongs to is gone: nothing will answer it any more.
-function watchKernel(el, model) {
-  const note = element("div", "pe-gone", el);
-  note.hidden = true;
-  note.textContent = "the kernel was restarted or is gone: this is what was there last; run the cell again";
-  const look = () => {
-    note.hidden = model.comm_live !== false && model.get("comm_live") !== false;
-  };
-  const gone = () => {
-    note.hidden = false;
-  };
-  model.on("comm:close", gone);
-  model.on("comm_live_update", look);
-  return () => {
-    model.off("comm:close", gone);
-    model.off("comm_live_update", look);
   };
 }

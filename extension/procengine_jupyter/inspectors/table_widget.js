@@ -282,7 +282,6 @@ function render({ model, el }) {
   model.on("msg:custom", received);
 
   const sight = watchSight(el, model, () => schedule(layOut));
-  const endKernel = watchKernel(el, model);
   const beat = setInterval(() => {
     if (sight.inSight && model.get("columns").some(isClock)) schedule(drawRows);
   }, SECOND);
@@ -291,7 +290,6 @@ function render({ model, el }) {
   return () => {
     clearInterval(beat);
     sight.end();
-    endKernel();
     cancelAnimationFrame(due);
     model.off("change:version", redraw);
     model.off("change:chosen", redraw);

@@ -15,7 +15,7 @@ const REDRAW = 250; // while the present is followed, milliseconds
 // Colours that the colour-blind can tell apart, on light and on dark; height and sign say the same.
 const LOOKS = {
   success: { light: "#0072b2", dark: "#56a8dc", height: 10, sign: "" },
-  error: { light: "#d04a00", dark: "#ff8a4c", height: 18, sign: "▼" },
+  error: { light: "#c24400", dark: "#ff8a4c", height: 18, sign: "▼" },
   write_error: { light: "#946800", dark: "#e6b34a", height: 14, sign: "▲" },
   cancelled: { light: "#6b6b6b", dark: "#b0b0b0", height: 10, sign: "○" },
   limit_exceeded: { light: "#8f3f78", dark: "#dd93c4", height: 18, sign: "■" },
@@ -515,7 +515,6 @@ function render({ model, el }) {
     schedule();
   };
   const sight = watchSight(el, model, schedule);
-  const endKernel = watchKernel(el, model);
   const beat = setInterval(() => {
     if (live && sight.inSight) schedule();
   }, REDRAW);
@@ -533,7 +532,6 @@ function render({ model, el }) {
     resized.disconnect();
     cancelAnimationFrame(due);
     sight.end();
-    endKernel();
     model.off("change:version", told);
     model.off("change:chosen", chosen);
     model.off("change:lanes", schedule);

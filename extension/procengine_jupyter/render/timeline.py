@@ -23,7 +23,7 @@ FAILED = "✗"
 
 LOOKS = {
     RunOutcome.SUCCESS: ("#0072b2", 10, ""),
-    RunOutcome.ERROR: ("#d04a00", 18, "▼"),
+    RunOutcome.ERROR: ("#c24400", 18, "▼"),
     RunOutcome.WRITE_ERROR: ("#946800", 14, "▲"),
     RunOutcome.CANCELLED: ("#6b6b6b", 10, "○"),
     RunOutcome.LIMIT_EXCEEDED: ("#8f3f78", 18, "■"),
