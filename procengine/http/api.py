@@ -1,7 +1,7 @@
 """How does a request become an answer?
 
 Is it for this machine, does it show a token, which route is it, what is its body, what is the answer. Everything that
-may wait runs on `ApiThreads`. A request with a body is answered by a task, as ASGI has it; one without by an
+may wait runs on `ApiThreads`. A request with a long body is answered by a task, as ASGI has it; others by an
 `Exchange`, which needs none.
 
 Not Starlette's router: the original matches paths undecoded, and answers 404 where Starlette has 405 and redirects.
@@ -26,7 +26,7 @@ from procengine.http.address import is_local_host, is_local_origin
 from procengine.http.authentication import Authentication
 from procengine.http.failures import HttpError, http_error, json_error
 from procengine.http.reading import read_body
-from procengine.http.request import Head, Request, head_of
+from procengine.http.request import Head, Request, head_of, too_large
 from procengine.http.routes import Route, Routes
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Api:
         self._local_hosts: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request that has a body."""
+        """Answer one request by a task."""
         if scope["type"] != "http":
             return
         asked = head_of(scope)
@@ -97,18 +97,29 @@ class Api:
         self._count(asked, response)
 
     def start(self, exchange: Exchange) -> None:
-        """Begin to answer a request that has no body."""
+        """Begin to answer a request whose head has come; its body may come later."""
         admitted = self._admitted(exchange)
         if isinstance(admitted, Response):
             self._send(exchange, admitted)
+        elif exchange.awaits_body:
+            exchange.go_on = partial(self._begin, exchange, admitted)
+        else:
+            self._begin(exchange, admitted)
+
+    def _begin(self, exchange: Exchange, route: Route) -> None:
+        """Answer a request that has come."""
+        if exchange.disconnected:
+            self._metrics.aborted(exchange.method, self._routes.label(exchange.path))
             return
-        request = self._request(exchange, b"")
-        if admitted.quick:
-            self._send(exchange, self._made(admitted, request))
+        limit = self._largest_body_bytes
+        body = exchange.body
+        request = self._request(exchange, body if len(body) <= limit else too_large(limit))
+        if route.quick:
+            self._send(exchange, self._made(route, request))
             return
-        call, done = partial(admitted.answer, request), partial(self._answered, exchange, admitted)
+        call, done = partial(route.answer, request), partial(self._answered, exchange, route)
         try:
-            self._threads.submit(call, done, lane=admitted.lane(request))
+            self._threads.submit(call, done, lane=route.lane(request))
         except StoppedError as error:
             done(None, error)
 

@@ -52,6 +52,9 @@ IDLE_SECONDS: Final = 75
 
 MOST_CONNECTIONS: Final = 768
 
+SHORT_BODY_BYTES: Final = 65_536
+"""Up to which length a body is gathered without a task that waits for it."""
+
 # A plugin may answer with any status from 200 to 999; uvicorn knows those up to 599.
 _STATUS_LINES: Final = {status: f"HTTP/1.1 {status} \r\n".encode() for status in range(600, 1000)}
 
@@ -134,6 +137,8 @@ class BoundedProtocol(HttpToolsProtocol):
             exchange = self._exchange()
             if exchange is not None:
                 self.cycle = exchange  # type: ignore[assignment]  # which it stands for
+                if exchange.awaits_body:
+                    self.deadline = time.monotonic() + BODY_SECONDS
                 self._start(exchange)
                 return
             self._make_scope()
@@ -147,14 +152,24 @@ class BoundedProtocol(HttpToolsProtocol):
         return size > LARGEST_HEAD_BYTES
 
     def _exchange(self) -> Exchange | None:
-        """Return the request as an exchange, or None where it needs a task: it has a body, or must wait its turn."""
+        """Return the request as an exchange, or None where it needs a task: for a long body, or to wait its turn."""
         url, headers, before = self.url, dict(self.headers), self.cycle
         is_plain = url.startswith(b"/") and url.isascii() and b"#" not in url
-        if not is_plain or has_body(headers) or self.parser.get_http_version() != "1.1":
+        if not is_plain or self.parser.get_http_version() != "1.1":
+            return None
+        awaits_body = has_body(headers)
+        if awaits_body and not self._is_body_short(headers):
             return None
         if self.flow.write_paused or (before is not None and not before.response_complete):
             return None
-        return Exchange(self, self.parser.get_method().decode(), url, self.headers, headers)
+        return Exchange(self, self.parser.get_method().decode(), url, self.headers, headers, awaits_body)
+
+    def _is_body_short(self, headers: dict[bytes, bytes]) -> bool:
+        """Tell whether a body is short, and comes without being asked for."""
+        length = headers.get(b"content-length", b"")
+        if b"transfer-encoding" in headers or self.expect_100_continue or not length.isdigit():
+            return False
+        return len(length) <= 8 and int(length) <= SHORT_BODY_BYTES
 
     def _make_scope(self) -> None:
         """Make uvicorn's scope, which it does before it reads the head."""
@@ -166,7 +181,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self.deadline = time.monotonic() + BODY_SECONDS
-        super().on_body(body)
+        cycle: object = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.take(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Let the server take its time."""
@@ -176,8 +195,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if not isinstance(cycle, Exchange):
             self.deadline = None
             super().on_message_complete()
-        elif not cycle.response_complete:
+            return
+        if not cycle.response_complete:
             self.deadline = None
+            cycle.end_body()
+        elif not self.flow.write_paused:
+            self.deadline = time.monotonic() + IDLE_SECONDS
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the client has gone."""
+        super().connection_lost(exc)
+        cycle: object = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.end_body()
 
     def exchanged(self) -> None:
         """Note that an exchange's answer was sent, and go on with the request that waits behind it, if any."""

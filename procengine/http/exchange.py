@@ -1,12 +1,12 @@
-"""How is a request without a body answered, as most are?
+"""How is a request answered whose body is short, or that has none?
 
 Without a task, a scope and a cycle of ASGI: an `Exchange` stands in the place of uvicorn's cycle, in its protocol,
-and sends the whole answer in one write, now or later.
+and sends the whole answer in one write, now or later. Other requests go the way of ASGI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -28,28 +28,54 @@ class _Nobody:
 
 
 class Exchange(Head):
-    """A request without a body, and its answer. On the server's loop."""
+    """A request and its answer. On the server's loop.
 
-    __slots__ = ("_connection", "_sent_headers", "disconnected", "keep_alive", "response_complete")
+    ``awaits_body`` tells that a body follows; ``go_on`` is called when all of it has come, or never will.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_sent_headers",
+        "awaits_body",
+        "body",
+        "disconnected",
+        "go_on",
+        "keep_alive",
+        "response_complete",
+    )
 
     message_event: Final = _Nobody()
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made for each request
         self,
         connection: BoundedProtocol,
         method: str,
         url: bytes,
         sent_headers: list[tuple[bytes, bytes]],
         headers: Mapping[bytes, bytes],
+        awaits_body: bool,
     ) -> None:
         """``url`` begins with a slash and has neither a fragment nor bytes beyond ASCII."""
         path, _, query = url.partition(b"?")
         super().__init__(method, path.decode(), query, headers)
         self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.awaits_body = awaits_body
+        self.body = b""
+        self.go_on: Callable[[], None] | None = None
         self.disconnected = False
         self.response_complete = False
         self._connection = connection
         self._sent_headers = sent_headers
+
+    def take(self, part: bytes) -> None:
+        """Take a piece of the body."""
+        self.body += part
+
+    def end_body(self) -> None:
+        """Go on with what waits for the body: it is whole, or the client has gone."""
+        go_on, self.go_on = self.go_on, None
+        if go_on is not None:
+            go_on()
 
     def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer; the headers say how long it is."""

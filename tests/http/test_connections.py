@@ -193,6 +193,43 @@ def test_connections_forms_of_a_url(raw: Raw, server: Server, url: str) -> None:
     assert status_of(answer) == (404 if url in ("//health", "/%68ealth") else 200)
 
 
+def test_connections_body_in_pieces(raw: Raw, server: Server, api: httpx.Client) -> None:
+    """A short body may come byte by byte, and the next request with its last one."""
+    head = f"Host: localhost\r\nAuthorization: Bearer {server.token()}\r\n"
+    one = raw(f"POST /api/v3/write_lp?db=a HTTP/1.1\r\n{head}Content-Length: 7\r\n\r\n".encode())
+    for byte in b"cpu v=":
+        one.sendall(bytes([byte]))
+    one.sendall(f"1GET /health HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+    answer = answer_of(one)
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert answer.endswith(b"\r\n\r\nOK")
+    rows = api.get("/api/v3/query_sql", params={"db": "a", "q": "SELECT v FROM cpu"}).json()
+    assert rows == [{"v": 1.0}]
+
+
+def test_connections_refused_before_the_body(raw: Raw, server: Server) -> None:
+    """Who is refused for its head need not send its body to hear so, and may go on after it."""
+    one = raw(b"POST /api/v3/write_lp?db=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n")
+    answer = one.recv(65_536)
+    assert status_of(answer) == 401
+    head = f"Host: localhost\r\nAuthorization: Bearer {server.token()}\r\n"
+    one.sendall(f"cpu v=1GET /health HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+    assert answer_of(one).endswith(b"\r\n\r\nOK")
+
+
+def test_connections_client_that_goes_away_in_its_body(
+    raw: Raw, server: Server, api: httpx.Client
+) -> None:
+    """Half a body is not acted upon, and counted as aborted."""
+    head = f"POST /api/v3/write_lp?db=a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token()}\r\n"
+    raw(f"{head}Content-Length: 70\r\n\r\ncpu v=1\n".encode()).close()
+    counted = 'http_requests_total{method="POST",path="/api/v3/write_lp",status="aborted"} 1'
+    deadline = time.monotonic() + 30
+    while counted not in api.get("/metrics").text:
+        assert time.monotonic() < deadline
+    assert api.get("/api/v3/query_sql", params={"db": "a", "q": "SELECT 1"}).status_code == 404
+
+
 def test_connections_version_1_0(raw: Raw, server: Server) -> None:
     """HTTP/1.0 is answered, with its connection closed."""
     one = raw(
