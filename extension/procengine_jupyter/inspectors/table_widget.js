@@ -31,13 +31,6 @@ function counted(kind, text, now) {
   return left > 0 ? `in ${span(left)}` : "expired";
 }
 
-function element(tag, name, parent) {
-  const made = document.createElement(tag);
-  made.className = name;
-  parent?.append(made);
-  return made;
-}
-
 function render({ model, el }) {
   el.classList.add("pe-table");
   const frame = element("div", "pe-table-frame", el);
