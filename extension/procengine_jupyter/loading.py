@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from procengine.errors import ProcengineError
+from procengine_jupyter.cell_frames import CellFrames
 from procengine_jupyter.completion import MagicCompleter
 from procengine_jupyter.display import show
 from procengine_jupyter.magics import ProcengineMagics
@@ -33,6 +34,7 @@ class Loaded:
 
     session: Session
     completer: MagicCompleter
+    cell_frames: CellFrames
     switch_interval_seconds: float
 
 
@@ -50,11 +52,13 @@ def load(shell: Any) -> None:
     magics.loaded = Loaded(
         session=session,
         completer=MagicCompleter(session),
+        cell_frames=CellFrames(),
         switch_interval_seconds=sys.getswitchinterval(),
     )
     shell.register_magics(magics)
     shell.configurables.append(session.settings)
     magics.loaded.completer.attach(shell.Completer)
+    magics.loaded.cell_frames.attach(shell)
     _show_values_as_cards(shell, session)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     atexit.register(session.stop)
@@ -73,6 +77,7 @@ def unload(shell: Any) -> None:
     atexit.unregister(loaded.session.stop)
     sys.setswitchinterval(loaded.switch_interval_seconds)
     _show_values_plainly(shell)
+    loaded.cell_frames.detach(shell)
     loaded.completer.detach(shell.Completer)
     shell.configurables.remove(loaded.session.settings)
     for kind, names in magics.magics.items():
