@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from procengine.model.counted import counted
 from procengine.model.names import INTERNAL_DATABASE
+from procengine_jupyter.inspectors.actions import Action, Said
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.render.markup import Html, rows
 from procengine_jupyter.render.phrases import instant
 from procengine_jupyter.render.style import card, code
+from procengine_jupyter.render.table_preview import TablePreview
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
+
+PREVIEWED_ROWS = 20_000
+"""Of how many of its newest rows a table's preview is."""
 
 COLUMNS = {
     "database": pa.string(),
@@ -75,6 +82,31 @@ class TableState(Inspected):
         lines: list[list[object]] = [[one.name, code(one.type.value)] for one in table.schema.columns]
         return card(
             f"{key[0]}.{key[1]}", rows([["time", code("time")], *lines], heads=["column", "type"])
+        )
+
+    def actions(self, key: object) -> Sequence[Action]:
+        """Return the look into a table."""
+        if not isinstance(key, tuple):
+            return ()
+        return [
+            Action(
+                name="preview",
+                label="preview",
+                about="plots of its numbers, and its newest rows",
+                act=partial(self._preview, *key),
+                waits=True,
+            )
+        ]
+
+    def _preview(self, database: str, table: str, _said: Said) -> TablePreview:
+        """Query the newest rows; on a thread of its own, as a large table takes its time."""
+        quoted = table.replace('"', '""')
+        sql = f'SELECT * FROM "{quoted}" ORDER BY time DESC LIMIT {PREVIEWED_ROWS + 1}'
+        rows = self._engine.query(sql, database)
+        return TablePreview(
+            name=f"{database}.{table}",
+            rows=rows.slice(0, PREVIEWED_ROWS),
+            is_whole=rows.num_rows <= PREVIEWED_ROWS,
         )
 
     def _line(self, database: str, table: Any) -> dict[str, object]:

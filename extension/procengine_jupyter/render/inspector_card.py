@@ -53,7 +53,7 @@ class InspectorCard(View):
             lines += self.lines
         else:
             lines += self.picture_lines
-            lines.append(format_pretty(_texts(self.table)) if self.table.num_rows else self.hint)
+            lines.append(format_pretty(texts_of(self.table)) if self.table.num_rows else self.hint)
         return "\n".join(line for line in lines if line)
 
     def _details(self) -> list[str]:
@@ -63,7 +63,7 @@ class InspectorCard(View):
         return [*self.facts, f"the {end} {self.table.num_rows} are shown"]
 
 
-def _texts(table: pa.Table) -> pa.Table:
+def texts_of(table: pa.Table) -> pa.Table:
     """Return a table of the texts that stand for its values."""
     columns = [pa.array(cell_texts(column), pa.string()) for column in table.columns]
     return pa.Table.from_arrays(columns, names=table.column_names)
