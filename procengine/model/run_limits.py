@@ -50,8 +50,9 @@ class RunLimits:
 
     def over(self, defaults: RunLimits) -> RunLimits:
         """Return these limits, with those of ``defaults`` where they say nothing."""
-        missing = {one.name for one in fields(self) if getattr(self, one.name) is None}
-        return replace(self, **{name: getattr(defaults, name) for name in missing}) if missing else self
+        missing = [one.name for one in fields(self) if getattr(self, one.name) is None]
+        given = {name: limit for name in missing if (limit := getattr(defaults, name)) is not None}
+        return replace(self, **given) if given else self
 
     def __str__(self) -> str:
         """Return the limits as they are written: ``wall=5s memory=200 MB``; empty without any."""

@@ -50,15 +50,32 @@ PluginInterrupt.__module__ = "builtins"
 
 
 class CancelToken:
-    """Whether runs shall end, and which threads are inside one."""
+    """Whether runs shall end, and which threads are inside one.
+
+    Each of ten thousand triggers has one, so what only waits and cancellations need is made for them.
+    """
+
+    __slots__ = (
+        "_all_left",
+        "_cancelled",
+        "_children",
+        "_exceeded",
+        "_interrupt",
+        "_lock",
+        "_on_entry",
+        "_threads",
+        "_wakes",
+        "because",
+    )
 
     def __init__(self) -> None:
-        self._cancelled = threading.Event()
-        # Guards the set, and each thread's standing in it; held for container operations only.
+        # Guards the fields below, and each thread's standing; held for container operations only.
         self._lock = threading.Lock()
-        self._threads: set[PluginThread] = set()
-        self._children: set[CancelToken] = set()
-        self._all_left = threading.Condition(self._lock)
+        self._cancelled = False
+        self._threads: dict[PluginThread, None] = {}
+        self._children: dict[CancelToken, None] = {}
+        self._wakes: threading.Event | None = None
+        self._all_left: threading.Condition | None = None
         self._interrupt = PluginInterrupt
         self._exceeded: str | None = None
         self._on_entry: Callable[[], None] | None = None
@@ -68,7 +85,7 @@ class CancelToken:
     @property
     def cancelled(self) -> bool:
         """Whether `cancel` or `exceed` was called."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     @property
     def exceeded(self) -> str | None:
@@ -97,23 +114,29 @@ class CancelToken:
         child = CancelToken()
         child._on_entry = on_entry
         with self._lock:
-            self._children.add(child)
-        if self._cancelled.is_set():
+            self._children[child] = None
+        if self._cancelled:
             child.cancel(self.because)
         try:
             yield child
         finally:
             with self._lock:
-                self._children.discard(child)
+                self._children.pop(child, None)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if the token was cancelled."""
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise KeyboardInterrupt(self._interrupt.text)
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait until the token is cancelled, at most so long; tell whether it was."""
-        return self._cancelled.wait(timeout_seconds)
+        with self._lock:
+            if self._cancelled:
+                return True
+            if self._wakes is None:
+                self._wakes = threading.Event()
+            wakes = self._wakes
+        return wakes.wait(timeout_seconds)
 
     def guard(self, call: Callable[[PluginThread], T]) -> T:
         """Call plugin code on this thread so that `cancel` can interrupt it; return what it returns.
@@ -125,12 +148,7 @@ class CancelToken:
         """
         if self._on_entry is not None:
             self._on_entry()
-
-        def checked(thread: PluginThread) -> T:
-            self.check()
-            return call(thread)
-
-        return self._guarded(checked)
+        return self._guarded(self.check, call)
 
     def guard_rest(self, call: Callable[[], T]) -> T:
         """Call what is left to do of plugin code after a run, cancelled or not; return what it returns.
@@ -141,20 +159,20 @@ class CancelToken:
             KeyboardInterrupt: it was interrupted; and whatever the call raises.
         """
 
-        def begun(_: PluginThread) -> T:
-            if self._cancelled.is_set():
+        def begin() -> None:
+            if self._cancelled:
                 # The thread that insisted may have ended with the run itself.
                 threading.Thread(target=self._insist, name="procengine-interrupt", daemon=True).start()
-            return call()
 
-        return self._guarded(begun)
+        return self._guarded(begin, lambda _: call())
 
-    def _guarded(self, call: Callable[[PluginThread], T]) -> T:
+    def _guarded(self, begin: Callable[[], None], call: Callable[[PluginThread], T]) -> T:
         thread = PluginThread(self, self._lock)
         with self._lock:
-            self._threads.add(thread)
+            self._threads[thread] = None
         try:
             thread.interruptible = True
+            begin()
             return call(thread)
         finally:
             # The loop stands here, not in a function: an interrupt can arrive at the entry of any call
@@ -169,16 +187,19 @@ class CancelToken:
     def _leave(self, thread: PluginThread) -> None:
         with self._lock:
             thread.withdraw()
-            self._threads.discard(thread)
-            if self._cancelled.is_set():  # or else nobody waits for it
+            self._threads.pop(thread, None)
+            if self._all_left is not None:
                 self._all_left.notify_all()
 
     def _end(self, interrupt: type[PluginInterrupt], exceeded: str | None, because: str | None) -> None:
         with self._lock:
-            if self._cancelled.is_set():
+            if self._cancelled:
                 return
             self._interrupt, self._exceeded, self.because = interrupt, exceeded, because
-            self._cancelled.set()
+            self._all_left = threading.Condition(self._lock)
+            self._cancelled = True
+            if self._wakes is not None:
+                self._wakes.set()
             left = self._interrupt_all()
             children = tuple(self._children)
         if left:
@@ -193,6 +214,7 @@ class CancelToken:
         return bool(self._threads)
 
     def _insist(self) -> None:
+        assert self._all_left is not None  # made by the cancellation
         with self._lock:
             while not self._all_left.wait_for(lambda: not self._threads, RESEND_SECONDS):
                 self._interrupt_all()

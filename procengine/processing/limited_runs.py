@@ -32,20 +32,16 @@ class LimitedRuns:
         name_stuck: Callable[[], None],
         not_alone: Callable[[], None],
     ) -> Run:
-        """Make a run on the calling thread and return it.
+        """Make a run on the calling thread and return it; one without limits is made by `run_beside` for less.
 
         ``name_stuck`` is called when it goes on although it was cancelled for a limit, ``not_alone`` before a run
         with limited memory that could not wait for the others any longer.
         A run inside another one's, on its thread, is part of that and waits for nobody.
         """
+        if limits.memory_bytes is None:
+            return self.run_beside(cancel, lambda token: self._watched(limits, token, call, name_stuck))
         if current_run.get() is not None:
             return self._watched(limits, cancel, call, name_stuck)
-        if limits.memory_bytes is None:
-            self._gate.enter(cancel)
-            try:
-                return self._watched(limits, cancel, call, name_stuck)
-            finally:
-                self._gate.leave()
         alone = self._gate.enter_alone(cancel)
         try:
             if not alone and not cancel.cancelled:
@@ -54,6 +50,16 @@ class LimitedRuns:
         finally:
             self._gate.leave_alone()
 
+    def run_beside(self, cancel: CancelToken, call: Call) -> Run:
+        """Make a run that has no limits on the calling thread and return it."""
+        if current_run.get() is not None:
+            return call(cancel)
+        self._gate.enter(cancel)
+        try:
+            return call(cancel)
+        finally:
+            self._gate.leave()
+
     def close(self) -> None:
         """End the watching thread. Closing twice is allowed."""
         self._watch.close()
@@ -61,8 +67,6 @@ class LimitedRuns:
     def _watched(
         self, limits: RunLimits, cancel: CancelToken, call: Call, name_stuck: Callable[[], None]
     ) -> Run:
-        if not limits.is_watched:
-            return call(cancel)
         watched: WatchedRun | None = None
 
         def watch() -> None:

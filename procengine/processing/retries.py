@@ -31,6 +31,8 @@ class Retries:
     ``resume`` is called when a pause is over, on the clock's thread or by `hurry`; it must return at once.
     """
 
+    __slots__ = ("_clock", "_closed", "_lock", "_progress", "_resume", "_standing")
+
     def __init__(self, clock: Clock, progress: Progress, resume: Callable[[], None]) -> None:
         self._clock = clock
         self._progress = progress

@@ -6,7 +6,6 @@ Workers take a slot, or leave the event where it waits; callers, who bring their
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,13 +19,15 @@ class RunSlots:
     ``on_free`` is called when a slot became free that no caller waits for; it must return at once.
     """
 
+    __slots__ = ("_callers", "_closed", "_lock", "_on_free", "_taken", "limit")
+
     def __init__(self, on_free: Callable[[], None]) -> None:
         self.limit = 1
         self._on_free = on_free
         # Guards the fields below.
         self._lock = threading.Lock()
         self._taken = 0
-        self._callers: deque[WaitingCaller] = deque()
+        self._callers: dict[WaitingCaller, None] = {}
         self._closed = False
 
     @property
@@ -51,7 +52,9 @@ class RunSlots:
         """Give a slot to the first caller in line, or free it; one that was not used is freed without a word."""
         with self._lock:
             if self._callers and self._taken <= self.limit:
-                self._callers.popleft().grant()
+                caller = next(iter(self._callers))
+                del self._callers[caller]
+                caller.grant()
                 return
             self._taken -= 1
         if not unused:
@@ -83,7 +86,7 @@ class RunSlots:
         """Let nobody take a slot any more; callers in line get StoppedError."""
         with self._lock:
             self._closed = True
-            callers, self._callers = self._callers, deque()
+            callers, self._callers = self._callers, {}
         for caller in callers:
             caller.call()
 
@@ -97,13 +100,12 @@ class RunSlots:
             elif most_waiting is not None and len(self._callers) >= most_waiting:
                 raise RequestQueueFullError(most_waiting)
             else:
-                self._callers.append(caller)
+                self._callers[caller] = None
 
     def _withdraw(self, caller: WaitingCaller) -> None:
         with self._lock:
             if not caller.granted:
-                if caller in self._callers:
-                    self._callers.remove(caller)
+                self._callers.pop(caller, None)
                 return
         self.give_back()
 

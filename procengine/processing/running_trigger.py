@@ -26,7 +26,7 @@ from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event
 from procengine.processing.event_source import EventSource
 from procengine.processing.flights import Flights
-from procengine.processing.limited_runs import LimitedRuns
+from procengine.processing.limited_runs import Call, LimitedRuns
 from procengine.processing.progress import Progress
 from procengine.processing.retries import Retries
 from procengine.processing.run_history import RunHistory
@@ -105,9 +105,11 @@ class RunningTrigger:
         self.source = EventSource()
         self._parts = parts
         self._strand = Strand(parts.pool, parts.progress, self._step)
+        # Says that the source has an event; returns at once.
+        self.wake: Callable[[], None] = self._strand.wake
         self._flights = Flights(parts.progress)
-        self._retries = Retries(parts.clock, parts.progress, self._resume)
-        self._slots = RunSlots(on_free=self._strand.wake)
+        self._retries = Retries(parts.clock, parts.progress, resume=self.wake)
+        self._slots = RunSlots(on_free=self.wake)
         self._cancel = CancelToken()
         self._define(trigger)
         # Guards the fields below.
@@ -130,10 +132,6 @@ class RunningTrigger:
         """Take events from a source from now on. What `EventSource.attach` raises is raised."""
         self.source = source
         source.attach()
-
-    def wake(self) -> None:
-        """Say that the source has an event; returns at once."""
-        self._strand.wake()
 
     def can_become(self, trigger: Trigger) -> bool:
         """Tell whether another definition needs no other source, and this activation still takes events."""
@@ -326,7 +324,7 @@ class RunningTrigger:
             self._handled()
         if retry is not None:
             self._retries.strike(retry)
-        return True
+        return self.source.waiting > 0 or len(self._retries) > 0
 
     def _step_async(self) -> bool:
         """Start one run if there is a slot. What failed and is due goes before what is new."""
@@ -431,9 +429,8 @@ class RunningTrigger:
     ) -> Run:
         flight = self._flights.take_off()
         try:
-            run = self._parts.limited.run(
-                self._limits,
-                self._cancel,
+            run = self._made_within_limits(
+                flight,
                 lambda cancel: self._parts.runner.run(
                     self.trigger,
                     event,
@@ -443,8 +440,6 @@ class RunningTrigger:
                     attempt=attempt,
                     cancel=cancel,
                 ),
-                name_stuck=lambda: self._name_stuck(flight),
-                not_alone=self._say_not_alone,
             )
             if not dry_run:
                 self.tally.count(run)
@@ -453,9 +448,17 @@ class RunningTrigger:
             self._flights.land(flight)
         return run
 
-    def _resume(self) -> None:
-        """Run a failed event again, now; the step that does finds it among those that are due."""
-        self._strand.wake()
+    def _made_within_limits(self, flight: int, call: Call) -> Run:
+        limits, limited = self._limits, self._parts.limited
+        if not limits.is_watched:
+            return limited.run_beside(self._cancel, call)
+        return limited.run(
+            limits,
+            self._cancel,
+            call,
+            name_stuck=lambda: self._name_stuck(flight),
+            not_alone=self._say_not_alone,
+        )
 
     def _drop_waiting(self) -> None:
         self.source.detach()

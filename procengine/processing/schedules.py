@@ -23,6 +23,17 @@ class Schedule:
     at once.
     """
 
+    __slots__ = (
+        "_first_waiting_ns",
+        "_lock",
+        "_next_ns",
+        "_spec",
+        "_waiting",
+        "on_end",
+        "on_tick",
+        "removed",
+    )
+
     def __init__(
         self, spec: ScheduleSpec, on_tick: Callable[[], None], on_end: Callable[[], None]
     ) -> None:

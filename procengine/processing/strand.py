@@ -8,7 +8,6 @@ a fired event) waits for the turn in line. The worker lets callers in between tw
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -22,8 +21,10 @@ class Strand:
     """A turn for one thread at a time, and the worker's task that uses it.
 
     ``step`` does one piece of work on a worker, with the turn held, and tells whether there may be more.
-    It must not raise.
+    It must not raise. A strand is itself the task that it hands to a worker.
     """
+
+    __slots__ = ("_awake", "_callers", "_closed", "_held", "_lock", "_pool", "_progress", "_step")
 
     def __init__(self, pool: TaskPool, progress: Progress, step: Callable[[], bool]) -> None:
         self._pool = pool
@@ -34,7 +35,7 @@ class Strand:
         self._held = False
         self._awake = False
         self._closed = False
-        self._callers: deque[WaitingCaller] = deque()
+        self._callers: dict[WaitingCaller, None] = {}
 
     @property
     def waiting_callers(self) -> int:
@@ -63,7 +64,7 @@ class Strand:
         """Let nobody begin any more: work is left undone, callers in line get StoppedError."""
         with self._lock:
             self._closed = True
-            callers, self._callers = self._callers, deque()
+            callers, self._callers = self._callers, {}
         for caller in callers:
             caller.call()
 
@@ -81,7 +82,7 @@ class Strand:
                     return
                 if most_waiting is not None and len(self._callers) >= most_waiting:
                     raise RequestQueueFullError(most_waiting)
-                self._callers.append(caller)
+                self._callers[caller] = None
             caller.wait()
         except BaseException:
             self._withdraw(caller)
@@ -92,8 +93,7 @@ class Strand:
     def _withdraw(self, caller: WaitingCaller) -> None:
         with self._lock:
             if not caller.granted:
-                if caller in self._callers:
-                    self._callers.remove(caller)
+                self._callers.pop(caller, None)
                 return
         self.pass_on()
 
@@ -111,12 +111,12 @@ class Strand:
     def _hand_to_worker(self) -> None:
         self._progress.begin()
         try:
-            self._pool.submit(self._work)
+            self._pool.submit(self)
         except StoppedError:
             self._held = False
             self._progress.end()
 
-    def _work(self) -> None:
+    def __call__(self) -> None:
         """Do the work that waits. On a worker, with the turn held."""
         while True:
             self._awake = False
@@ -133,7 +133,10 @@ class Strand:
             return
 
     def _grant(self) -> None:
-        self._callers.popleft().grant()
+        """Give the turn to the caller who asked first; the lock is held."""
+        caller = next(iter(self._callers))
+        del self._callers[caller]
+        caller.grant()
 
 
 class _Turn:
