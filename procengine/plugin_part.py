@@ -11,12 +11,14 @@ from pathlib import Path
 from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.config import EngineConfig
-from procengine.errors import PluginPathError
+from procengine.errors import PluginPathError, ProcengineError
 from procengine.file_system import FileSystem
 from procengine.model.duration import format_duration
-from procengine.model.run import LogEntry, LogLevel
+from procengine.model.run import LogEntry, LogLevel, Run
 from procengine.model.run_limits import RunLimits
+from procengine.model.table_rows import TableRows
 from procengine.model.trigger import Trigger, TriggerKind
+from procengine.model.trigger_spec import AllTablesSpec, TableSpec, parse_trigger_spec
 from procengine.processing.dry_run import PluginTests
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.log_view import LogView
@@ -35,6 +37,7 @@ from procengine.processing.stuck_run import StuckRun
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.trigger_places import TriggerPlaces
 from procengine.processing.triggers import Triggers
+from procengine.processing.write_cursor import Watch
 from procengine.query.processing_tables import PluginFile
 from procengine.state import Place, PluginState
 from procengine.wal import ReplayedRows, Wal
@@ -96,7 +99,9 @@ class PluginPart:
         )
         self.cache.open(_places_of(catalog))
         self._history = _open_history(config, state_folder, file_system)
+        self._catalog, self._wal = catalog, wal
         self._history.runs.recent.unpickle = pickles.load
+        self._history.runs.recent.find_rows = self._rows_of
         self.logs = self._history.logs
         self.runner = PluginRunner(
             self.registry,
@@ -172,6 +177,27 @@ class PluginPart:
                     size_bytes=file.size_bytes,
                     last_modified_ms=file.modified_ns // NANOSECONDS_PER_MILLISECOND,
                 )
+
+    def _rows_of(self, run: Run) -> tuple[TableRows, ...]:
+        """Return the rows that a run of a write trigger came with, while the log has them; else none.
+
+        A trigger that watches something else by now, or is gone, has none.
+        """
+        sequence_number, database = (
+            run.cause.wal_sequence_number,
+            self._catalog.find_database(run.database),
+        )
+        trigger = next((one for one in self.triggers.list() if one.trigger_id == run.trigger_id), None)
+        if sequence_number is None or trigger is None or database is None:
+            return ()
+        spec = parse_trigger_spec(trigger.spec)
+        if not isinstance(spec, TableSpec | AllTablesSpec):
+            return ()
+        try:
+            rows = Watch.of(database.id, spec).rows(self._wal.contents(sequence_number))
+        except (LookupError, ProcengineError):
+            return ()
+        return rows if sum(one.row_count for one in rows) == run.rows_in else ()
 
     def _log(self, trigger: Trigger, level: LogLevel, text: str) -> None:
         self.logs.append(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from procengine.model.counted import counted
 from procengine.model.run import CacheKey, CauseKind, Run
+from procengine.model.table_rows import TableRows
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.cache_trace import CacheDifference, TracedValue, Unpickle, differences
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
@@ -93,6 +94,8 @@ class RecentRuns:
         self._most_failed_runs = most_failed_runs
         self._most_bytes = most_bytes
         self.unpickle = unpickle
+        self.find_rows: Callable[[Run], tuple[TableRows, ...]] = lambda _run: ()
+        """Where the rows of a run are looked for that is not kept any more."""
         # Guards the fields below, which change together.
         self._lock = threading.Lock()
         self._newest: deque[KeptRun] = deque()
@@ -140,7 +143,7 @@ class RecentRuns:
         """Return what is known of a run."""
         kept = self.find(run.run_id)
         if kept is None:
-            return RunDetails.of_record(run)
+            return RunDetails.of_record(run, self.find_rows(run))
         trace, unpickle = kept.trace, self.unpickle
         left_out = trace.left_out if trace is not None else 0
         return RunDetails(
@@ -224,9 +227,9 @@ class RunDetails:
     missing: tuple[str, ...] = ()
 
     @classmethod
-    def of_record(cls, run: Run) -> RunDetails:
-        """Return what the record of a run alone tells, and what else there was."""
-        event: Event | None = None
+    def of_record(cls, run: Run, rows: tuple[TableRows, ...] = ()) -> RunDetails:
+        """Return what the record of a run tells, with rows that the log still has, and what else there was."""
+        event: Event | None = WriteEvent(rows=rows, cause=run.cause) if rows else None
         if run.kind is TriggerKind.SCHEDULE and run.cause.instant_ns is not None:
             event = ScheduleEvent(instant_ns=run.cause.instant_ns, cause=run.cause)
         lost = [] if event is not None else [_EVENTS[run.kind]]
@@ -237,7 +240,7 @@ class RunDetails:
             return cls(run=run, event=event)
         where = (
             f"; its rows came with flush {run.cause.wal_sequence_number} of the write-ahead log"
-            if run.cause.kind is CauseKind.WRITE
+            if run.cause.kind is CauseKind.WRITE and not rows
             else ""
         )
         return cls(

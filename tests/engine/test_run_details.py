@@ -205,14 +205,37 @@ def test_run_details_say_what_an_earlier_engine_took_along(start: Start, plugin:
     engine.write("house", "t f=1 1")
     run = last(engine).run
     engine.stop()
-    details = start().triggers.runs.details(run.run_id)
+    again = start()
+    details = again.triggers.runs.details(run.run_id)
     assert details is not None
-    assert (details.event, details.writes, details.queries) == (None, (), ())
-    (missing,) = details.missing
+    assert isinstance(details.event, WriteEvent)  # the log has the rows until their snapshot
+    assert [rows.table for rows in details.event.rows] == ["t"]
+    assert (details.writes, details.queries) == ((), ())
+    assert details.missing == (
+        "not kept any more: the lines that it wrote, its queries (of the newest runs alone)",
+    )
+    gone = RunDetails.of_record(run)  # what is said once the log has let go of them
+    assert gone.event is None
+    (missing,) = gone.missing
     assert missing == (
         "not kept any more: its input rows, the lines that it wrote, its queries (of the newest runs alone); "
         f"its rows came with flush {run.cause.wal_sequence_number} of the write-ahead log"
     )
+
+
+def test_run_details_take_no_rows_of_a_trigger_that_is_another_by_now(
+    start: Start, plugin: Plugin
+) -> None:
+    """Rows of the log are a run's only as long as its trigger is there to say which."""
+    engine = start()
+    house(engine, plugin("w", "def process_writes(local, batches, args=None):\n    pass\n"))
+    engine.write("house", "t f=1 1")
+    run = last(engine).run
+    engine.triggers.delete("house", "w", force=True)
+    engine.stop()
+    details = start().triggers.runs.details(run.run_id)
+    assert details is not None
+    assert details.event is None
 
 
 def test_run_details_of_an_unknown_run_are_none(start: Start) -> None:

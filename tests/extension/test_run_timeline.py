@@ -65,6 +65,14 @@ def test_index_takes_runs_and_their_rows_alike() -> None:
         assert getattr(live.runs, name).tolist() == getattr(read.runs, name).tolist()
 
 
+def test_lanes_stand_by_the_triggers_names() -> None:
+    """A reader finds a trigger by its name, numbers in it by their size, whichever ran first."""
+    index = index_of(*(at(n, n, trigger=name) for n, name in enumerate(("t10", "t9", "a", "t"))))
+    runs, lanes = index.by_name()
+    assert [name for _, name in lanes] == ["a", "t", "t9", "t10"]
+    assert [lanes[lane][1] for lane in runs.lane] == ["t10", "t9", "a", "t"]
+
+
 def test_index_lets_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is bounded, and grows in steps."""
     monkeypatch.setattr("procengine_jupyter.inspectors.run_index.MOST_RUNS", 2_000)
@@ -195,7 +203,7 @@ def ask(page: Page, **more: object) -> None:
 def test_page_gets_the_marks_of_its_window_as_numbers() -> None:
     """Times are microseconds as doubles, the rest whole numbers; lanes out of sight are left out."""
     page = Page()
-    page.show(index_of(at(1, 4), at(2, 5, RunOutcome.ERROR, trigger="b"), at(60, 6)))
+    page.show(index_of(at(1, 4), at(2, 5, RunOutcome.ERROR, trigger="z"), at(60, 6)))
     ask(page)
     content, (times, rest) = page.sent[0]
     assert (content["kind"], content["count"], content["version"]) == ("marks", 2, 1)

@@ -6,8 +6,9 @@ of a run is looked up when it is looked at.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,15 @@ class RunIndex:
         """All runs."""
         rows = self._rows[:, : self._length]
         return Placed(**dict(zip(_NUMBERS, rows, strict=True)))
+
+    def by_name(self) -> tuple[Placed, list[tuple[str, str]]]:
+        """Return all runs with their lanes in the order of the triggers' names, and the lanes in that order."""
+        names = sorted(self.lanes, key=lambda lane: (_natural(lane[1]), lane[0]))
+        place = np.zeros(max(1, len(names)), np.int64)
+        for number, name in enumerate(names):
+            place[self.lanes[name]] = number
+        runs = self.runs
+        return replace(runs, lane=place[runs.lane]), names
 
     def clear(self) -> None:
         """Forget the runs; lanes stay what they are."""
@@ -130,6 +140,13 @@ class RunIndex:
             self._rows, self._length = room, keep
         self._rows[:, self._length : self._length + rows.shape[1]] = rows
         self._length += rows.shape[1]
+
+
+def _natural(text: str) -> list[tuple[str, int]]:
+    """Return what sorts ``t2`` before ``t10``."""
+    return [
+        (word, int(digits or 0)) for word, digits in re.findall(r"([^0-9]*)([0-9]*)", text, re.ASCII)
+    ]
 
 
 def _codes(texts: pa.ChunkedArray, code_of: dict[str, int]) -> npt.NDArray[np.int64]:

@@ -80,7 +80,6 @@ class RunState(Inspected):
         facts = [counted(len(runs), "run"), *([f"{failed:,} failed"] if failed else [])]
         if len(self.index) > MOST_RUNS:
             facts.append(f"the newest of {len(self.index):,}; all are in system.processing_engine_runs")
-        lanes = [*self.index.lanes]
         return Contents(
             title=f"runs of {self._trigger}" if self._trigger else "runs",
             facts=facts,
@@ -88,8 +87,8 @@ class RunState(Inspected):
             keys=[run.run_id for run in runs],
             hint="no run yet; %fire NAME makes one",
             tones={"outcome": TONES},
-            picture=lambda: timeline_svg(self.index.runs, lanes),
-            picture_lines=lambda: timeline_lines(self.index.runs, lanes),
+            picture=lambda: timeline_svg(*self.index.by_name()),
+            picture_lines=lambda: timeline_lines(*self.index.by_name()),
         )
 
     def detail(self, key: object) -> Html | None:

@@ -294,12 +294,13 @@ function render({ model, el }) {
     const middle = held.lane[mark] * LANE - frame.scrollTop + LANE / 2;
     if (held.size[mark] > 1) drawBin(mark, left, right - 1, middle, dark, colour);
     else drawRun(name, left, right, middle, looks.height, colour);
-    if (held.failed[mark] > 0) drawSign(looks.sign, (left + right) / 2, middle, colour);
+    const above = held.size[mark] > 1 || looks.sign !== "▲";
+    if (held.failed[mark] > 0) drawSign(looks.sign, (left + right) / 2, above ? middle - 9 : middle + 10, colour);
   }
 
   // How many runs there are shows as height; the share that failed, at least a pixel of it, stands on top.
   function drawBin(mark, left, right, middle, dark, colour) {
-    const whole = Math.min(20, 5 + 3 * Math.log2(held.size[mark]));
+    const whole = Math.min(15, 5 + 2 * Math.log2(held.size[mark]));
     const bad = held.failed[mark] ? Math.max(2, (whole * held.failed[mark]) / held.size[mark]) : 0;
     pen.fillStyle = dark ? LOOKS.success.dark : LOOKS.success.light;
     pen.fillRect(left, middle + 10 - whole + bad, right - left, whole - bad);
@@ -317,12 +318,12 @@ function render({ model, el }) {
     pen.fillRect(left, middle - height / 2, right - left, height);
   }
 
-  function drawSign(sign, at, middle, colour) {
+  function drawSign(sign, at, height, colour) {
     if (!sign) return;
     pen.fillStyle = colour;
     pen.font = "8px sans-serif";
     pen.textAlign = "center";
-    pen.fillText(sign, at, sign === "▲" ? middle + 10 : middle - 9);
+    pen.fillText(sign, at, height);
     pen.textAlign = "left";
   }
 
@@ -352,6 +353,7 @@ function render({ model, el }) {
       pen.globalCompositeOperation = "destination-over";
       pen.fillRect(Math.round(x(at)), 0, 1, frame.clientHeight);
       pen.globalCompositeOperation = "source-over";
+      if (x(at) > frame.clientWidth - 30) continue; // the label would be cut
       axisPen.fillStyle = ink.soft;
       axisPen.fillText(instantText(at, step, false), x(at), 14);
     }

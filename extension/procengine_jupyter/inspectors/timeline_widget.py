@@ -48,8 +48,9 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         on_sight: Callable[[bool], None],
     ) -> None:
         super().__init__(outcomes=[outcome.value for outcome in OUTCOMES])
-        self._index = RunIndex()
+        self._index: RunIndex | None = None
         self._shown: tuple[int, int] | None = None
+        self._runs, _ = RunIndex().by_name()
         self._now_ns = now_ns
         self._on_choice, self._on_sight = on_choice, on_sight
         self.on_msg(self._message)
@@ -61,8 +62,9 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         if index is self._index and newest == self._shown:
             return
         self._index, self._shown = index, newest
+        self._runs, lanes = index.by_name()
         with self.hold_sync():
-            self.lanes = [list(lane) for lane in index.lanes]
+            self.lanes = [list(lane) for lane in lanes]
             self.hint = hint
             if len(runs):
                 self.bounds = [int(runs.start.min()) // MICROSECOND, int(runs.end.max()) // MICROSECOND]
@@ -71,7 +73,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     def choose(self, run_id: int | None) -> None:
         """Show a run as the chosen one; one that is not known is shown as none."""
-        runs = self._index.runs
+        runs = self._runs
         places = np.flatnonzero(runs.run == (-1 if run_id is None else run_id))
         if not len(places):
             self.chosen = []
@@ -103,8 +105,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 self._on_sight(in_sight)
 
     def _send_marks(self, begin: float, end: float, bins: int, first: int, last: int) -> None:
-        runs = self._index.runs
-        if first > 0 or last < len(self._index.lanes):
+        runs = self._runs
+        if first > 0 or last < len(self.lanes):
             runs = runs.where((runs.lane >= first) & (runs.lane < last))
         found = marks(runs, _ns(begin), _ns(end), bins=max(1, min(bins, 2 * MOST_BINS)))
         self.send(

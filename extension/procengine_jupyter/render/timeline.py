@@ -119,13 +119,14 @@ def _mark(found: Marks, place: int, begin: int, scale: float) -> Html:
     middle = int(found.lane[place]) * LANE + LANE / 2
     count = int(found.count[place])
     if count > 1:
-        height = int(min(20, 5 + 3 * np.log2(count)))
+        height = int(min(15, 5 + 2 * np.log2(count)))
     hollow = outcome is RunOutcome.CANCELLED and count == 1
+    top = middle + 10 - height if count > 1 else middle - height / 2
     bar = element(
         "rect",
         element("title", _about(found, place, outcome)),
         x=f"{left:.1f}",
-        y=f"{middle - height / 2:.1f}",
+        y=f"{top:.1f}",
         width=f"{width:.1f}",
         height=str(height),
         fill="none" if hollow else colour,
@@ -133,7 +134,7 @@ def _mark(found: Marks, place: int, begin: int, scale: float) -> Html:
     )
     if not sign:
         return bar
-    low = sign == "▲"
+    low = sign == "▲" and count == 1
     return Html(bar + _sign(sign, left + width / 2, middle + (12 if low else -5), colour))
 
 
