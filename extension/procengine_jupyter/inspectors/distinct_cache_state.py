@@ -11,7 +11,7 @@ from procengine.model.counted import counted
 from procengine_jupyter.inspectors.cache_state import DISTINCT
 from procengine_jupyter.inspectors.contents import Contents, instants
 from procengine_jupyter.inspectors.one_cache_state import EXPIRES, OneCacheState, instants_ns
-from procengine_jupyter.inspectors.rows import matching
+from procengine_jupyter.inspectors.text_search import matching
 from procengine_jupyter.inspectors.value_tree import Nodes, Path, ValueTree
 from procengine_jupyter.render.markup import Html, element
 from procengine_jupyter.render.phrases import instant
@@ -62,7 +62,7 @@ class DistinctCacheState(OneCacheState):
         rows = cache.last_seen()
         levels, (last_seen, expires) = rows.columns[:-2], rows.columns[-2:]
         self._expires(expires)
-        found = matching(pa.table(dict(enumerate_names(levels))), self._text) if self._text else None
+        found = matching(levels, self._text, len(rows)) if self._text else None
         tree = ValueTree(levels, found)
         nodes = tree.nodes(self._turned, opened=found is not None and len(tree) <= MOST_OPENED)
         seen_ns, until_ns = (
@@ -110,11 +110,6 @@ class NodeKeys:
         Raises: ValueError when its node is not shown.
         """
         return self._tree.place(self._nodes, key)
-
-
-def enumerate_names(levels: list[pa.ChunkedArray]) -> list[tuple[str, pa.ChunkedArray]]:
-    """Return columns with names that differ, whatever the levels are called."""
-    return [(str(number), level) for number, level in enumerate(levels)]
 
 
 def _heading(columns: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from procengine_jupyter.inspectors.actions import Action, Done, Said, attempt
 from procengine_jupyter.inspectors.background import in_background
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.inspectors.rows import Order, Selection, select
+from procengine_jupyter.inspectors.text_search import TextSearch
 from procengine_jupyter.render.inspector_card import InspectorCard
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.view import View
@@ -58,6 +59,7 @@ class Inspector(View):
         self._version: object = None
         self._contents = Contents(title="", table=_NOTHING)
         self._selection = select(_NOTHING)
+        self._search = TextSearch(_NOTHING)
         if self._inspected is not None:
             self._version = self._inspected.version()
             self._inspected.look_for(text)
@@ -292,12 +294,15 @@ class Inspector(View):
         return True
 
     def _hold(self, contents: Contents) -> None:
+        if contents is not self._contents:
+            # Of columns of instants a page shows something else than what would be looked into.
+            self._search = TextSearch(contents.table, {*contents.until, *contents.since})
         self._contents = contents
         if contents.tree:
             self._selection = select(contents.table)
             return
         part = contents.tabs.get(self.tab)
-        self._selection = select(contents.table, self._filter, self._order, part)
+        self._selection = select(contents.table, self._filter, self._order, part, self._search)
 
     def _delete(self) -> str:
         """Delete what the chosen row stands for; return what came of it."""

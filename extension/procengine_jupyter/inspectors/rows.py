@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from procengine_jupyter.inspectors.text_search import TextSearch, as_text, decoded
 from procengine_jupyter.render.table_card import cell_texts, is_number
 
 NARROWEST, WIDEST = 5, 44
@@ -55,17 +56,19 @@ def select(
     text: str = "",
     order: Order | None = None,
     part: npt.NDArray[np.bool_] | None = None,
+    search: TextSearch | None = None,
 ) -> Selection:
     """Return the rows that have a text in any column, whatever its case, sorted; NULL comes last.
 
-    ``part`` is true for the rows that count at all; None: for each.
+    ``part`` is true for the rows that count at all; None: for each. ``search`` looks for the text, and remembers what
+    it looked for before.
     Rows that compare equal stay in the table's order. A column that is not in the table sorts nothing.
     """
     places = np.arange(table.num_rows, dtype=np.int64)
     if part is not None:
         places = places[part]
     if text:
-        places = places[matching(table, text)[places]]
+        places = places[(search or TextSearch(table)).matching(text)[places]]
     if order is not None and order.column in table.column_names:
         column = _sortable(table.column(order.column))
         if len(places) < table.num_rows:
@@ -100,72 +103,8 @@ def numeric_columns(table: pa.Table) -> list[bool]:
     return [is_number(field.type) for field in table.schema]
 
 
-def matching(table: pa.Table, text: str) -> npt.NDArray[np.bool_]:
-    """Return for each row whether any column has a text in it, whatever its case.
-
-    Values of a dictionary are looked at once each, and numbers and times not at all for a text that none can have:
-    of 1,000,000 rows none becomes a Python object.
-    """
-    found = np.zeros(table.num_rows, np.bool_)
-    for column in table.columns:
-        if _may_have(column.type, text):
-            found |= _has(column, text)
-    return found
-
-
-_OF_NUMBERS = frozenset("0123456789+-.einfa")
-_OF_TIMES = frozenset("0123456789-:. z")
-
-
-def _may_have(kind: pa.DataType, text: str) -> bool:
-    """Tell whether a value of a type can have a text in it."""
-    if is_number(kind):
-        return _OF_NUMBERS.issuperset(text.lower())
-    return not pa.types.is_timestamp(kind) or _OF_TIMES.issuperset(text.lower())
-
-
-def _has(column: pa.ChunkedArray, text: str) -> npt.NDArray[np.bool_]:
-    if pa.types.is_dictionary(column.type):
-        return np.concatenate(
-            [np.zeros(0, np.bool_), *(_has_encoded(chunk, text) for chunk in column.chunks)]
-        )
-    # Of a text without case there is none to be ignored, which is twice as fast.
-    has_case = text.lower() != text.upper()
-    matches = pc.match_substring(_as_text(column), text, ignore_case=has_case)
-    found: npt.NDArray[np.bool_] = pc.fill_null(matches, False).to_numpy()
-    return found
-
-
-def _has_encoded(chunk: pa.DictionaryArray, text: str) -> npt.NDArray[np.bool_]:
-    values = pa.chunked_array([chunk.dictionary])
-    of_value = np.append(_has(values, text), False)  # the last stands for null
-    codes = pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    found: npt.NDArray[np.bool_] = of_value[codes]
-    return found
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as text, as quickly as its type allows."""
-    plain = _decoded(column)
-    if pa.types.is_string(plain.type):
-        return plain
-    try:
-        return plain.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.chunked_array([pa.array(cell_texts(plain), pa.string())])
-
-
 def _sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    plain = _decoded(column)
+    plain = decoded(column)
     if pa.types.is_nested(plain.type) or pa.types.is_null(plain.type):
-        return _as_text(plain)
+        return as_text(plain)
     return plain
-
-
-def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return column.cast(kind.value_type)
-    if kind == pa.string_view():
-        return column.cast(pa.string())
-    return column
