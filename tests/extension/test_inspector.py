@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +14,8 @@ from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.inspectors.inspector import DOWN, Inspector
 from procengine_jupyter.inspectors.live_inspector import WIDGET_VIEW, LiveInspector
 from procengine_jupyter.inspectors.rows import Order
+from procengine_jupyter.inspectors.table_widget import TableWidget
+from procengine_jupyter.inspectors.timeline_widget import TimelineWidget
 from procengine_jupyter.render.markup import Html, element
 
 from procengine.errors import InvalidInputError
@@ -273,3 +278,14 @@ def test_live_table_survives_whatever_a_page_sends(
     widget, _, _ = live
     sent(widget, message)
     assert widget.table.row_count == 3
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+@pytest.mark.parametrize("widget", [TableWidget, TimelineWidget])
+def test_scripts_of_pages_are_javascript(widget: Any, tmp_path: Path) -> None:
+    """Put together from parts, none of which may say again what another does."""
+    script = tmp_path / "widget.mjs"
+    source = str(widget._esm)
+    assert "export default { render }" in source
+    script.write_text(source, encoding="utf-8")
+    subprocess.run(["node", "--check", str(script)], check=True, timeout=60)
