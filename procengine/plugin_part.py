@@ -215,8 +215,11 @@ class PluginPart:
         self.cache.drop_trigger(trigger.database, trigger.trigger_id)
 
 
+_NO_TIME = format_duration(0)
+
+
 def _no_time(duration_ns: int) -> str:  # noqa: ARG001 - what it took beside a clock that stands still
-    return format_duration(0)
+    return _NO_TIME
 
 
 def _open_history(

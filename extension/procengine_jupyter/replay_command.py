@@ -35,6 +35,7 @@ from procengine.replay import (
 from procengine_jupyter.display import show, show_updatable
 from procengine_jupyter.errors import lines_text
 from procengine_jupyter.fire_command import parse_instant
+from procengine_jupyter.held_interrupt import HeldInterrupt
 from procengine_jupyter.render.comparison_card import ComparisonCard
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
@@ -64,17 +65,24 @@ def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
     if said.into is not None:
         _check_free(engine, said.into)
     options = _options(engine, said)
+    under_way: Replay | None = None
     try:
         source = _source(session, said, options.between)
         database = said.database or source.database or _only_database(engine)
-        under_way = start_replay(engine, source, database, options)
+        with HeldInterrupt() as interrupt:  # or a replay could have begun that nobody follows
+            under_way = start_replay(engine, source, database, options)
+        if interrupt.arrived:
+            raise KeyboardInterrupt
+        if not said.background:
+            result = _followed(under_way)
     except LineProtocolError as error:
         raise UsageError(lines_text(error, "nothing was replayed")) from error
+    except KeyboardInterrupt:
+        raise _interrupted(under_way) from None
     if said.background:
         if said.out is not None:
             names[said.out] = under_way
         return under_way
-    result = _followed(under_way)
     if said.out is not None:
         names[said.out] = result
     if said.into is not None:
@@ -118,25 +126,27 @@ def earlier(names: dict[str, Any], name: str) -> ReplayResult:
 
 
 def _followed(under_way: Replay) -> ReplayResult:
-    """Wait for a replay with a bar, from half a second on.
-
-    Raises: UsageError: the stop button was pressed; the replay has ended, and its card is shown.
-    """
+    """Wait for a replay with a bar, from half a second on. An interrupt ends the wait."""
     bar = _Bar(under_way)
     try:
         while True:
             with contextlib.suppress(TimeoutError):
                 return under_way.wait(SECONDS_BETWEEN)
             bar.show()
-    except KeyboardInterrupt:
-        result = under_way.end()
-        show(ReplayCard(result))
-        raise UsageError(
-            f"interrupted after {result.row_count:,} of {result.rows_total:,} rows; nothing outside "
-            "the replay has changed"
-        ) from None
     finally:
         bar.clear()
+
+
+def _interrupted(under_way: Replay | None) -> UsageError:
+    """End a replay after the stop button was pressed, show what was done until then, and return what to say."""
+    if under_way is None:
+        return UsageError("interrupted; nothing was replayed")
+    result = under_way.end()
+    show(ReplayCard(result))
+    return UsageError(
+        f"interrupted after {result.row_count:,} of {result.rows_total:,} rows; nothing outside the replay has "
+        "changed"
+    )
 
 
 class _Bar:

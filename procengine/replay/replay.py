@@ -279,6 +279,7 @@ class Replay:
             state=cached_state(engine.plugin_cache.values()),
             triggers=self._triggers,
             failed_runs=tuple(self._journal.failed_runs),
+            swaps=dict(self._options.selection.swaps),
             stopped=not finished,
             notes=tuple(self._notes()),
         )
@@ -359,6 +360,7 @@ def _timeline(
     source: Source, scratch: Scratch, database: str, options: ReplayOptions
 ) -> Timeline | RecordedTimeline:
     if source.rows is None:
-        return RecordedTimeline(scratch.recorded(source.steps, database), options.between)
+        steps = scratch.recorded(source.steps, database)
+        return RecordedTimeline(steps, options.between, source.started_ns)
     rows = scratch.validated(source.rows, database)
     return Timeline(rows, options.batching, options.between)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -52,10 +53,11 @@ class ReplayResult:
     """What a replay left behind, whole or up to where it was stopped.
 
     ``tables`` maps database and table to rows in the order of time and tags, the replayed ones included, with tags as
-    text; ``tags`` to the names of the tags. ``runs`` and
-    ``logs`` have the columns of ``system.processing_engine_runs`` and ``system.processing_engine_logs`` (and a
-    few more), in the order in which they came. ``failed_runs`` are the first that failed, whole. ``notes`` say what
-    was not as one might think. Instants are nanoseconds UTC, of the virtual clock.
+    text; ``tags`` to the names of the tags. ``runs`` and ``logs`` have the columns of
+    ``system.processing_engine_runs`` and ``system.processing_engine_logs`` (and a few more), in the order in which
+    they came. ``failed_runs`` are the first that failed, whole; ``swaps`` the plugin files that ran in the place of
+    others.
+    ``notes`` say what was not as one might think. Instants are nanoseconds UTC, of the virtual clock.
     """
 
     name: str
@@ -74,8 +76,15 @@ class ReplayResult:
     state: tuple[CachedState, ...]
     triggers: tuple[str, ...]
     failed_runs: tuple[Run, ...] = ()
+    swaps: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     stopped: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What was replayed, and with which other plugin files."""
+        others = [f"{new} for {old}" for old, new in self.swaps.items()]
+        return f"{self.name} with {', '.join(others)}" if others else self.name
 
     def rows(self, table: str, database: str | None = None) -> pa.Table:
         """Return the rows of a table, by default of the database that was replayed.

@@ -43,12 +43,16 @@ _FROM = re.compile(r"\bfrom\s+(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>\w+))", re.IGN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What is replayed: rows, or the steps of a recording of ``database``. ``name`` is for titles."""
+    """What is replayed: rows, or the steps of a recording of ``database``.
+
+    ``name`` is for titles, ``started_ns`` when the recording began.
+    """
 
     name: str
     rows: ParsedLines | None = None
     steps: tuple[RecordedStep, ...] = ()
     database: str | None = None
+    started_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,12 @@ def read_file(
     ]
     if kind == RECORDING_SUFFIX:
         recording = read_recording(path)
-        return Source(name=path.name, steps=recording.steps, database=recording.database)
+        return Source(
+            name=path.name,
+            steps=recording.steps,
+            database=recording.database,
+            started_ns=recording.started_ns,
+        )
     if kind not in (".csv", ".tsv", ".parquet"):
         return read_data(_bytes(path, is_packed), how, name=path.name)
     try:

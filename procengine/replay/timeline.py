@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from procengine.errors import InvalidInputError
 from procengine.model.column import TIME
-from procengine.model.duration import SECOND
 from procengine.model.table_rows import TableRows
 from procengine.processing.run_record import utc_text
 from procengine.replay.batching import Batching, BatchKind
@@ -169,8 +168,10 @@ class RecordedTimeline:
 
     unsorted_rows = 0
 
-    def __init__(self, steps: Sequence[RecordedStep], between: Range) -> None:
-        """Take the steps whose instants lie in a range.
+    def __init__(
+        self, steps: Sequence[RecordedStep], between: Range, started_ns: int | None = None
+    ) -> None:
+        """Take the steps whose instants lie in a range, of a recording that began at ``started_ns``.
 
         Raises: InvalidInputError: there are none.
         """
@@ -178,7 +179,8 @@ class RecordedTimeline:
         if not inside:
             raise InvalidInputError("there is nothing to replay: the recording has nothing in the range")
         first_ns, last_ns = inside[0].instant_ns, inside[-1].instant_ns
-        self.start_ns = first_ns - SECOND if between.from_ns is None else between.from_ns
+        began_ns = first_ns if started_ns is None else min(started_ns, first_ns)
+        self.start_ns = began_ns if between.from_ns is None else between.from_ns
         self.end_ns = last_ns if between.to_ns is None else between.to_ns
         self._steps = [step for step in inside if step.tick is None]
         self.row_count = sum(rows.row_count for step in inside for rows in step.rows)

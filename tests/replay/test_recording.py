@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from procengine.clock import VirtualClock
 from procengine.engine import Engine
 from procengine.errors import (
     AlreadyExistsError,
@@ -17,7 +18,7 @@ from procengine.model.run import Cause, CauseKind
 from procengine.processing.event import RequestEvent
 from procengine.replay import Recorder, ReplayResult, read_file, start_replay
 from procengine.replay.recording_file import read_recording
-from tests.replay.conftest import NOON_NS, Put
+from tests.replay.conftest import MINUTE, NOON_NS, Put
 
 COUNTS = """
 def process_writes(influxdb3_local, table_batches, args=None):
@@ -87,9 +88,26 @@ def test_recording_leaves_secrets_out(engine: Engine, recorded: Path) -> None:
     assert "asked {'q': '1'} b'\\x00\\xff' ['x-room']" in texts
 
 
-def test_recording_has_ticks(engine: Engine, recorded: Path, put: Put) -> None:
-    """A tick is in the file; in a replay schedules tick by themselves."""
-    assert [step.tick for step in read_recording(recorded).steps] == [None] * 3
+def test_recording_has_ticks(plugins: Path, tmp_path: Path) -> None:
+    """A tick is in the file, with its instant and its trigger; in a replay schedules tick by themselves."""
+    (plugins / "p.py").write_text(
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n    pass\n"
+    )
+    clock = VirtualClock(NOON_NS)
+    with Engine(plugin_dir=plugins, object_store="memory", environ={}, clock=clock) as engine:
+        engine.catalog.create_database("house")
+        engine.triggers.create("house", "minutes", "p.py", "every:1m")
+        recorder = Recorder(engine, "house", tmp_path / "day.recording")
+        recorder.start()
+        engine.write("house", f"home temp=1 {NOON_NS}")
+        for _ in range(2):
+            clock.advance(60)
+            assert engine.wait_idle(30)
+        recorder.stop()
+        ticks = [(one.tick, one.instant_ns) for one in read_recording(recorder.path).steps if one.tick]
+        assert ticks == [("minutes", NOON_NS + n * MINUTE) for n in (1, 2)]
+        result = start_replay(engine, read_file(recorder.path), "house").wait(30)
+        assert result.runs["trigger_name"].to_pylist() == ["minutes", "minutes"]
 
 
 def test_recording_requests_without_a_trigger_are_counted(engine: Engine, recorded: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from procengine.model.column import TIME
 from procengine.replay.comparison import Comparison, TableDifference
 from procengine.replay.result import TriggerCost
 from procengine_jupyter.render.bars import Series, stacked_bars
 from procengine_jupyter.render.markup import Html, element, rows
 from procengine_jupyter.render.phrases import duration, instant
+from procengine_jupyter.render.replay_card import number
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
@@ -39,7 +42,7 @@ class ComparisonCard(View):
         )
         return card(
             "comparison of two replays",
-            element("div", f"{found.before.name} → {found.after.name}", css="pe-part pe-soft"),
+            element("div", f"{found.before.title} → {found.after.title}", css="pe-part pe-soft"),
             self._tables_html(),
             plot,
             *(_examples(one) for one in found.tables if not one.is_empty),
@@ -92,12 +95,12 @@ class ComparisonCard(View):
         cells: list[list[object]] = [
             [
                 self._table_name(one),
-                f"{one.same:,}",
+                number(f"{one.same:,}"),
                 *(_count(getattr(one, kind).num_rows, TONES[kind]) for kind in KINDS),
             ]
             for one in self.comparison.tables
         ]
-        heads: list[object] = ["table", "same", *KINDS]
+        heads: list[object] = ["table", *map(number, ("same", *KINDS))]
         return element("div", rows(cells, heads=heads, css="pe-data"), css="pe-part")
 
     def _state_html(self) -> Html:
@@ -136,8 +139,8 @@ class ComparisonCard(View):
         )
 
 
-def _count(number: int, tone: str) -> Html:
-    return element("span", f"{number:,}", css=f"pe-text-{tone}") if number else soft("0")
+def _count(rows_: int, tone: str) -> Html:
+    return number(f"{rows_:,}", tone if rows_ else "none")
 
 
 def _examples(one: TableDifference) -> Html:
@@ -146,6 +149,7 @@ def _examples(one: TableDifference) -> Html:
     for kind in KINDS:
         found: pa.Table = getattr(one, kind)
         if found.num_rows:
+            found = found.select([TIME, *(name for name in found.column_names if name != TIME)])
             names: list[object] = [*found.column_names]
             cells = [
                 [_cell(value) for value in row.values()] for row in _rows(found.slice(0, MOST_ROWS))
@@ -166,11 +170,15 @@ def _examples(one: TableDifference) -> Html:
 def _rows(table: pa.Table) -> list[dict[str, object]]:
     """Return rows as values, times as text."""
     columns = [
-        column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
-        for column in table.columns
+        _times(column) if pa.types.is_timestamp(column.type) else column for column in table.columns
     ]
     found: list[dict[str, object]] = pa.table(columns, names=table.column_names).to_pylist()
     return found
+
+
+def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return instants as text, without a fraction of zeros."""
+    return pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
 
 
 def _cell(value: object) -> object:

@@ -123,7 +123,7 @@ class ReplayCard(View):
         return "\n".join(lines)
 
     def _title(self) -> str:
-        return f"replay of {self.result.name} in {self.result.database}"
+        return f"replay of {self.result.title} in {self.result.database}"
 
     def _details(self) -> str:
         result = self.result
@@ -220,16 +220,21 @@ def cost_table(costs: tuple[TriggerCost, ...]) -> Html:
     cells: list[list[object]] = [
         [
             cost.trigger,
-            f"{cost.runs:,}",
-            element("span", f"{cost.errors:,}", css="pe-text-bad") if cost.errors else soft("0"),
-            duration(cost.p50_ns),
-            duration(cost.p95_ns),
-            duration(cost.duration_ns),
+            number(f"{cost.runs:,}"),
+            number(f"{cost.errors:,}", "bad" if cost.errors else "none"),
+            number(duration(cost.p50_ns)),
+            number(duration(cost.p95_ns)),
+            number(duration(cost.duration_ns)),
         ]
         for cost in costs
     ]
-    heads: list[object] = ["trigger", "runs", "failed", "p50", "p95", "in all"]
+    heads: list[object] = ["trigger", *map(number, ("runs", "failed", "p50", "p95", "in all"))]
     return element("div", rows(cells, heads=heads, css="pe-data"), css="pe-part")
+
+
+def number(text: str, tone: str = "none") -> Html:
+    """Return a figure that stands at the right of its column."""
+    return element("div", text, css=f"pe-number pe-text-{tone}")
 
 
 def _cost_text(cost: TriggerCost) -> str:
