@@ -27,6 +27,10 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
 ``procengine-api``      the API's connections                    the network                  ``Server.stop``
 ``procengine-http-N``   one request at a time; like a caller's   what a caller's waits for;   ``Server.stop``
                         thread                                   a request trigger's run
+``procengine-replay``   all of an engine of its own, which has   its next step                ``Replay.end``: the
+                        no thread but this one                                                run is cancelled
+``procengine-           a recording's file                       rows, requests, ticks        ``Recorder.stop``:
+recording``                                                                                   writes what waits
 ======================  =======================================  ===========================  ======================
 
 The catalog is changed under its own lock by whichever thread asks, and read without one.

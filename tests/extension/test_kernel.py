@@ -209,18 +209,20 @@ def test_waiting_cell_can_be_interrupted(kernel: Kernel) -> None:
 def test_replay_can_be_interrupted(kernel: Kernel) -> None:
     """The stop button ends a replay, also one inside a run that does not end; the next cell replays anew."""
     kernel.run(
-        "%%plugin endless --trigger table:home --database house\n"
+        "%%plugin stuck --trigger table:rooms --database house\n"
         "def process_writes(influxdb3_local, table_batches, args=None):\n"
-        "    import pathlib\n    pathlib.Path('entered').touch()\n"
-        "    while table_batches[0]['rows'][0]['temp'] > 1: pass\n"
+        "    import pathlib\n    while table_batches[0]['rows'][0]['temp'] > 1:\n"
+        "        pathlib.Path('replay-entered').touch()\n"
     )
-    kernel.run("rows = 'home temp=1 1000000000\\nhome temp=2 2000000000\\nhome temp=1 3000000000'")
-    replaying = kernel.start("%replay rows -p ns")
-    kernel.wait((kernel.folder / "entered").exists)
+    kernel.run("rows = 'rooms temp=1 1000000000\\nrooms temp=2 2000000000\\nrooms temp=1 3000000000'")
+    replaying = kernel.start("%replay rows -p ns --trigger stuck")
+    kernel.wait((kernel.folder / "replay-entered").exists)
 
     kernel.manager.interrupt_kernel()
     kernel.wait(lambda: kernel.is_done(replaying), timeout=20)
 
     assert "of 3 rows; nothing outside the replay has changed" in kernel.output(replaying)
-    again = kernel.run("result = %replay rows -p ns --to 1970-01-01T00:00:02\nprint(result.row_count)")
+    again = kernel.run(
+        "result = %replay rows -p ns --trigger stuck --to 1970-01-01T00:00:02\nprint(result.row_count)"
+    )
     assert "1\n" in kernel.output(again)
