@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from traitlets.config import Config
+
 NOTEBOOK = "quickstart.ipynb"
 DATA = Path("data") / "bay-area-weather.lp"
 MISSING = "{package} is not installed; install the notebook extra: pip install 'procengine[notebook]'"
@@ -60,7 +62,10 @@ def execute(notebook: Path) -> int:
 
     document = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
-        document, store_widget_state=False, resources={"metadata": {"path": str(notebook.parent)}}
+        document,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(notebook.parent)}},
+        config=_kernel_config(),
     )
     code = 0
     try:
@@ -71,6 +76,15 @@ def execute(notebook: Path) -> int:
     for line in shown(document.cells):
         print(line)  # noqa: T201
     return code
+
+
+def _kernel_config() -> Config:
+    """Return what encrypts the talk with the kernel where both sides can; without, ipykernel 7 warns of it."""
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    can = "transport_encryption" in KernelManager.class_trait_names() and zmq.has("curve")
+    return Config({"KernelManager": {"transport_encryption": "auto"}} if can else {})
 
 
 def shown(cells: Sequence[Any]) -> Iterator[str]:
