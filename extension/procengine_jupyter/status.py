@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import procengine
-from procengine.config import OPTIONS
+from procengine.clock import NANOSECONDS_PER_SECOND
+from procengine.config import OPTIONS, LoadedConfig, Option, Origin
 from procengine.http import server_of
+from procengine.model.duration import format_duration
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.trigger_spec import TableSpec, parse_trigger_spec
+from procengine.option_values import (
+    read_gen1_duration,
+    read_interval,
+    read_limit_seconds,
+    read_seconds,
+    read_size_bytes,
+)
 from procengine_jupyter.render.options_card import OptionLine, OptionsCard
 from procengine_jupyter.render.phrases import enabling
 from procengine_jupyter.render.status_card import StatusCard
@@ -143,14 +152,54 @@ def options_card(session: Session) -> OptionsCard:
     loaded = session.engine.loaded_config
     lines = []
     for name, option in OPTIONS.items():
-        origin = "notebook" if name in session.defaulted else loaded.origins[name].value
-        place = loaded.places.get(name, "")
+        value = getattr(loaded.config, name)
         lines.append(
             OptionLine(
                 name=name,
-                value=str(getattr(loaded.config, name)),
-                origin=origin if place in {"", name} else f"{origin} ({place})",
+                value=shown_value(option, value),
+                origin=_origin(session, loaded, name),
                 about=option.help,
             )
         )
     return OptionsCard(tuple(lines))
+
+
+def _origin(session: Session, loaded: LoadedConfig, name: str) -> str | None:
+    """Return where an option's value came from, with the variable or file that gave it; None for its default."""
+    if name in session.defaulted:
+        return "notebook"
+    origin = loaded.origins[name]
+    if origin is Origin.DEFAULT:
+        return None
+    place = loaded.places.get(name, "")
+    return origin.value if place in {"", name} else f"{origin.value} ({place})"
+
+
+def shown_value(option: Option, value: object) -> str:
+    """Return an option's value with its unit, as it may be given."""
+    match value:
+        case None:
+            return "unset"
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return ", ".join(map(str, value)) or "unset"
+        case Path():
+            return shown_path(value)
+        case float() | int() if option.parse in _SPANS:
+            return format_duration(round(value * NANOSECONDS_PER_SECOND)).replace(" ", "")
+        case int() if option.parse is read_size_bytes:
+            return _binary_size(value)
+    return str(value)
+
+
+_SPANS = (read_seconds, read_interval, read_limit_seconds, read_gen1_duration)
+
+
+def _binary_size(size_bytes: int) -> str:
+    """Return a size by the largest unit of which it is a whole number."""
+    units = ((30, "GiB"), (20, "MiB"), (10, "KiB"))
+    found = next(
+        ((power, unit) for power, unit in units if size_bytes and size_bytes % (1 << power) == 0), None
+    )
+    return str(size_bytes) if found is None else f"{size_bytes >> found[0]}{found[1]}"
