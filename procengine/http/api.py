@@ -112,7 +112,7 @@ class Api:
             self._metrics.aborted(exchange.method, self._routes.label(exchange.path))
             return
         limit = self._largest_body_bytes
-        body = exchange.body
+        body = exchange.give_body()
         request = self._request(exchange, body if len(body) <= limit else too_large(limit))
         if route.quick:
             self._send(exchange, self._made(route, request))

@@ -34,10 +34,10 @@ class Exchange(Head):
     """
 
     __slots__ = (
+        "_body",
         "_connection",
         "_sent_headers",
         "awaits_body",
-        "body",
         "disconnected",
         "go_on",
         "keep_alive",
@@ -60,7 +60,7 @@ class Exchange(Head):
         super().__init__(method, path.decode(), query, headers)
         self.keep_alive: bool = connection.parser.should_keep_alive()
         self.awaits_body = awaits_body
-        self.body = b""
+        self._body = b""
         self.go_on: Callable[[], None] | None = None
         self.disconnected = False
         self.response_complete = False
@@ -68,8 +68,14 @@ class Exchange(Head):
         self._sent_headers = sent_headers
 
     def take(self, part: bytes) -> None:
-        """Take a piece of the body."""
-        self.body += part
+        """Take a piece of the body; what follows an answer is dropped."""
+        if not self.response_complete:
+            self._body += part
+
+    def give_body(self) -> bytes:
+        """Return the body, and let it go: a connection keeps its last exchange."""
+        body, self._body = self._body, b""
+        return body
 
     def end_body(self) -> None:
         """Go on with what waits for the body: it is whole, or the client has gone."""
