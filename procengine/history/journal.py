@@ -14,8 +14,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Generic, TypeVar
+from itertools import chain, islice
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -53,13 +53,15 @@ class JournalStatistics:
 class JournalFormat(Generic[Row]):
     """How rows stand on disk: their columns, and the way there and back.
 
-    ``is_kept`` tells which rows are for the disk; None means all.
+    ``values`` returns ``width`` values of a row, None for one that is not for the disk; ``encode`` makes rows of
+    them, given column by column.
     """
 
     schema: pa.Schema
-    encode: Callable[[Sequence[Row]], pa.RecordBatch]
+    width: int
+    values: Callable[[Row], Sequence[Any] | None]
+    encode: Callable[[Sequence[Sequence[Any]]], pa.RecordBatch]
     decode: Callable[[pa.Table], list[Row]]
-    is_kept: Callable[[Row], bool] | None = None
 
 
 class Journal(Generic[Row]):
@@ -78,8 +80,10 @@ class Journal(Generic[Row]):
         # Guards the fields below: what is in the ring, on its way, and on disk changes together.
         self._lock = threading.Lock()
         self._ring: deque[Row] = deque(maxlen=capacity)
-        self._waiting: deque[Row] = deque(maxlen=MOST_WAITING_ROWS)
-        self._on_the_way: Sequence[Row] = ()
+        # The values of rows, one row after the other: ten thousand rows that wait as objects would each be walked
+        # by the garbage collector, which costs as much as their encoding.
+        self._waiting: deque[Any] = deque(maxlen=MOST_WAITING_ROWS * rows.width)
+        self._on_the_way: Sequence[Sequence[Any]] = ()  # by record
         self._segments: Segments = ()
         self._added = 0
         self._found = 0
@@ -125,7 +129,7 @@ class Journal(Generic[Row]):
     @property
     def waiting(self) -> int:
         """How many rows have yet to reach the disk."""
-        return len(self._waiting) + len(self._on_the_way)
+        return (len(self._waiting) + sum(map(len, self._on_the_way))) // self._format.width
 
     @property
     def is_whole(self) -> bool:
@@ -134,14 +138,13 @@ class Journal(Generic[Row]):
 
     def add(self, row: Row) -> None:
         """Add a row; never waits for the disk."""
-        is_kept = self._format.is_kept
+        values = None if self._files is None else self._format.values(row)
         with self._lock:
             self._ring.append(row)
             self._added += 1
-            if self._files is None or (is_kept is not None and not is_kept(row)):
-                return
-            self._waiting.append(row)
-            self._kept += 1
+            if values is not None:
+                self._waiting.extend(values)
+                self._kept += 1
 
     def added_since(self, number: int) -> tuple[int, Sequence[Row] | None]:
         """Return how many rows were added by now, and those that came after the first ``number``, oldest first.
@@ -171,7 +174,7 @@ class Journal(Generic[Row]):
                 segments, unwritten, added = self._segments, self._unwritten, self._added
             tables, missing = self._read_all(within(segments, since_ns))
             if not missing or segments is self._segments:
-                tail = pa.Table.from_batches([self._format.encode(unwritten)], self._format.schema)
+                tail = pa.Table.from_batches([self._encoded(unwritten)], self._format.schema)
                 return added, pa.concat_tables([*tables, tail])
 
     def rows_after(self, ordinal: int) -> pa.Table:
@@ -198,34 +201,36 @@ class Journal(Generic[Row]):
 
     def write_waiting(self) -> Written:
         """Write what waits. On the history thread alone; see `procengine.history.history_writer.Writable`."""
-        written = Written.NOTHING
-        for _ in range(0, len(self._waiting), MOST_ROWS_A_RECORD):
-            written = self._write_record()
-            if written is Written.REFUSED:
-                break
-        return written
-
-    def _write_record(self) -> Written:
         if self._files is None:
             return Written.NOTHING
-        with self._lock:
-            count = min(len(self._waiting), MOST_ROWS_A_RECORD)
-            rows = self._on_the_way = [self._waiting.popleft() for _ in range(count)]
+        with self._lock:  # for a moment only: those who add wait
+            waiting, self._waiting = self._waiting, deque(maxlen=self._waiting.maxlen)
+            self._on_the_way = [waiting]
+        values, size = [*waiting], MOST_ROWS_A_RECORD * self._format.width
+        self._on_the_way = [values[start : start + size] for start in range(0, len(values), size)]
+        written = Written.NOTHING
+        while self._on_the_way and written is not Written.REFUSED:
+            written = self._write_record(self._files, self._on_the_way[0])
+        return written
+
+    def _write_record(self, files: HistoryFiles, values: Sequence[Any]) -> Written:
+        """Write what is the first on the way."""
+        rows = len(values) // self._format.width
         try:
-            segments = self._files.append(self._segments, self._format.encode(rows))
+            segments = files.append(self._segments, self._encoded(values))
         except OSError as error:
             self._put_back(str(error))
             return Written.REFUSED
         except Exception:
-            logger.exception("history rows are kept in memory alone: count=%d", len(rows))
+            logger.exception("history rows are kept in memory alone: count=%d", rows)
             with self._lock:
-                self._on_the_way = ()
+                self._on_the_way = self._on_the_way[1:]
             return Written.DONE
         with self._lock:
-            self._segments, self._on_the_way = segments, ()
-            self._written += len(rows)
+            self._segments, self._on_the_way = segments, self._on_the_way[1:]
+            self._written += rows
             self._last_error = None
-        self._files.tidy()
+        files.tidy()
         return Written.DONE
 
     def _put_back(self, error: str) -> None:
@@ -234,17 +239,25 @@ class Journal(Generic[Row]):
             logger.warning("history rows wait in memory: the disk refuses them: %s", error)
         with self._lock:
             self._last_error = error
-            rows = [*self._on_the_way, *self._waiting][-self._capacity :]
-            self._waiting = deque(rows, maxlen=MOST_WAITING_ROWS)
+            values = self._not_in_files[-self._capacity * self._format.width :]
+            self._waiting = deque(values, maxlen=self._waiting.maxlen)
             self._on_the_way = ()
 
     @property
-    def _unwritten(self) -> Sequence[Row]:
-        """The rows that are in no file; the lock is held."""
+    def _not_in_files(self) -> list[Any]:
+        return [*chain.from_iterable(self._on_the_way), *self._waiting]
+
+    def _encoded(self, values: Sequence[Any]) -> pa.RecordBatch:
+        """Return rows, of which the values stand one row after the other."""
+        width = self._format.width
+        return self._format.encode([values[column::width] for column in range(width)])
+
+    @property
+    def _unwritten(self) -> Sequence[Any]:
+        """The values of the rows that are in no file; the lock is held."""
         if self._files is not None:
-            return [*self._on_the_way, *self._waiting]
-        is_kept = self._format.is_kept
-        return [row for row in self._ring if is_kept is None or is_kept(row)]
+            return self._not_in_files
+        return [value for row in self._ring for value in self._format.values(row) or ()]
 
     def _newest_on_disk(self) -> pa.Table:
         """Return the rows of as many files as the ring needs, oldest first."""

@@ -6,6 +6,7 @@ What is kept on disk, and what ``system.processing_engine_logs`` is taken from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -26,19 +27,33 @@ LOG_COLUMNS = pa.schema(
 )
 
 
+def entry_values(entry: LogEntry) -> tuple[Any, ...]:
+    """Return a line as one value for each of `LOG_COLUMNS`."""
+    return (
+        entry.time_ns,
+        entry.database,
+        entry.trigger,
+        entry.level._value_,
+        entry.text,
+        entry.run_id,
+        entry.printed,
+        entry.trigger_id,
+    )
+
+
+def encode_entry_values(columns: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    """Return what `entry_values` returned for lines, column by column, as rows of `LOG_COLUMNS`."""
+    arrays = [
+        text_column(values) if pa.types.is_string(field.type) else number_column(values, field.type)
+        for field, values in zip(LOG_COLUMNS, columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=LOG_COLUMNS)
+
+
 def encode_entries(entries: Sequence[LogEntry]) -> pa.RecordBatch:
     """Return lines as rows of `LOG_COLUMNS`, in their order."""
-    columns = [
-        pa.array([entry.time_ns for entry in entries], pa.timestamp("ns")),
-        text_column([entry.database for entry in entries]),
-        text_column([entry.trigger for entry in entries]),
-        text_column([entry.level._value_ for entry in entries]),
-        text_column([entry.text for entry in entries]),
-        pa.array([entry.run_id for entry in entries], pa.uint64()),
-        number_column([entry.printed for entry in entries], pa.bool_()),
-        pa.array([entry.trigger_id for entry in entries], pa.uint64()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=LOG_COLUMNS)
+    rows = [entry_values(entry) for entry in entries]
+    return encode_entry_values([*zip(*rows, strict=True)] if rows else [()] * len(LOG_COLUMNS))
 
 
 def decode_entries(rows: pa.Table) -> list[LogEntry]:

@@ -8,13 +8,11 @@ line protocol that a fired run wrote.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from procengine.model.arrow_text import number_column, text_column
+from procengine.model.arrow_text import list_column, number_column, text_column
 from procengine.model.run import (
     CacheChange,
     CacheKey,
@@ -100,41 +98,69 @@ ADDED_COLUMNS = 1
 """How many of the last columns came after the first files were written; files may lack them."""
 
 
-def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
-    """Return runs as rows of `RUN_COLUMNS`, in their order.
+def run_values(run: Run) -> tuple[Any, ...] | None:
+    """Return a run as the values that `encode_run_values` takes; None for a dry run, which is not kept.
 
-    Column by column: for many runs at a time this costs a tenth of a microsecond a value.
+    None of them but a failure, and the rare lists, is an object that the garbage collector would walk: thousands of
+    runs may wait for the disk.
     """
-    causes = [run.cause for run in runs]
-    columns = [
-        pa.array([run.run_id for run in runs], _COUNT),
-        pa.array([run.trigger_id for run in runs], _COUNT),
-        text_column([run.database for run in runs]),
-        text_column([run.trigger for run in runs]),
-        text_column([run.plugin_filename for run in runs]),
-        text_column([run.kind._value_ for run in runs]),
-        text_column([cause.kind._value_ for cause in causes]),
-        pa.array([cause.wal_sequence_number for cause in causes], _COUNT),
-        number_column([cause.instant_ns for cause in causes], _INSTANT),
-        number_column([cause.depth for cause in causes], _COUNT),
-        pa.array([run.started_ns for run in runs], _INSTANT),
-        pa.array([run.queue_wait_ns for run in runs], _DURATION),
-        pa.array([run.duration_ns for run in runs], _DURATION),
-        pa.array([run.cpu_ns for run in runs], _DURATION),
-        pa.array([run.peak_memory_bytes for run in runs], _COUNT),
-        number_column([run.rows_in for run in runs], _COUNT),
-        _written(runs),
-        number_column([run.query_count for run in runs], _COUNT),
-        number_column([run.log_line_count for run in runs], _COUNT),
-        text_column([run.outcome._value_ for run in runs]),
-        *encode_failures([run.failure for run in runs]),
-        _lists([run.write_errors for run in runs], pa.utf8()),
-        _lists([run.cache_keys for run in runs], _CACHE_KEY),
-        _changes(runs),
-        number_column([run.attempt for run in runs], _COUNT),
-        text_column([run.plugin_version for run in runs]),
-    ]
+    if run.dry_run:
+        return None
+    cause = run.cause
+    return (
+        run.run_id,
+        run.trigger_id,
+        run.database,
+        run.trigger,
+        run.plugin_filename,
+        run.kind._value_,
+        cause.kind._value_,
+        cause.wal_sequence_number,
+        cause.instant_ns,
+        cause.depth,
+        run.started_ns,
+        run.queue_wait_ns,
+        run.duration_ns,
+        run.cpu_ns,
+        run.peak_memory_bytes,
+        run.rows_in,
+        run.writes or None,
+        run.query_count,
+        len(run.logs) + run.lines_left_out,
+        run.outcome._value_,
+        run.failure,
+        run.write_errors or None,
+        run.cache_keys or None,
+        run.cache_changes or None,
+        run.attempt,
+        run.plugin_version,
+    )
+
+
+VALUE_NAMES = tuple(name for name in RUN_COLUMNS.names if name not in FAILURE_COLUMNS.names[1:])
+"""Which columns the values of `run_values` are for; the first of a failure's stands for them all."""
+
+
+def encode_run_values(values: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    """Return what `run_values` returned for runs, column by column, as rows of `RUN_COLUMNS`."""
+    columns: list[pa.Array] = []
+    for name, column in zip(VALUE_NAMES, values, strict=True):
+        kind = RUN_COLUMNS.field(name).type
+        if name == FAILURE_COLUMNS.names[0]:
+            columns += encode_failures(column)
+        elif pa.types.is_list(kind):
+            columns.append(_lists(column, kind.value_type, _VALUES_OF.get(name, list)))
+        elif pa.types.is_string(kind):
+            columns.append(text_column(column))
+        else:
+            columns.append(number_column(column, kind))
     return pa.RecordBatch.from_arrays(columns, schema=RUN_COLUMNS)
+
+
+def encode_runs(runs: Sequence[Run]) -> pa.RecordBatch:
+    """Return runs that are no dry ones as rows of `RUN_COLUMNS`, in their order."""
+    rows = [values for run in runs if (values := run_values(run)) is not None]
+    return encode_run_values([*zip(*rows, strict=True)] if rows else [()] * len(VALUE_NAMES))
 
 
 def decode_runs(rows: pa.Table, lines: Mapping[int, Sequence[LogEntry]] | None = None) -> list[Run]:
@@ -201,7 +227,7 @@ def encode_failures(failures: Sequence[RunFailure | None]) -> list[pa.Array]:
         text_column([None if one is None else one.message for one in failures]),
         text_column([None if one is None else one.traceback_text for one in failures]),
         text_column([None if one is None else one.filename for one in failures]),
-        pa.array([None if one is None else one.line_number for one in failures], _COUNT),
+        number_column([None if one is None else one.line_number for one in failures], _COUNT),
     ]
 
 
@@ -220,33 +246,24 @@ def decode_failure(
     )
 
 
-def _written(runs: Sequence[Run]) -> pa.Array:
-    return _lists(
-        [run.writes for run in runs],
-        _WRITTEN,
-        lambda writes: [(database, table, rows) for (database, table), rows in writes.items()],
-    )
-
-
-def _changes(runs: Sequence[Run]) -> pa.Array:
-    return _lists(
-        [run.cache_changes for run in runs],
-        _CACHE_CHANGE,
-        lambda changes: [(one.key, one.use_global, one.before, one.after) for one in changes],
-    )
+_VALUES_OF: Mapping[str, Callable[[Any], Sequence[Any]]] = {
+    "written": lambda writes: [(database, table, rows) for (database, table), rows in writes.items()],
+    "cache_changes": lambda changes: [
+        (one.key, one.use_global, one.before, one.after) for one in changes
+    ],
+}
+"""How what a run has becomes the values of a list column, of structs as tuples; by default as it is."""
 
 
 def _lists(
-    rows: Sequence[Any], kind: pa.DataType, values_of: Callable[[Any], Sequence[Any]] = list
+    rows: Sequence[Any], kind: pa.DataType, values_of: Callable[[Any], Sequence[Any]]
 ) -> pa.Array:
-    """Return a list column of what ``values_of`` makes of each row; values of structs are tuples."""
+    """Return a list column of what ``values_of`` makes of each row; a row of None is an empty list."""
     if not any(rows):  # as most are
-        offsets = pa.array(np.zeros(len(rows) + 1, np.int32))
-        return pa.ListArray.from_arrays(offsets, _flat([], kind), type=_list_of(kind))
-    values = [values_of(row) for row in rows]
-    offsets = pa.array([0, *accumulate(map(len, values))], pa.int32())
+        return list_column([0] * len(rows), _flat([], kind), _list_of(kind))
+    values = [values_of(row) if row else () for row in rows]
     flat = [value for each in values for value in each]
-    return pa.ListArray.from_arrays(offsets, _flat(flat, kind), type=_list_of(kind))
+    return list_column([*map(len, values)], _flat(flat, kind), _list_of(kind))
 
 
 def _flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -254,7 +271,7 @@ def _flat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return text_column(values)
     fields: Iterable[Sequence[Any]] = zip(*values, strict=True) if values else [()] * kind.num_fields
     columns = [
-        text_column(column) if pa.types.is_string(field.type) else pa.array(column, field.type)
+        text_column(column) if pa.types.is_string(field.type) else number_column(column, field.type)
         for field, column in zip(kind, fields, strict=True)
     ]
     return pa.StructArray.from_arrays(columns, fields=list(kind))

@@ -24,13 +24,19 @@ from procengine.history import (
     JournalFormat,
     JournalStatistics,
 )
-from procengine.model.log_columns import LOG_COLUMNS, decode_entries, encode_entries
+from procengine.model.log_columns import LOG_COLUMNS, decode_entries, encode_entry_values, entry_values
 from procengine.model.run import LogEntry, LogLevel
 
 CAPACITY: Final = 10_000
 """How many lines are in memory: as many as the original keeps."""
 
-_FORMAT: Final = JournalFormat(schema=LOG_COLUMNS, encode=encode_entries, decode=decode_entries)
+_FORMAT: Final = JournalFormat(
+    schema=LOG_COLUMNS,
+    width=len(LOG_COLUMNS),
+    values=entry_values,
+    encode=encode_entry_values,
+    decode=decode_entries,
+)
 
 
 class ProcessingEngineLogs:

@@ -22,7 +22,13 @@ from procengine.history import (
     JournalStatistics,
 )
 from procengine.model.run import Run, RunOutcome
-from procengine.model.run_columns import RUN_COLUMNS, decode_runs, encode_runs
+from procengine.model.run_columns import (
+    RUN_COLUMNS,
+    VALUE_NAMES,
+    decode_runs,
+    encode_run_values,
+    run_values,
+)
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.run_details import RecentRuns, RunDetails
 from procengine.processing.trigger_statistics import RecentRun, RunTally
@@ -56,9 +62,10 @@ class RunHistory:
         self._journal = Journal(
             JournalFormat(
                 schema=RUN_COLUMNS,
-                encode=encode_runs,
+                width=len(VALUE_NAMES),
+                values=run_values,
+                encode=encode_run_values,
                 decode=self._decode,
-                is_kept=lambda run: not run.dry_run,
             ),
             capacity,
             files=files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,14 +41,21 @@ def everything(kept: HistoryFiles, segments: Segments) -> list[int]:
     return [time for segment in segments for time in times(kept.read(segment))]
 
 
+def number_format(decode: Callable[[pa.Table], list[int]]) -> JournalFormat[int]:
+    return JournalFormat(
+        schema=SCHEMA,
+        width=1,
+        values=lambda number: (number,),
+        encode=lambda columns: batch(*columns[0]),
+        decode=decode,
+    )
+
+
 def journal(
     files: JournallingFiles | None, *, capacity: int = 100, total_bytes: int = 1 << 20
 ) -> Journal[int]:
-    def encode(rows: Sequence[int]) -> pa.RecordBatch:
-        return batch(*rows)
-
     made = Journal(
-        JournalFormat(schema=SCHEMA, encode=encode, decode=times),
+        number_format(times),
         capacity,
         files=None if files is None else history(files, total_bytes=total_bytes),
     )

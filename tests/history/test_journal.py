@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from procengine.history.history_writer import Written
-from procengine.history.journal import Journal, JournalFormat
-from tests.history.numbers import SCHEMA, batch, history, journal, times
+from procengine.history.journal import Journal
+from tests.history.numbers import history, journal, number_format, times
 from tests.journalling_files import Call, Crash, JournallingFiles
 
 
@@ -125,8 +125,7 @@ def test_rows_that_this_version_cannot_tell_leave_the_ring(caplog: pytest.LogCap
     def decode(rows: object) -> list[int]:
         raise ValueError("'strange' is not a valid RunOutcome")
 
-    rows_format = JournalFormat(schema=SCHEMA, encode=lambda rows: batch(*rows), decode=decode)
-    again = Journal(rows_format, 10, files=history(files))
+    again = Journal(number_format(decode), 10, files=history(files))
     again.open()
     add(again, 2)
     assert again.write_waiting() is Written.NOTHING
