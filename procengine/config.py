@@ -47,7 +47,7 @@ MIB = 1024 * 1024
 UNSET_VARIABLES = "INFLUXDB3_UNSET_VARS"
 
 MODES = ("all", "ingest", "query", "process", "compact")
-OBJECT_STORES = ("memory", "file")
+OBJECT_STORES = ("memory", "file", "s3")
 UNPROTECTED_RESOURCES = ("health", "ping", "metrics", "ready", "pprof")
 PACKAGE_MANAGERS = ("discover", "pip", "uv", "disabled")
 TRIGGER_RESTRICTIONS = ("wal", "schedule", "request")
@@ -68,18 +68,26 @@ class Option:
     """How one option is read and explained.
 
     ``parse`` turns a caller's, a variable's or a file's value into the field's type and raises `ValueError`
-    saying what is accepted. ``variables`` are environment variables, the first that is set wins.
+    saying what is accepted. ``variables`` are environment variables, the first that is set wins. The value of a
+    secret is shown nowhere.
     """
 
     parse: Callable[[object], object]
     help: str
     variables: tuple[str, ...] = ()
+    is_secret: bool = False
 
 
 def _option(default: Any, parse: Callable[[object], object], help_text: str, *variables: str) -> Any:
     """Declare an option as a field of `EngineConfig`."""
     record = Option(parse=parse, help=help_text, variables=variables)
     return field(default=default, metadata={"option": record})
+
+
+def _secret(help_text: str, variable: str) -> Any:
+    """Declare an option whose value is shown nowhere."""
+    record = Option(parse=read_text, help=help_text, variables=(variable,), is_secret=True)
+    return field(default=None, repr=False, metadata={"option": record})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +122,28 @@ class EngineConfig:
     object_store: str = _option(
         "memory",
         one_of(OBJECT_STORES),
-        "where data is kept: memory (gone with the process) or file (the default once data_dir is set)",
+        "where data is kept: memory (gone with the process), file (the default once data_dir is set), or s3 (Parquet "
+        "files in a bucket, all else in data_dir)",
         "INFLUXDB3_OBJECT_STORE",
     )
+    bucket: str | None = _option(None, read_text, "bucket of object store s3", "INFLUXDB3_BUCKET")
+    aws_access_key_id: str | None = _option(
+        None,
+        read_text,
+        "who asks for the bucket; without it the machine's own credentials count",
+        "AWS_ACCESS_KEY_ID",
+    )
+    aws_secret_access_key: str | None = _secret("the key's secret; never shown", "AWS_SECRET_ACCESS_KEY")
+    aws_session_token: str | None = _secret(
+        "token of temporary credentials; never shown", "AWS_SESSION_TOKEN"
+    )
+    aws_default_region: str = _option(
+        "us-east-1", read_text, "the bucket's region", "AWS_DEFAULT_REGION"
+    )
+    aws_endpoint: str | None = _option(
+        None, read_text, "address of a store that is not AWS's", "AWS_ENDPOINT"
+    )
+    aws_allow_http: bool = _option(False, read_flag, "an aws_endpoint may be http://", "AWS_ALLOW_HTTP")
     mode: tuple[str, ...] = _option(
         ("all",), some_of(MODES), f"what the node does: {', '.join(MODES)}", "INFLUXDB3_ENTERPRISE_MODE"
     )
@@ -413,7 +440,8 @@ def _parse(name: str, raw: object, place: str) -> object:
         return OPTIONS[name].parse(raw)
     except ValueError as error:
         where = "" if place == name else f" (from {place})"
-        raise ConfigError(f"option {name}{where} cannot be {raw!r}: {error}") from error
+        shown = "what it is" if OPTIONS[name].is_secret else repr(raw)
+        raise ConfigError(f"option {name}{where} cannot be {shown}: {error}") from error
 
 
 def _settle(values: dict[str, object]) -> EngineConfig:
@@ -421,10 +449,12 @@ def _settle(values: dict[str, object]) -> EngineConfig:
     if "object_store" not in values and values.get("data_dir") is not None:
         values["object_store"] = "file"
     config = EngineConfig(**cast("dict[str, Any]", values))
-    if config.object_store == "file" and config.data_dir is None:
+    if config.object_store != "memory" and config.data_dir is None:
         raise ConfigError(
-            "object_store 'file' needs data_dir: give the folder of the data, or use 'memory'"
+            f"object_store {config.object_store!r} needs data_dir: give the folder of the data, or use 'memory'"
         )
+    if config.object_store == "s3":
+        _check_bucket(config)
     if config.plugin_dir is None and "process" in config.mode:
         raise ConfigError(
             "mode 'process' needs plugin_dir: give the folder of the plugins, or leave the mode out"
@@ -432,6 +462,22 @@ def _settle(values: dict[str, object]) -> EngineConfig:
     if config.plugin_dir is not None and not {"all", "process"} & set(config.mode):
         return dataclasses.replace(config, mode=(*config.mode, "process"))
     return config
+
+
+def _check_bucket(config: EngineConfig) -> None:
+    if config.bucket is None:
+        raise ConfigError("object_store 's3' needs bucket: give the name of a bucket that is there")
+    if (config.aws_access_key_id is None) != (config.aws_secret_access_key is None):
+        raise ConfigError(
+            "aws_access_key_id and aws_secret_access_key belong together: give both or none"
+        )
+    endpoint = config.aws_endpoint or "https://"
+    if not endpoint.startswith(("https://", "http://")):
+        raise ConfigError(f"option aws_endpoint cannot be {endpoint!r}: expected https://HOST[:PORT]")
+    if endpoint.startswith("http://") and not config.aws_allow_http:
+        raise ConfigError(
+            "option aws_endpoint is http://: set aws_allow_http to allow that, or use https://"
+        )
 
 
 def memory_bytes(size: str, total_bytes: int) -> int:

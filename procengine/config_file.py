@@ -17,10 +17,9 @@ from procengine.errors import ConfigError
 
 PASSED_OVER = frozenset(
     """
-    admin-token-file admin-token-recovery-http-bind admin-token-recovery-tcp-listener-file-path aws-access-key-id
-    aws-allow-http aws-credentials-file aws-default-region aws-endpoint aws-s3-custom-backend
-    aws-secret-access-key aws-session-token aws-skip-signature azure-allow-http azure-endpoint
-    azure-storage-access-key azure-storage-account bucket catalog-sync-interval checkpoint-interval cluster-id
+    admin-token-file admin-token-recovery-http-bind admin-token-recovery-tcp-listener-file-path
+    aws-credentials-file aws-s3-custom-backend aws-skip-signature azure-allow-http azure-endpoint
+    azure-storage-access-key azure-storage-account catalog-sync-interval checkpoint-interval cluster-id
     compacted-data-load-concurrency-limit compacted-data-skip-file-index compaction-check-interval
     compaction-cleanup-wait compaction-gen2-duration compaction-max-num-files-per-plan compaction-multipliers
     compaction-row-limit conn-info database-split-level datafusion-config datafusion-max-parquet-fanout

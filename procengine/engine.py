@@ -52,6 +52,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
+from procengine.bucket import LOCAL_PLACES, Bucket, BucketFiles, BucketOptions
 from procengine.cache import DistinctCaches, HolderSettings, LastCaches
 from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
@@ -235,12 +236,15 @@ class Engine:
         started.callback(self.catalog.close)
         self.catalog.start()
         self.wal = self._open_wal(folder)
+        self._bucket = self._open_bucket(folder)
+        files = self._file_system
         self.write_buffer = WriteBuffer(
             folder.tables if folder is not None else None,
             catalog=self.catalog,
             gen1_duration_ns=int(self.config.gen1_duration * NANOSECONDS_PER_SECOND),
             policy=_snapshot_policy(self.config),
-            file_system=self._file_system,
+            file_system=files if self._bucket is None else BucketFiles(files, self._bucket),
+            places=self._bucket or LOCAL_PLACES,
         )
         replayed = self.wal.open(after=self.write_buffer.load())
         self.last_caches: LastCaches = LastCaches(self.catalog, self._cache_settings("last"))
@@ -271,6 +275,25 @@ class Engine:
         started.callback(folder.close)
         return folder
 
+    def _open_bucket(self, folder: DataFolder | None) -> Bucket | None:
+        """Return where Parquet files lie with object store ``s3``, which has been looked at."""
+        config = self.config
+        if folder is None or config.object_store != "s3":
+            return None
+        assert config.bucket is not None
+        options = BucketOptions(
+            bucket=config.bucket,
+            region=config.aws_default_region,
+            access_key_id=config.aws_access_key_id,
+            secret_access_key=config.aws_secret_access_key,
+            session_token=config.aws_session_token,
+            endpoint=config.aws_endpoint,
+            allow_http=config.aws_allow_http,
+        )
+        bucket = Bucket(options, folder.tables, f"procengine/{self.catalog.instance_id}")
+        bucket.check()
+        return bucket
+
     def _open_wal(self, folder: DataFolder | None) -> Wal:
         if self._step_pool is not None:
             if folder is not None:
@@ -293,7 +316,12 @@ class Engine:
             self._view,
             self._system_tables(),
             clock=self.clock,
-            options=SessionOptions(threads=self.config.datafusion_num_threads, memory_bytes=memory),
+            options=SessionOptions(
+                threads=self.config.datafusion_num_threads,
+                memory_bytes=memory,
+                places=self._bucket or LOCAL_PLACES,
+                bucket=None if self._bucket is None else self._bucket.options,
+            ),
             log_size=self.config.query_log_size,
             check_files=self.write_buffer.check_files,
             last_caches=self.last_caches,
@@ -309,7 +337,7 @@ class Engine:
             ProcessingEngineRuns(self._run_rows),
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
-            ParquetFiles(self.catalog, self.write_buffer.view),
+            ParquetFiles(self.catalog, self.write_buffer.view, self._bucket or LOCAL_PLACES),
             LastCacheDefinitions(self.catalog),
             DistinctCacheDefinitions(self.catalog),
             Databases(self.catalog),

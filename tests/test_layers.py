@@ -16,7 +16,7 @@ PACKAGES = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
     ("procengine.clock", "procengine.file_system"),
-    ("procengine.recovery",),
+    ("procengine.recovery", "procengine.bucket"),
     ("procengine.data_folder",),
     ("procengine.model",),
     ("procengine.option_values", "procengine.config_file"),

@@ -130,7 +130,7 @@ class Session:
         defaults = self._notebook_defaults({**call, **settings}, file, plugins=plugins)
         config = load_config(call | defaults, settings=settings, environ=os.environ, file=file).config
         in_use = self._engine.config.data_dir if self._engine is not None else None
-        if config.object_store == "file" and config.data_dir not in (None, in_use):
+        if config.object_store != "memory" and config.data_dir not in (None, in_use):
             folder = DataFolder(config.data_dir)
             folder.open()
             folder.close()

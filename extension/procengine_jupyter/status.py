@@ -176,10 +176,12 @@ def _origin(session: Session, loaded: LoadedConfig, name: str) -> str | None:
 
 
 def shown_value(option: Option, value: object) -> str:
-    """Return an option's value with its unit, as it may be given."""
+    """Return an option's value with its unit, as it may be given; a secret's is not shown."""
     match value:
         case None:
             return "unset"
+        case _ if option.is_secret:
+            return "set, and not shown"
         case bool():
             return "on" if value else "off"
         case tuple():

@@ -8,9 +8,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import pyarrow as pa
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.model.column import TIME
 from procengine.model.table_schema import TableSchema
 from procengine.query.stored_rows import StoredFile
@@ -26,7 +29,8 @@ _Key = tuple[tuple[str, ...], tuple[Range, ...], pa.Schema]
 class MergedFiles:
     """Merges the rows of files within ranges of time. Any thread may ask."""
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, places: ParquetPlaces = LOCAL_PLACES, kept_bytes: int = KEPT_BYTES) -> None:
+        self._places = places
         # Guards the cache.
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, pa.RecordBatch] = OrderedDict()
@@ -42,7 +46,7 @@ class MergedFiles:
             if kept is not None:
                 self._kept.move_to_end(key)
                 return kept
-        merged = merge_duplicates(_read(*key), schema.series_key)
+        merged = merge_duplicates(_read(self._places, *key), schema.series_key)
         self._keep(key, merged)
         return merged
 
@@ -59,7 +63,9 @@ class MergedFiles:
         return sum(batch.nbytes for batch in self._kept.values())
 
 
-def _read(paths: Sequence[str], ranges: Sequence[Range], schema: pa.Schema) -> list[pa.RecordBatch]:
+def _read(
+    places: ParquetPlaces, paths: Sequence[str], ranges: Sequence[Range], schema: pa.Schema
+) -> list[pa.RecordBatch]:
     """Return the rows of files within ranges, file after file; at least one batch."""
     import pyarrow.dataset as ds  # brings in pandas
 
@@ -68,8 +74,12 @@ def _read(paths: Sequence[str], ranges: Sequence[Range], schema: pa.Schema) -> l
     for first, last in ranges:
         within = (time >= _instant(first)) & (time <= _instant(last))
         wanted = within if wanted is None else wanted | within
-    rows = ds.dataset(list(paths), schema=schema, format="parquet").to_table(filter=wanted)
-    return rows.to_batches() or [_empty(schema)]
+    found: list[pa.RecordBatch] = []
+    for files, held in groupby(map(places.source, paths), key=itemgetter(1)):
+        names = [name for name, _ in held]
+        rows = ds.dataset(names, schema=schema, format="parquet", filesystem=files)
+        found += rows.to_table(filter=wanted).to_batches()
+    return found or [_empty(schema)]
 
 
 def _instant(instant_ns: int) -> pa.Scalar:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.query.stored_rows import StoredRows
 
 if TYPE_CHECKING:
@@ -33,7 +34,13 @@ class ParquetFiles:
         ]
     )
 
-    def __init__(self, catalog: Catalog, view: Callable[[int], StoredRows]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        view: Callable[[int], StoredRows],
+        places: ParquetPlaces = LOCAL_PLACES,
+    ) -> None:
+        self._places = places
         self._catalog = catalog
         self._view = view
 
@@ -44,7 +51,7 @@ class ParquetFiles:
         rows = [
             {
                 "table_name": table.name,
-                "path": file.path,
+                "path": self._places.url(file.path),
                 "size_bytes": file.size_bytes,
                 "row_count": file.row_count,
                 "min_time": file.min_time_ns,

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.query.stored_rows import StoredFile
 
 KEPT_SETS = 256
@@ -42,8 +43,9 @@ class ParquetSets:
     Any thread may ask, but not from within planning, where DataFusion cannot look at files.
     """
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, places: ParquetPlaces = LOCAL_PLACES) -> None:
         self._context = context
+        self._places = places
         # Guards the cache and the folder's making.
         self._lock = threading.Lock()
         self._ready: OrderedDict[_Key, ParquetSet] = OrderedDict()
@@ -74,6 +76,9 @@ class ParquetSets:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _make(self, paths: tuple[str, ...], schema: pa.Schema) -> ParquetSet:
+        addresses = [self._places.url(path) for path in paths]
+        if addresses != list(paths):
+            return ParquetSet(self._joined(addresses, schema), None)
         name = f"set_{next(self._names)}"
         folder = None if len(paths) == 1 else self._link(name, paths)
         self._context.register_parquet(name, str(folder or paths[0]), schema=schema)
@@ -81,6 +86,21 @@ class ParquetSets:
             return ParquetSet(self._context.table_provider(name), folder)
         finally:
             self._context.deregister_table(name)
+
+    def _joined(self, addresses: Sequence[str], schema: pa.Schema) -> Any:
+        """Return a table of the rows of files of which some lie in an object store, where nothing can be linked."""
+        parts = []
+        for address in addresses:
+            name = f"set_{next(self._names)}"
+            self._context.register_parquet(name, address, schema=schema)
+            try:
+                parts.append(self._context.table(name))
+            finally:
+                self._context.deregister_table(name)
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole.union(part)
+        return whole.into_view()
 
     def _link(self, name: str, paths: tuple[str, ...]) -> Path:
         """Make a folder with one link a file, named so that they are read in their order."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from procengine.bucket import BucketOptions
 from procengine.errors import QueryError
 from procengine.query import wallclock_bins
 from procengine.query.cache_functions import CacheFunction
@@ -52,9 +53,29 @@ def new_context(options: SessionOptions, *, catalog: bool) -> Any:
     if options.threads is not None:
         config = config.with_target_partitions(options.threads)
     if options.memory_bytes is None:
-        return library.SessionContext(config)
-    runtime = library.RuntimeEnvBuilder().with_disk_manager_os()
-    return library.SessionContext(config, runtime.with_fair_spill_pool(options.memory_bytes))
+        context = library.SessionContext(config)
+    else:
+        runtime = library.RuntimeEnvBuilder().with_disk_manager_os()
+        context = library.SessionContext(config, runtime.with_fair_spill_pool(options.memory_bytes))
+    if options.bucket is not None:
+        _register_bucket(context, options.bucket)
+    return context
+
+
+def _register_bucket(context: Any, bucket: BucketOptions) -> None:
+    """Let a context read addresses of a bucket."""
+    from datafusion.object_store import AmazonS3
+
+    store = AmazonS3(
+        bucket_name=bucket.bucket,
+        region=bucket.region,
+        access_key_id=bucket.access_key_id,
+        secret_access_key=bucket.secret_access_key,
+        session_token=bucket.session_token,
+        endpoint=bucket.endpoint,
+        allow_http=bucket.allow_http,
+    )
+    context.register_object_store("s3://", store, bucket.bucket)
 
 
 class Session:

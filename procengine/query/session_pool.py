@@ -38,8 +38,8 @@ class SessionPool:
         self._view = view
         self._caches = caches
         maker = new_context(options, catalog=True)
-        self._parquet = ParquetSets(maker)
-        self._scans = TableScans(maker, self._parquet, check_files)
+        self._parquet = ParquetSets(maker, options.places)
+        self._scans = TableScans(maker, self._parquet, check_files, options.places)
         self.cache = PlanCache()
         # Guards the list of idle sessions.
         self._lock = threading.Lock()

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.model.table_schema import TableSchema
 from procengine.query.merged_files import MergedFiles
 from procengine.query.parquet_sets import ParquetSet, ParquetSets
@@ -55,11 +56,17 @@ class TableScan:
 class TableScans:
     """Makes DataFusion tables of stored rows. Not from within planning; otherwise any thread may ask."""
 
-    def __init__(self, context: Any, parquet: ParquetSets, check_files: CheckFiles) -> None:
+    def __init__(
+        self,
+        context: Any,
+        parquet: ParquetSets,
+        check_files: CheckFiles,
+        places: ParquetPlaces = LOCAL_PLACES,
+    ) -> None:
         self._context = context
         self._check_files = check_files
         self._parquet = parquet
-        self._merged_files = MergedFiles()
+        self._merged_files = MergedFiles(places)
         self._names = itertools.count()
         # By table id; a lost update is made again.
         self._columns: dict[int, tuple[TableSchema, Any]] = {}

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.model.column import TIME
 from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
@@ -37,8 +38,10 @@ class TableHistory:
         sequence_number: int,
         *,
         check_files: Callable[[Sequence[ParquetFile]], None],
+        places: ParquetPlaces = LOCAL_PLACES,
         first_ns: int | None = None,
     ) -> None:
+        self._places = places
         self._view = view
         self._check_files = check_files
         self._first_ns = first_ns
@@ -55,6 +58,7 @@ class TableHistory:
             self._view.since(first_ns),
             self.sequence_number,
             check_files=self._check_files,
+            places=self._places,
             first_ns=first_ns,
         )
 
@@ -84,7 +88,9 @@ class TableHistory:
             wanted = {*columns, *tags, TIME}
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="procengine-fill") as threads:
             try:
-                parts = chain(_file_parts(view, wanted), self._recent_parts(view, wanted, flushed))
+                parts = chain(
+                    _file_parts(view, wanted, self._places), self._recent_parts(view, wanted, flushed)
+                )
                 yield from threads.map(lambda read: reduce(read()), parts)
             finally:
                 threads.shutdown(cancel_futures=True)
@@ -125,20 +131,22 @@ class TableHistory:
 
 
 def _file_parts(
-    view: TableView, wanted: Collection[str] | None
+    view: TableView, wanted: Collection[str] | None, places: ParquetPlaces
 ) -> Iterator[Callable[[], pa.RecordBatch]]:
     """Yield calls that read a view's files part by part."""
     for file in view.files:
-        with pq.ParquetFile(file.path) as parquet:
+        source = places.source(file.path)
+        with pq.ParquetFile(source[0], filesystem=source[1]) as parquet:
             groups = parquet.num_row_groups
         for group in range(groups):
-            yield partial(_read_group, file.path, group, wanted, view.hidden_before_ns)
+            yield partial(_read_group, source, group, wanted, view.hidden_before_ns)
 
 
 def _read_group(
-    path: str, group: int, wanted: Collection[str] | None, first_ns: int | None
+    source: tuple[str, Any], group: int, wanted: Collection[str] | None, first_ns: int | None
 ) -> pa.RecordBatch:
-    with pq.ParquetFile(path, memory_map=True) as parquet:
+    path, files = source
+    with pq.ParquetFile(path, memory_map=files is None, filesystem=files) as parquet:
         names = parquet.schema_arrow.names
         columns = names if wanted is None else [name for name in names if name in wanted]
         batch = _whole(parquet.read_row_group(group, columns=columns, use_threads=False))

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.errors import NotFoundError, StorageError
 from procengine.file_system import LOCAL, FileSystem
 from procengine.model.table_rows import WalContents
@@ -76,7 +77,8 @@ class WriteBuffer:
 
     Without a folder (memory object store) there are no Parquet files, and all rows stay in memory.
     A Parquet file that was replaced or deleted goes when no view refers to it, at the earliest after
-    ``retired_file_seconds``. ``due`` is set when a snapshot or a compaction should be made; `Snapshots` waits for it.
+    ``retired_file_seconds``. ``places`` is where the files are read. ``due`` is set when a snapshot or a
+    compaction should be made; `Snapshots` waits for it.
     """
 
     def __init__(
@@ -88,7 +90,9 @@ class WriteBuffer:
         policy: SnapshotPolicy | None = None,
         retired_file_seconds: float = 300.0,
         file_system: FileSystem = LOCAL,
+        places: ParquetPlaces = LOCAL_PLACES,
     ) -> None:
+        self._places = places
         self._catalog = catalog
         self._folder = folder
         self._index = None if folder is None else FileIndex(folder, file_system=file_system)
@@ -178,7 +182,7 @@ class WriteBuffer:
         Raises:
             NotFoundError: no table has this id.
         """
-        return TableHistory(*self._view(table_id), check_files=self.check_files)
+        return TableHistory(*self._view(table_id), check_files=self.check_files, places=self._places)
 
     def held_batches(self, table_id: int) -> tuple[pa.RecordBatch, ...]:
         """Return the buffered rows as they are held now, not under the table's schema, oldest first.

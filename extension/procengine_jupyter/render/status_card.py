@@ -72,7 +72,9 @@ class StatusCard(View):
         if not self.is_running:
             return []
         kept = (
-            NOTHING_SURVIVES if self.object_store == "memory" else f"{self.data_dir} (object store file)"
+            NOTHING_SURVIVES
+            if self.object_store == "memory"
+            else f"{self.data_dir} (object store {self.object_store})"
         )
         held = [counted(self.databases, "database"), counted(self.tables, "table")]
         if self.plugin_dir is not None:
