@@ -9,10 +9,11 @@ from typing import Any
 
 import pyarrow.fs as fs
 import pytest
+from procengine_jupyter.status import shown_value
 
 from procengine import Engine
 from procengine.clock import VirtualClock
-from procengine.config import load_config
+from procengine.config import OPTIONS, load_config
 from procengine.errors import ConfigError, ProcengineError, QueryError, StorageError
 from tests.engine.looks import rows
 
@@ -236,3 +237,10 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     ).config
     assert "s3cr3t" not in repr(config)
     assert "t0k3n" not in repr(config)
+
+
+def test_the_card_of_the_options_shows_no_secret() -> None:
+    """It tells that there is one."""
+    option = OPTIONS["aws_secret_access_key"]
+    assert shown_value(option, "s3cr3t") == "set, and not shown"
+    assert shown_value(option, None) == "unset"
