@@ -37,19 +37,16 @@ class LastCacheState(OneCacheState):
     def detail(self, key: object) -> Html | None:
         """Return all rows of a key, newest first, and when each was inserted and expires."""
         assert isinstance(key, tuple)
-        rows = self._cache().history(_asked(key))
+        rows = _with_ages(self._cache().history(_asked(key)))
+        rows = rows.select(range(len(key), rows.num_columns))  # the key is the title
         return card(_said(key) or "no key columns", table_html(rows), details=counted(len(rows), "row"))
 
     def _look(self, cache: Any, held: Any) -> Contents:
         definition = cache.definition
-        rows = cache.history({})
+        history = cache.history({})
+        self._expires(history.columns[-1])
+        rows = _with_ages(_without_views(history))
         *columns, inserted, expires = rows.column_names
-        inserted, expires = free_name(INSERTED, columns), free_name(EXPIRES, columns)
-        rows = _without_views(rows).rename_columns([*columns, inserted, expires])
-        self._expires(rows.column(expires))
-        for place in (-2, -1):
-            number = rows.num_columns + place
-            rows = rows.set_column(number, rows.column_names[number], instants(rows.column(number)))
         facts = [f"{definition.database}.{definition.table}", counted(held.row_count, "row")]
         if held.series_count != held.row_count:
             facts.append(counted(held.series_count, "key"))
@@ -105,6 +102,14 @@ def _asked(key: Key) -> dict[str, frozenset[object]]:
 
 def _said(key: Key) -> str:
     return ", ".join(f"{name}={value}" for name, value in key)
+
+
+def _with_ages(history: pa.Table) -> pa.Table:
+    """Return a cache's history with the instants of its last two columns as they are shown, under free names."""
+    names = history.column_names[:-2]
+    ages = [instants(column) for column in history.columns[-2:]]
+    names += [free_name(INSERTED, names), free_name(EXPIRES, names)]
+    return pa.Table.from_arrays([*history.columns[:-2], *ages], names=names)
 
 
 def _without_views(rows: pa.Table) -> pa.Table:

@@ -38,7 +38,7 @@ EXPIRES, CHANGED = "expires (UTC)", "changed (UTC)"
 GLOBAL = "global"
 
 _BRIEF = reprlib.Repr()
-_BRIEF.maxstring = _BRIEF.maxother = 40
+_BRIEF.maxstring = _BRIEF.maxother = 28
 
 MOST_UNPICKLED_BYTES = 100_000
 """A larger value that no run has asked for is not read only to be offered for editing."""
@@ -222,10 +222,10 @@ def _table(values: list[CachedValue]) -> pa.Table:
     if len(values) <= MOST_PREVIEWS:
         columns["value"] = pa.array([_brief(value) for value in values], pa.string())
     columns |= {
-        "bytes": pa.array([value.size_bytes for value in values], pa.int64()),
         EXPIRES: instants(pa.array([value.expires_ns for value in values], pa.int64())),
         CHANGED: instants(pa.array([value.changed_ns for value in values], pa.int64())),
         "by": pa.array([_changed_by(value) for value in values], pa.string()),
+        "bytes": pa.array([value.size_bytes for value in values], pa.int64()),
         "saved": pa.array(["yes" if value.persisted else "no" for value in values], pa.string()),
     }
     return pa.table(columns)

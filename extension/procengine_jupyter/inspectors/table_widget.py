@@ -23,6 +23,10 @@ MOST_ROWS_ASKED = 500
 """A page asks for a screenful or two; a larger wish is cut."""
 
 
+AGE_WIDTH = 17
+"""Characters of ``in 59 min 59 s``, and some space."""
+
+
 class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     """A table in the page. The ``on_`` functions are called when the reader acts."""
 
@@ -78,7 +82,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         columns = [
             {
                 "name": name,
-                "width": max(width, before.get(name, 0)),
+                "width": max(_width(contents, name, width), before.get(name, 0)),
                 "number": number,
                 "tones": dict(contents.tones.get(name, {})),
                 "kind": _kind(contents, name),
@@ -160,6 +164,11 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "cells": changed,
             }
         )
+
+
+def _width(contents: Contents, column: str, width: int) -> int:
+    """Return a column's width in characters; of an instant a page shows how far it is, which is shorter."""
+    return width if _kind(contents, column) not in {"until", "since"} else AGE_WIDTH
 
 
 def _kind(contents: Contents, column: str) -> str:
