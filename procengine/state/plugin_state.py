@@ -108,8 +108,13 @@ class StoredValue(NamedTuple):
 
 
 def row_crc(value: StoredValue) -> int:
-    """Return the checksum of a row but for its value, which has one of its own."""
-    return zlib.crc32(repr((*value[:3], *value[4:])).encode("utf-8", "surrogatepass"))
+    """Return the checksum of a row but for its value, which has one of its own: of the row's ``repr`` without that.
+
+    Written out, which costs half of what a shorter tuple and its ``repr`` do: each put pays for it.
+    """
+    database, trigger_id, key, _, crc, type_name, expires_ns, run_id, changed_ns = value
+    text = f"({database!r}, {trigger_id}, {key!r}, {crc}, {type_name!r}, {expires_ns}, {run_id}, {changed_ns})"
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def checked_value(row: Sequence[Any]) -> StoredValue:

@@ -22,7 +22,7 @@ from procengine.state import (
     StoredValue,
     connect,
 )
-from procengine.state.plugin_state import FILE_NAME
+from procengine.state.plugin_state import FILE_NAME, row_crc
 
 HERE = Place("db", 1)
 
@@ -379,3 +379,11 @@ def test_no_bit_turns_in_silence(tmp_path: Path, suffix: str) -> None:
         same = unread == [(one.key, one.expires_ns) for one in stored]
         damaged_values = len(found) == len(stored) and len(unread) < len(found)
         assert same or damaged_values or kept, (place, found)
+
+
+@pytest.mark.parametrize("expires_ns", [None, 17])
+def test_checksum_of_a_row_is_that_of_its_repr(expires_ns: int | None) -> None:
+    """Files of before are read: the checksum is taken of the row as a tuple reads, whatever is in its texts."""
+    value = StoredValue("d'b", 1, 'a "key"\n\udc80ä', b"data", 99, "list", expires_ns, None, 123)
+    text = repr(("d'b", 1, 'a "key"\n\udc80ä', 99, "list", expires_ns, None, 123))
+    assert row_crc(value) == zlib.crc32(text.encode("utf-8", "surrogatepass"))
