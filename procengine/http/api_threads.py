@@ -26,7 +26,7 @@ T = TypeVar("T")
 Done = Callable[[Any, Exception | None], None]
 """Takes what a call returned, or raised. On the loop."""
 
-SHORT_SECONDS: Final = 0.002
+SHORT_SECONDS: Final = 0.001
 """What takes longer is worth waking the loop for: its result does not wait for others."""
 
 GATHER_SECONDS: Final = 0.01
