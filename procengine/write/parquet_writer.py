@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from procengine.file_system import PART_SUFFIX, AppendFile, FileSystem, create_anew, write_all
@@ -150,8 +151,30 @@ def _write_batch(sink: _Sink, batch: pa.RecordBatch, tags: Sequence[str]) -> Non
         ],
     )
     with writer:
-        writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+        for start in range(0, batch.num_rows, ROW_GROUP_ROWS):
+            writer.write_batch(_with_own_tags(batch.slice(start, ROW_GROUP_ROWS)))
     stream.flush()
+
+
+def _with_own_tags(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with no more in the dictionaries of their columns than they use.
+
+    A row group stores the whole dictionary of each column, and whoever reads it reads that first: a tag of many
+    values stands in all groups, though sorted rows use few of them in each.
+    """
+    columns = [
+        _with_used_values(column) if isinstance(column, pa.DictionaryArray) else column
+        for column in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+
+
+def _with_used_values(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    used = column.indices.drop_null().unique()
+    if len(used) == len(column.dictionary):
+        return column
+    indices = pc.index_in(column.indices, value_set=used).cast(column.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(used))
 
 
 class _Sink(io.RawIOBase):

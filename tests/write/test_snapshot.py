@@ -59,6 +59,21 @@ def test_snapshot_moves_rows_to_a_sorted_file() -> None:
     assert pq.read_schema(io.BytesIO(content)).equals(view.arrow_schema)
 
 
+def test_snapshot_row_groups_have_the_tags_that_they_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row group stores no tag values but its own: not those of all series of the file."""
+    monkeypatch.setattr("procengine.write.parquet_writer.ROW_GROUP_ROWS", 2)
+    files = JournallingFiles()
+    buffer = buffer_on(files)
+    apply(buffer, 1, ("c", 1, 1.0), ("a", 1, 2.0), ("b", 1, 3.0), ("a", 2, 4.0), ("c", 2, 5.0))
+    buffer.snapshot()
+    (file,) = buffer.view(1).files
+    content = pq.ParquetFile(io.BytesIO(files.read(Path(file.path))))
+    groups = [content.read_row_group(number)["room"] for number in range(content.num_row_groups)]
+    assert [group.to_pylist() for group in groups] == [["a", "a"], ["b", "c"], ["c"]]
+    dictionaries = [group.combine_chunks().dictionary.to_pylist() for group in groups]
+    assert dictionaries == [["a"], ["b", "c"], ["c"]]
+
+
 def test_snapshot_with_nothing_new_does_nothing() -> None:
     """A second snapshot without writes in between leaves everything as it is."""
     files = JournallingFiles()
