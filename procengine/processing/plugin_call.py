@@ -41,6 +41,10 @@ class Returned:
     response: Response | None = None
 
 
+_RETURNED: Final = Returned()
+"""What most calls return: nothing."""
+
+
 class PluginCall:
     """One call of one entry point."""
 
@@ -70,8 +74,12 @@ class PluginCall:
         try:
             plugin = self._plugin()
             self.plugin_version = plugin.version
-            with outside_event_loop():
-                return Returned(response=self.cancel.guard(self._enter(plugin)))
+            if asyncio._get_running_loop() is None:  # as on all threads but the kernel's main one
+                response = self.cancel.guard(self._enter(plugin))
+            else:
+                with outside_event_loop():
+                    response = self.cancel.guard(self._enter(plugin))
+            return _RETURNED if response is None else Returned(response=response)
         except BaseException as error:  # noqa: BLE001 - the plugin call: SystemExit, KeyboardInterrupt, all
             return self._failed(error, plugin)
         finally:
