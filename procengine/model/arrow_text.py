@@ -29,9 +29,15 @@ def text_column(texts: Sequence[str | None]) -> pa.Array:
     if _is_one(texts):
         data = _encoded(texts[0])
         return _texts(data * count, np.full(count, len(data), np.int64), None)
-    valid = _validity(texts)
-    filled = texts if valid is None else ["" if text is None else text for text in texts]
-    joined = "".join(filled)  # type: ignore[arg-type]  # None was replaced
+    if count and texts.count(None) == count:
+        return pa.nulls(count, pa.utf8())
+    valid, filled = None, texts
+    try:
+        joined = "".join(texts)  # type: ignore[arg-type]  # what None is among them is caught
+    except TypeError:
+        valid = _validity(texts)
+        filled = ["" if text is None else text for text in texts]
+        joined = "".join(filled)  # type: ignore[arg-type]
     if joined.isascii():
         return _texts(joined.encode(), np.fromiter(map(len, filled), np.int64, count), valid)  # type: ignore[arg-type]
     parts = [_encoded(text) for text in filled]
@@ -43,13 +49,24 @@ def number_column(numbers: Sequence[int | bool | None], kind: pa.DataType) -> pa
 
     Raises: OverflowError: one does not fit.
     """
-    valid = _validity(numbers)
-    filled = numbers if valid is None else [0 if number is None else number for number in numbers]
+    count = len(numbers)
+    if count and numbers.count(None) == count:
+        return pa.nulls(count, kind)
     if pa.types.is_boolean(kind):
-        data: npt.NDArray[Any] = np.packbits(np.array(filled, np.bool_), bitorder="little")
+        width: type[np.generic] = np.int8
     else:
-        data = np.array(filled, np.uint64 if kind == pa.uint64() else np.int64)
-    return pa.Array.from_buffers(kind, len(numbers), [_bitmap(valid), pa.py_buffer(data)])
+        width = np.uint64 if kind == pa.uint64() else np.int64
+    valid = None
+    try:
+        data: npt.NDArray[Any] = (
+            np.full(count, numbers[0], width) if _is_one(numbers) else np.array(numbers, width)
+        )
+    except TypeError:  # None is among them
+        valid = _validity(numbers)
+        data = np.array([0 if number is None else number for number in numbers], width)
+    if width is np.int8:
+        data = np.packbits(data, bitorder="little")
+    return pa.Array.from_buffers(kind, count, [_bitmap(valid), pa.py_buffer(data)])
 
 
 def list_column(lengths: Sequence[int], values: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -71,10 +88,8 @@ def _offsets(lengths: Sequence[int] | npt.NDArray[np.int64]) -> pa.Buffer:
     return pa.py_buffer(offsets)
 
 
-def _validity(values: Sequence[Any]) -> npt.NDArray[np.bool_] | None:
-    """Return which values are none of None; None when none is."""
-    if None not in values:
-        return None
+def _validity(values: Sequence[Any]) -> npt.NDArray[np.bool_]:
+    """Return which values are not None."""
     return np.fromiter((value is not None for value in values), np.bool_, len(values))
 
 
@@ -84,7 +99,12 @@ def _bitmap(valid: npt.NDArray[np.bool_] | None) -> pa.Buffer | None:
 
 def _is_one(values: Sequence[Any]) -> bool:
     """Tell whether a value stands in all of several rows; NULL does not count."""
-    return len(values) > 1 and values[0] is not None and values.count(values[0]) == len(values)
+    return (
+        len(values) > 1
+        and values[0] is not None
+        and values[0] == values[-1]  # most often tells at once
+        and values.count(values[0]) == len(values)
+    )
 
 
 def _encoded(text: str | None) -> bytes:
