@@ -153,10 +153,11 @@ class PluginCache:
         """Return the view that one run of a trigger receives."""
         # Looked up here first: each run asks.
         local = self._namespaces.get(("trigger", database, trigger_id))
+        shared = self._namespaces.get(_GLOBAL_KEY)
         return PyCache(
             self,
             local if local is not None else self._at(Place(database, trigger_id)),
-            self._at(GLOBAL_PLACE),
+            shared if shared is not None else self._at(GLOBAL_PLACE),
         )
 
     def for_test(self, name: str | None = None) -> PyCache:
