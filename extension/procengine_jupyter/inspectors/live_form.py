@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets
 
 from procengine_jupyter.inspectors.actions import Action, Field, Said
+from procengine_jupyter.inspectors.main_thread import on_main_thread
 
 LABEL_WIDTH = "110px"
 
@@ -19,8 +20,10 @@ LABEL_WIDTH = "110px"
 class LiveForm:
     """The form of one action, or none. ``on_said`` is called when its button is pressed."""
 
-    def __init__(self, on_said: Callable[[Action, Said], None]) -> None:
+    def __init__(self, on_said: Callable[[Action, Said], None], *, loop: Any = None) -> None:
+        """``loop`` is the kernel's."""
         self._on_said = on_said
+        self._loop = loop
         self._action: Action | None = None
         self._fields: dict[str, Any] = {}
         self._typed: dict[str, str] = {}
@@ -40,8 +43,8 @@ class LiveForm:
         send = button(action.verb, "pe-form-send")
         send.button_style = "primary"
         cancel = button("close", "pe-form-close")
-        send.on_click(lambda _button: self._send())
-        cancel.on_click(lambda _button: self.close())
+        send.on_click(on_main_thread(self._loop, lambda _button: self._send()))
+        cancel.on_click(on_main_thread(self._loop, lambda _button: self.close()))
         rows = [
             ipywidgets.HBox([_label(field.label), self._fields[field.name]]) for field in action.fields
         ]

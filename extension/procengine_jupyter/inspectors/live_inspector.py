@@ -6,12 +6,14 @@ in between does the kernel's loop look for changes. For the kernel's main thread
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from procengine_jupyter.inspectors.actions import Action, Said
 from procengine_jupyter.inspectors.live_form import LiveForm, button, close_widgets
+from procengine_jupyter.inspectors.main_thread import on_main_thread
 from procengine_jupyter.inspectors.table_widget import TableWidget
 from procengine_jupyter.inspectors.ticker import Ticker
 from procengine_jupyter.render.markup import Html, element
@@ -59,12 +61,13 @@ class LiveInspector:
             on_order=self._order,
             on_choice=self._choose,
             on_sight=lambda shown: self._sight("table", shown),
+            loop=inspector.loop,
             on_toggle=inspector.toggle,
         )
         self.filter.add_class("pe-filter")
-        self.filter.observe(self._filter, names="value")
-        self.refresh.on_click(lambda _button: inspector.refresh())
-        self.delete.on_click(lambda _button: self._delete())
+        self.filter.observe(self._on_main(self._filter), names="value")
+        self.refresh.on_click(self._on_main(lambda _button: inspector.refresh()))
+        self.delete.on_click(self._on_main(lambda _button: self._delete()))
         self.tabs = ipywidgets.HBox([])
         self.tabs.add_class("pe-tabs")
         self.picture = ipywidgets.HTML()
@@ -76,7 +79,7 @@ class LiveInspector:
         )
         self.actions = ipywidgets.HBox([])
         self.actions.add_class("pe-actions")
-        self.form = LiveForm(self._said)
+        self.form = LiveForm(self._said, loop=inspector.loop)
         self.detail = ipywidgets.HTML()
         self.below = ipywidgets.VBox([])
         controls = ipywidgets.HBox([self.tabs, self.filter, self.refresh, self.delete])
@@ -107,6 +110,9 @@ class LiveInspector:
         self._ticker.stop()
         self._inspector.unsubscribe(self._draw)
         close_widgets([self.widget])
+
+    def _on_main(self, call: Callable[..., object]) -> Callable[..., None]:
+        return on_main_thread(self._inspector.loop, call)
 
     def _draw(self) -> None:
         """Show the inspector as it is; what is the same as before is not sent again."""
@@ -144,7 +150,7 @@ class LiveInspector:
 
     def _tab_button(self, name: str) -> ipywidgets.Button:
         made = button(name, "pe-tab")
-        made.on_click(lambda _button: setattr(self._inspector, "tab", name))
+        made.on_click(self._on_main(lambda _button: setattr(self._inspector, "tab", name)))
         return made
 
     def _draw_actions(self) -> None:
@@ -165,7 +171,7 @@ class LiveInspector:
 
     def _action_button(self, place: int, action: Action) -> ipywidgets.Button:
         made = button(action.label, f"pe-action-{action.name}", action.about)
-        made.on_click(lambda pressed: self._press(pressed, place))
+        made.on_click(self._on_main(lambda pressed: self._press(pressed, place)))
         return made
 
     def _press(self, pressed: ipywidgets.Button, place: int) -> None:
@@ -200,7 +206,7 @@ class LiveInspector:
             return
         closing = button("close", "pe-below-close")
         closing.layout.align_self = "flex-start"
-        closing.on_click(lambda _button: self._inspector.close_below())
+        closing.on_click(self._on_main(lambda _button: self._inspector.close_below()))
         self.below.children = [closing, self._shown(view)]
 
     def _shown(self, view: View) -> ipywidgets.Widget:

@@ -18,7 +18,10 @@ class RunTimeline:
     def __init__(self, inspector: Inspector, on_sight: Callable[[bool], None]) -> None:
         self._inspector = inspector
         self.widget = TimelineWidget(
-            now_ns=self._now_ns, on_choice=inspector.choose_key, on_sight=on_sight
+            now_ns=self._now_ns,
+            on_choice=inspector.choose_key,
+            on_sight=on_sight,
+            loop=inspector.loop,
         )
         self.widget.add_class("pe-timeline")
 

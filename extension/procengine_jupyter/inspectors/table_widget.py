@@ -3,7 +3,7 @@
 The page has the rows that are in sight, and asks for others as it is scrolled: a window pulled from Arrow, never
 all rows. When they change it is told which of its rows did. It also says what the reader does: sorting, choosing a
 row, looking away.
-Everything here is called on the kernel's main thread.
+Everything here is called on the kernel's main thread; what a page says is brought there by ``loop``, the kernel's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import anywidget
 import traitlets
 
 from procengine_jupyter.inspectors.contents import Contents
+from procengine_jupyter.inspectors.main_thread import on_main_thread
 from procengine_jupyter.inspectors.rows import Order, Selection, column_widths, numeric_columns
 
 FOLDER = Path(__file__).parent
@@ -48,6 +49,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         on_choice: Callable[[int | None], None],
         on_sight: Callable[[bool], None],
         on_toggle: Callable[[int], None],
+        loop: Any = None,
     ) -> None:
         super().__init__()
         self._selection: Selection | None = None
@@ -57,7 +59,7 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self._now_ns: Callable[[], int] | None = None
         self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
         self._on_toggle = on_toggle
-        self.on_msg(self._message)
+        self.on_msg(on_main_thread(loop, self._message))
 
     def show(
         self,

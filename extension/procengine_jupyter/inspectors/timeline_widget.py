@@ -14,6 +14,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from procengine_jupyter.inspectors.main_thread import on_main_thread
 from procengine_jupyter.inspectors.run_index import OUTCOMES, RunIndex
 from procengine_jupyter.inspectors.run_window import MOST_BINS, Marks, marks
 
@@ -46,6 +47,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         now_ns: Callable[[], int],
         on_choice: Callable[[int | None], None],
         on_sight: Callable[[bool], None],
+        loop: Any = None,
     ) -> None:
         super().__init__(outcomes=[outcome.value for outcome in OUTCOMES])
         self._index: RunIndex | None = None
@@ -53,7 +55,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self._runs, _ = RunIndex().by_name()
         self._now_ns = now_ns
         self._on_choice, self._on_sight = on_choice, on_sight
-        self.on_msg(self._message)
+        self.on_msg(on_main_thread(loop, self._message))
 
     def show(self, index: RunIndex, *, hint: str = "") -> None:
         """Show runs; the same ones again change nothing."""
