@@ -33,20 +33,11 @@ class Board:
         (self.table,) = (one["comm_id"] for one in opened if "row_count" in one["data"].get("state", {}))
         self.seen = len(kernel.messages)
 
-    def say(self, *, subshell: str | None = None, **content: object) -> None:
-        """Say something as the page does, perhaps by a subshell, as JupyterLab does."""
+    def say(self, **content: object) -> None:
+        """Say something as the page does."""
         data = {"method": "custom", "content": content}
         message = self.kernel.client.session.msg("comm_msg", {"comm_id": self.table, "data": data})
-        if subshell is not None:
-            message["header"]["subshell_id"] = subshell
         self.kernel.client.shell_channel.send(message)
-
-    def subshell(self) -> str:
-        """Return the id of a new subshell."""
-        client = self.kernel.client
-        client.control_channel.send(client.session.msg("create_subshell_request"))
-        reply = client.get_control_msg(timeout=30)
-        return str(reply["content"]["subshell_id"])
 
     def ticks(self) -> int:
         """Return how often the kernel's loop has looked."""
@@ -104,19 +95,3 @@ def test_a_board_speaks_only_when_something_changed_and_it_is_in_sight(board: Bo
     board.kernel.run("import asyncio; await asyncio.sleep(0.1)")
     assert board.ticks() == hidden
     assert board.said() == []
-
-
-def test_what_a_page_says_by_a_subshell_is_done_on_the_main_thread(board: Board) -> None:
-    """Its own thread would change what the main thread is looking at; and a cell that runs is not disturbed."""
-    board.kernel.run(
-        "import threading\n"
-        "from procengine_jupyter.inspectors.live_inspector import LiveInspector\n"
-        "threads, sight = [], LiveInspector._sight\n"
-        "LiveInspector._sight = lambda *a: (threads.append(threading.current_thread().name), sight(*a))"
-    )
-    subshell = board.subshell()
-    board.say(subshell=subshell, kind="sight", in_sight=True)
-    board.say(subshell=subshell, kind="rows", start=0, count=40)
-    assert board.wait_for("rows")["cells"][0][0] == "echo"
-    board.kernel.wait(lambda: board.ticks() > 0)
-    assert "['MainThread']" in board.kernel.output(board.kernel.run("print(threads)"))

@@ -238,6 +238,26 @@ def test_a_failed_action_is_told_in_place(
     assert "pe-text-bad" in widget.done.value
 
 
+def test_what_comes_on_another_thread_is_done_on_the_loops(
+    live: tuple[LiveInspector, Lamps, Loop],
+) -> None:
+    """A page may speak by a subshell, whose thread must not change what the main thread is looking at."""
+    widget, lamps, loop = live
+
+    def page() -> None:
+        widget.table._handle_custom_msg({"kind": "choose", "row": 1}, [])
+        press(widget, "switch")
+
+    thread = threading.Thread(target=page)
+    thread.start()
+    thread.join()
+    assert (widget._inspector.chosen, lamps.lamps["attic"]) == (0, False)
+    loop.turn()
+    assert widget._inspector.chosen == 1
+    loop.turn()
+    assert lamps.lamps["attic"]
+
+
 def test_only_changed_rows_are_sent(
     live: tuple[LiveInspector, Lamps, Loop], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,8 @@ class LiveInspector:
         self._actions: list[Action] = []
         self._below: View | None = None
         self._live_below: LiveInspector | None = None
+        # The sheet is sent once: a page that is given one anew styles everything in it again.
+        self.sheet = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
         self.head = ipywidgets.HTML()
         self.filter = ipywidgets.Text(
             value=inspector.text_filter,
@@ -85,6 +87,7 @@ class LiveInspector:
         controls = ipywidgets.HBox([self.tabs, self.filter, self.refresh, self.delete])
         self.widget = ipywidgets.VBox(
             [
+                self.sheet,
                 self.head,
                 self.picture if self.instrument is None else self.instrument.widget,
                 controls,
@@ -233,8 +236,8 @@ class LiveInspector:
         if not self._in_sight:
             self._ticker.stop()
         elif not self._ticker.is_running:
-            self._inspector.refresh_if_changed()
             self._ticker.start()
+            self._inspector.refresh_if_changed()
 
     def _delete(self) -> None:
         """Delete at the second press: the first one asks."""
@@ -278,4 +281,4 @@ def _head(title: str, facts: list[str], problem: str) -> Html:
     ]
     if problem:
         parts.append(element("span", problem, css="pe-text-warn"))
-    return Html(STYLE + element("div", element("div", *parts, css="pe-head"), css="pe-card"))
+    return element("div", element("div", *parts, css="pe-head"), css="pe-card")
