@@ -371,6 +371,11 @@ def replay_parser() -> MagicParser:
     )
     parser.add_argument("--out", metavar="NAME", help="variable that receives the result")
     parser.add_argument(
+        "--twice",
+        action="store_true",
+        help="replay a second time, and name what is not the same each time",
+    )
+    parser.add_argument(
         "--background",
         action="store_true",
         help="go on beside other cells, with buttons: pause, step, stop",

@@ -27,6 +27,7 @@ from procengine.replay import (
     Selection,
     Source,
     SourceFormat,
+    not_the_same_each_time,
     read_data,
     read_file,
     read_query,
@@ -75,6 +76,12 @@ def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
             raise KeyboardInterrupt
         if not said.background:
             result = _followed(under_way)
+            if said.twice:
+                with HeldInterrupt() as interrupt:
+                    under_way = start_replay(engine, source, database, options)
+                if interrupt.arrived:
+                    raise KeyboardInterrupt
+                result = _with_differences(result, _followed(under_way))
     except LineProtocolError as error:
         raise UsageError(lines_text(error, "nothing was replayed")) from error
     except KeyboardInterrupt:
@@ -101,6 +108,8 @@ def _check_words(said: Namespace) -> None:
         raise UsageError(f"--out cannot be {said.out!r}: expected the name of a variable")
     if said.paused and not said.background:
         raise UsageError("--paused is for --background: a cell that waits has no buttons")
+    if said.twice and said.background:
+        raise UsageError("--twice is for a replay that the cell waits for; leave --background out")
     for name in ("into", "compare"):
         if getattr(said, name) is not None and said.background:
             raise UsageError(
@@ -135,6 +144,15 @@ def _followed(under_way: Replay) -> ReplayResult:
             bar.show()
     finally:
         bar.clear()
+
+
+def _with_differences(first: ReplayResult, second: ReplayResult) -> ReplayResult:
+    """Return the first of two replays of the same, with a note on whatever was not the same."""
+    notes = [
+        f"{what} is not the same each time: by the machine's clock, or by chance that no seed settles"
+        for what in not_the_same_each_time(first, second)
+    ]
+    return replaced(first, notes=(*first.notes, *notes))
 
 
 def _interrupted(under_way: Replay | None) -> UsageError:

@@ -1,7 +1,7 @@
 """What would these plugins have made of that history? Replays of recorded data under a virtual clock."""
 
 from procengine.replay.batching import Batching
-from procengine.replay.comparison import Comparison, compare
+from procengine.replay.comparison import Comparison, compare, not_the_same_each_time
 from procengine.replay.pace import ReplayState
 from procengine.replay.recorder import Recorded, Recorder
 from procengine.replay.replay import Replay, ReplayOptions, ReplayProgress, start_replay
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "SourceFormat",
     "compare",
+    "not_the_same_each_time",
     "read_data",
     "read_file",
     "read_query",

@@ -20,6 +20,9 @@ from procengine.replay.result import ReplayResult, TriggerCost
 _HERE: Final = "\0here"
 _THERE: Final = "\0there"
 _LIMIT_BINS: Final = 120
+_NUMBERS_OF_RUNS: Final = ["run_id", "wal_sequence_number"]
+_NUMBERS_OF_LOGS: Final = ["run_id"]
+"""What shifts for every trigger when one of them runs once more."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -124,6 +127,34 @@ def compare(before: ReplayResult, after: ReplayResult) -> Comparison:
         costs=_costs(before, after),
         logs=_logs(before, after),
     )
+
+
+def not_the_same_each_time(first: ReplayResult, second: ReplayResult) -> tuple[str, ...]:
+    """Return what differs between two replays of the same, because it goes by the clock or by chance.
+
+    Triggers by their runs and log lines, tables by their rows, and the plugin cache by what it has at the end.
+    """
+    runs = _contents(first), _contents(second)
+    logs = tuple(one.logs.drop_columns(_NUMBERS_OF_LOGS) for one in (first, second))
+    triggers = [
+        f"trigger {name}"
+        for name in first.triggers
+        if not all(
+            _of_trigger(one, name).equals(_of_trigger(other, name)) for one, other in (runs, logs)
+        )
+    ]
+    found = compare(first, second)
+    tables = [f"table {one.table}" for one in found.tables if not one.is_empty]
+    caches = dict.fromkeys(f"plugin cache {one.namespace}" for one in found.state)
+    return (*triggers, *tables, *caches)
+
+
+def _contents(result: ReplayResult) -> pa.Table:
+    return result.facts.drop_columns(_NUMBERS_OF_RUNS)
+
+
+def _of_trigger(rows: pa.Table, name: str) -> pa.Table:
+    return rows.filter(pc.equal(rows["trigger_name"], name))
 
 
 def _table(place: tuple[str, str], before: ReplayResult, after: ReplayResult) -> TableDifference:

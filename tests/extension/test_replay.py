@@ -132,6 +132,35 @@ def test_replay_shows_failures_at_the_cells_line(house: Notebook) -> None:
     assert "if row[" in text
 
 
+def test_replay_twice_names_what_is_not_the_same(house: Notebook) -> None:
+    """A trigger that reads the machine's clock, or a generator without a seed, is named; the others are not."""
+    house.run(
+        "%%plugin by_clock --trigger every:1m --database house\nimport time\n"
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    influxdb3_local.info(time.perf_counter_ns())\n"
+    )
+    house.run(
+        "%%plugin by_chance --trigger every:1m --database house\nimport uuid\n"
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    influxdb3_local.write(LineBuilder('x').tag('id', str(uuid.uuid4())).int64_field('n', 1))\n"
+        "    influxdb3_local.cache.put(str(uuid.uuid4()), 1)\n"
+    )
+    house.run(
+        "%%plugin by_seed --trigger every:1m --database house\nimport random\n"
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    influxdb3_local.info(random.random())\n"
+        "    influxdb3_local.cache.put('x', random.random())\n"
+    )
+    notes = house.run("%replay home.lp --twice").notes
+    assert [note.split(" is not the same")[0] for note in notes] == [
+        "trigger by_clock",
+        "trigger by_chance",
+        "table x",
+        "plugin cache house/by_chance",
+    ]
+    assert house.run("%replay home.lp --twice --trigger hot_rooms").notes == ()
+
+
 def test_replay_says_when_no_trigger_ran(house: Notebook) -> None:
     """A database without triggers replays rows, and the card says so."""
     house.engine.catalog.create_database("empty")
