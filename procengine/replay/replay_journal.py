@@ -6,6 +6,7 @@ All of them, as columns: a day of seconds is 86,400 runs, which as objects would
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -31,28 +32,28 @@ class Columns(Generic[T]):
     def __init__(self, schema: pa.Schema, encode: Callable[[Sequence[T]], pa.RecordBatch]) -> None:
         self._schema = schema
         self._encode = encode
-        # Guards the fields below.
+        self._waiting: deque[T] = deque()
+        # Guards the batches, and their order.
         self._lock = threading.Lock()
-        self._waiting: list[T] = []
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, record: T) -> None:
         """Take a record."""
-        with self._lock:
-            self._waiting.append(record)
-            if len(self._waiting) >= AT_ONCE:
+        self._waiting.append(record)
+        if len(self._waiting) >= AT_ONCE:
+            with self._lock:
                 self._put_waiting()
 
     def table(self) -> pa.Table:
         """Return all records as rows, in the order in which they came."""
         with self._lock:
-            if self._waiting:
-                self._put_waiting()
+            self._put_waiting()
             return pa.Table.from_batches(self._batches, self._schema).combine_chunks()
 
     def _put_waiting(self) -> None:
-        self._batches.append(self._encode(self._waiting))
-        self._waiting = []
+        records = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if records:
+            self._batches.append(self._encode(records))
 
 
 class ReplayJournal:

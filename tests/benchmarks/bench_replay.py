@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -78,7 +80,8 @@ def _day() -> list[Measurement]:
                 assert result.runs.num_rows == RUNS
                 assert not result.error_count
 
-            bare_seconds, seconds = alternate(ROUNDS, bare, replay)
+            cpu: list[float] = []
+            bare_seconds, seconds = alternate(ROUNDS, bare, lambda: cpu.append(_cpu_seconds(replay)))
     return [
         Measurement(
             name="replay of a day of 1 s data with 10 schedules",
@@ -89,13 +92,20 @@ def _day() -> list[Measurement]:
         ),
         Measurement(
             name="replay, engine work a run",
-            value=(seconds - bare_seconds) / RUNS * 1e6,
+            value=(statistics.median(cpu) - bare_seconds) / RUNS * 1e6,
             budget=60,
             unit="us",
-            baseline="the bare call",
+            baseline="the bare call; CPU time",
             details={"seconds": seconds, "bare_seconds": bare_seconds},
         ),
     ]
+
+
+def _cpu_seconds(call: Callable[[], object]) -> float:
+    """Return the CPU time of a call, all threads together: a replay has one that works."""
+    began = time.process_time()
+    call()
+    return time.process_time() - began
 
 
 if __name__ == "__main__":
