@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,8 +99,8 @@ def test_levels_are_tabs_with_their_counts() -> None:
     for text, level in (("a", LogLevel.INFO), ("b", LogLevel.WARN), ("c", LogLevel.ERROR)):
         logs.append(log(text, level))
     inspector = tail(logs)
-    assert inspector.tabs == {"All": 3, "Warnings": 2, "Errors": 1}
-    inspector.tab = "Warnings"
+    assert inspector.tabs == {"All": 3, "Warnings, errors": 2, "Errors": 1}
+    inspector.tab = "Warnings, errors"
     assert texts(inspector) == ["b", "c"]
     inspector.text_filter = "c"
     assert texts(inspector) == ["c"]
@@ -151,8 +152,6 @@ def test_line_leads_to_its_run_and_to_the_cell(notebook: Notebook) -> None:
 def test_line_of_a_run_that_goes_on_says_so(notebook: Notebook) -> None:
     """A run is looked at when it has ended; until then its lines have a button that says so."""
     logs = ProcessingEngineLogs()
-    from dataclasses import replace
-
     logs.append(replace(log("going on"), run_id=77))
     inspector = tail(logs, runs=notebook.engine.triggers.runs)
     inspector.choose(0)
@@ -168,3 +167,14 @@ def test_lines_are_shown_as_text() -> None:
     inspector = tail(logs)
     inspector.choose(0)
     assert "<script" not in str(inspector.detail) + inspector.html()
+
+
+def test_database_is_shown_where_there_are_several() -> None:
+    """A column that says the same in each row would take the room of the text."""
+    logs = ProcessingEngineLogs()
+    logs.append(log("one"))
+    inspector = tail(logs)
+    assert "database" not in inspector.selection.table.column_names
+    logs.append(replace(log("two"), database="other"))
+    inspector.refresh_if_changed()
+    assert inspector.selection.table.column_names[1] == "database"

@@ -30,13 +30,13 @@ ROOM = 2_000
 
 SHOWN = {
     "event_time": "time (UTC)",
+    "database": "database",
     "trigger_name": "trigger",
     "run_id": "run",
     "log_level": "level",
     "log_text": "text",
-    "database": "database",
 }
-"""The columns that are shown, and what they are called."""
+"""The columns that are shown, and what they are called; the database only where there are several."""
 
 TONES = {"ERROR": "bad", "WARN": "warn"}
 
@@ -91,11 +91,11 @@ class LogState(Inspected):
         return Contents(
             title=f"logs of {self._trigger}" if self._trigger else "logs",
             facts=facts,
-            table=lines.select([*SHOWN]).rename_columns([*SHOWN.values()]),
+            table=_shown(lines),
             keys=range(self._total - lines.num_rows, self._total),
             hint="nothing was logged yet",
             tones={"level": TONES},
-            tabs={"All": errors | ~errors, "Warnings": errors | warnings, "Errors": errors},
+            tabs={"All": errors | ~errors, "Warnings, errors": errors | warnings, "Errors": errors},
             missing="",
             tail=True,
         )
@@ -213,3 +213,11 @@ class LogState(Inspected):
             joined = joined.slice(joined.num_rows - MOST_LINES)
         # One piece a column: many small ones would cost more at each look.
         self._lines = joined.combine_chunks()
+
+
+def _shown(lines: pa.Table) -> pa.Table:
+    """Return the columns that are shown, without the one that would say the same in each row."""
+    names = dict(SHOWN)
+    if pc.count_distinct(lines["database"]).as_py() < 2:
+        del names["database"]
+    return lines.select([*names]).rename_columns([*names.values()])
