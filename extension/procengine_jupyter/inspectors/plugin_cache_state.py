@@ -37,6 +37,9 @@ MOST_PREVIEWS = 2_000
 EXPIRES, CHANGED = "expires (UTC)", "changed (UTC)"
 GLOBAL = "global"
 
+LONGEST_PREVIEW = 32
+"""Characters: who changed a value has to be in sight beside it."""
+
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = 28
 
@@ -236,9 +239,10 @@ def _brief(value: CachedValue) -> str:
     if not value.is_live:
         return "(not read since the start)"
     try:
-        return _BRIEF.repr(value.value)
+        text = _BRIEF.repr(value.value)
     except Exception as error:  # noqa: BLE001 - a plugin's own __repr__
         return f"({type(error).__name__} when shown)"
+    return text if len(text) <= LONGEST_PREVIEW else f"{text[:LONGEST_PREVIEW]}…"
 
 
 def _changed_by(value: CachedValue) -> str:

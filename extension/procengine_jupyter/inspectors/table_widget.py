@@ -24,7 +24,7 @@ MOST_ROWS_ASKED = 500
 """A page asks for a screenful or two; a larger wish is cut."""
 
 
-AGE_WIDTH = 17
+AGE_WIDTH = 16
 """Characters of ``in 59 min 59 s``, and some space."""
 
 
