@@ -28,6 +28,7 @@ from tests.replay.conftest import MINUTE, NOON_NS, SECOND, Put, begin, lines, re
 
 MIXED = """
 import random
+import sys
 import numpy as np
 
 def process_writes(influxdb3_local, table_batches, args=None):
@@ -375,3 +376,15 @@ def test_replay_needs_no_thread_but_its_own(engine: Engine, put: Put) -> None:
     more = {thread.name for thread in set(threading.enumerate()) - threads}
     replay.end()
     assert more == {"procengine-replay"}
+
+
+def test_replay_leaves_live_plugins_what_they_have(engine: Engine, put: Put) -> None:
+    """After a replay, what a live plugin prints still goes to its trigger's log."""
+    put(
+        "def process_writes(influxdb3_local, table_batches, args=None):\n    print('printed')\n",
+        "table:home",
+    )
+    replayed(engine, lines(2))
+    engine.write("house", "home temp=1 1")
+    assert engine.wait_idle(30)
+    assert "printed" in [line.text for line in engine.logs.entries()]
