@@ -1,4 +1,4 @@
-"""Whatever bit of runs, logs, totals and places goes bad, an engine starts, says so, and tells nothing wrong.
+"""Whatever bit of runs, logs, totals, places and versions goes bad, engines start, say so, and tell nothing wrong.
 
 These files are told, not relied upon: a start goes on without what is damaged. It names the file in the log of
 Python and leaves the damaged bytes in the folder. Each bit of each kind of file is turned in the tests of its part;
@@ -22,7 +22,7 @@ from tests.crash.forms import LONG
 from tests.crash.story import START_NS, WAIT_SECONDS
 from tests.crash.unsynced_files import UnsyncedFiles
 
-FLIPS = 2_000 if LONG else 20
+FLIPS = 2_000 if LONG else 12
 """How many bytes of a file are turned."""
 
 PLUGIN = """
@@ -39,11 +39,12 @@ WRITES = 40
 
 @dataclass(frozen=True)
 class Told:
-    """What an engine tells of the past: its runs and lines, and how many runs and errors it counts."""
+    """What an engine tells of the past: runs and lines, how many runs and errors it counts, the plugin's texts."""
 
     runs: frozenset[tuple[object, ...]]
     lines: frozenset[tuple[object, ...]]
     counts: tuple[int, int]
+    versions: frozenset[object]
 
 
 def opened(folder: Path, *, run_bytes: int = 1 << 20) -> Engine:
@@ -66,6 +67,10 @@ def told_by(engine: Engine) -> Told:
         runs=frozenset(tuple(map(str, run.values())) for run in runs),
         lines=frozenset(tuple(map(str, line.values())) for line in lines),
         counts=(trigger.runs, trigger.errors),
+        versions=frozenset(
+            (one.version, one.first_loaded_ns, *one.texts.items())
+            for one in engine.plugin_versions.of("look.py")
+        ),
     )
 
 
@@ -125,12 +130,15 @@ def test_damaged_history_is_named_and_misleads_nobody(
             told = told_by(engine)
         assert told.runs <= good.runs
         assert {line for line in told.lines if "rows passed over" not in line[-1]} <= good.lines
+        assert told.versions <= good.versions
         assert told.counts[0] <= good.counts[0]
         assert told.counts[1] <= good.counts[1]
         assert str(copy / short) in caplog.text, f"{short}: damage in silence"
         assert is_kept(copy / short, data)
         seen.add(short.parts[2])
-    assert seen == {"logs", "places", "runs"}
+    assert seen == {path.name for path in (folder / "data" / "state").iterdir()} - {FILE_NAME}
+    assert seen >= {"logs", "places", "runs"}
+    assert len(good.versions) == 1
 
 
 def is_kept(path: Path, data: bytes) -> bool:

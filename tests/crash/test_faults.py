@@ -20,12 +20,9 @@ import pytest
 from procengine.errors import StorageError
 from tests.crash.disk import Call, Crash
 from tests.crash.forms import LONG
-from tests.crash.journal import Restarts, faults
+from tests.crash.journal import TOLD, Restarts, faults
 from tests.crash.recording_disk import RecordingDisk
 from tests.crash.story import Expectation, Story, small_files, state_of, tell_steps, write_plugins
-
-TOLD = ("HistoryFiles", "TriggerPlaces")
-"""What is told and not relied upon, by a thread that has time; it has tests of its own."""
 
 
 @dataclass
