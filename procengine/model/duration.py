@@ -81,9 +81,11 @@ def format_duration(duration_ns: int) -> str:
     """
     if duration_ns < 0:
         raise ValueError(f"cannot format a negative duration: {duration_ns} ns")
+    # Each run is logged with its duration, and few take a second.
+    if MICROSECOND <= duration_ns < MILLISECOND and (nanoseconds := duration_ns % MICROSECOND):
+        return f"{duration_ns // MICROSECOND}us {nanoseconds}ns"
     parts = []
     rest = duration_ns
-    # Each run is logged with its duration, and few take a second.
     for unit, name, plural in _FORMAT_UNITS if rest >= SECOND else _FORMAT_UNITS[-3:]:
         count, rest = divmod(rest, unit)
         if count:

@@ -184,12 +184,13 @@ class PluginCache:
 
         Raises: see `CacheCommits.commit`.
         """
-        found = FirstFound(view.__local__.touched), FirstFound(view.__global__.touched)
+        first = view.__local__.touched, view.__global__.touched
         touched = [*view.__local__.end(), *view.__global__.end()]
         home, view.__home__ = view.__home__, None
         warnings, view.__warnings__ = view.__warnings__, []
         if not touched:
             return CacheChanges(warnings=tuple(warnings)) if warnings else NO_CHANGES
+        found = FirstFound(first[0]), FirstFound(first[1])
         changes = self._commits.commit(touched, run_id=run_id, home=home, guard=guard)
         self._version = next(self._changes)  # of two threads' numbers either is a new one
         if not changes.keys and not warnings:

@@ -7,7 +7,7 @@ between the engine's steps before and after. Nothing that the plugin raises gets
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -65,6 +65,7 @@ class PluginCall:
         self._registry = registry
         self._code = code
         self.plugin_version: str | None = None
+        self._loaded: LoadedPlugin | None = None
         self._entered = False
         self._globals: RunGlobals | None = None
 
@@ -72,13 +73,13 @@ class PluginCall:
         """Load the plugin and call it; return how that ended."""
         plugin: LoadedPlugin | None = None
         try:
-            plugin = self._plugin()
+            plugin = self._loaded = self._plugin()
             self.plugin_version = plugin.version
             if asyncio._get_running_loop() is None:  # as on all threads but the kernel's main one
-                response = self.cancel.guard(self._enter(plugin))
+                response = self.cancel.guard(self._enter)
             else:
                 with outside_event_loop():
-                    response = self.cancel.guard(self._enter(plugin))
+                    response = self.cancel.guard(self._enter)
             return _RETURNED if response is None else Returned(response=response)
         except BaseException as error:  # noqa: BLE001 - the plugin call: SystemExit, KeyboardInterrupt, all
             return self._failed(error, plugin)
@@ -103,26 +104,23 @@ class PluginCall:
             return self._registry.load_private(filename)
         return self._registry.load(filename, since_ns=self.event.offered_ns)
 
-    def _enter(self, plugin: LoadedPlugin) -> Any:
-        def enter(thread: PluginThread) -> Response | None:
-            self.run.thread = thread
-            function = plugin.entry_point(self.event.kind, self._opened(plugin))
-            arguments = self._arguments()
-            self._entered = True
-            result = function(*arguments)
-            self._entered = False
-            return response_of(result) if self.event.kind is TriggerKind.REQUEST else None
+    def _enter(self, thread: PluginThread) -> Response | None:
+        """Call the plugin that was loaded, on the run's thread."""
+        assert self._loaded is not None
+        self.run.thread = thread
+        kind = self.event.kind
+        function = self._loaded.entry_point(kind, self._opened)
+        arguments = self._arguments()
+        self._entered = True
+        result = function(*arguments)
+        self._entered = False
+        return response_of(result) if kind is TriggerKind.REQUEST else None
 
-        return enter
-
-    def _opened(self, plugin: LoadedPlugin) -> Callable[[Namespace], None]:
-        """Return what notes the globals of a single file: where classes of cached objects are looked for."""
-
-        def opened(names: Namespace) -> None:
-            self.cache.__home__ = Home(plugin.filename, names)
-            self._globals = RunGlobals(names)
-
-        return opened
+    def _opened(self, names: Namespace) -> None:
+        """Note the globals of a single file: where classes of cached objects are looked for."""
+        assert self._loaded is not None
+        self.cache.__home__ = Home(self._loaded.filename, names)
+        self._globals = RunGlobals(names)
 
     def _arguments(self) -> tuple[Any, ...]:
         local = PyPluginCallApi(self.run, self.cache)
