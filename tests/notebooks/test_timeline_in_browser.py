@@ -117,7 +117,7 @@ def test_runs_and_logs_are_looked_at_in_a_page(tmp_path: Path) -> None:
 
         logs = page.locator(".pe-inspector", has_text="Warnings").last
         logs.locator(".pe-table-row", has_text="seen room5").wait_for()
-        logs.locator(".pe-tab", has_text="Errors 1").click()
+        logs.get_by_role("button", name="Errors 1", exact=True).click()
         logs.locator(".pe-tab-chosen", has_text="Errors 1").wait_for()
         logs.locator(".pe-table-row[data-row='0']", has_text="room3 burns").click()
         logs.locator(".pe-action-show-run").click()
