@@ -48,7 +48,7 @@ def timeline_svg(runs: Placed, lanes: Lanes) -> Html:
     lanes = lanes[:MOST_LANES]
     begin, end = _window(runs)
     found = marks(runs, begin, end)
-    height = LANE * len(lanes) + AXIS + 14
+    height = LANE * len(lanes) + AXIS + 22
     scale = (WIDTH - GUTTER) / (end - begin)
     parts = [
         _text(6, number * LANE + 16, _cut(trigger), title=f"{database}/{trigger}")
@@ -59,7 +59,7 @@ def timeline_svg(runs: Placed, lanes: Lanes) -> Html:
     bottom = len(lanes) * LANE + 14
     parts.append(_text(GUTTER, bottom, instant(begin), soft=True))
     parts.append(_text(WIDTH, bottom, f"{instant(end)} · {duration(end - begin)}", soft=True, end=True))
-    parts.append(_legend(found, bottom + 15))
+    parts.append(_legend(found, bottom + 22))
     return element(
         "svg",
         *parts,
