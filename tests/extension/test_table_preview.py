@@ -46,6 +46,16 @@ def test_plots_stay_inside_their_frame(values: list[float]) -> None:
     assert "<v>" not in html
 
 
+def test_a_plot_of_many_values_is_whole() -> None:
+    """Its line has a point for the least and for the greatest value of each span, and nothing else in it."""
+    times = np.arange(5_000)
+    html = plots_html(times, {"v": np.sin(times / 50)})
+    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    path = next(svg.iter("path")).attrib["d"]
+    numbers = [float(one) for one in path.replace("M", "").replace("L", "").split()]
+    assert len(numbers) == 2 * 2 * 320
+
+
 def test_text_tells_range_and_course() -> None:
     """Blocks rise with the values; a column without values has no line."""
     times = np.arange(48)

@@ -98,7 +98,7 @@ def _plot(name: str, times_ns: Times, values: Values) -> Html:
         "svg",
         element("title", about),
         element("line", **base),
-        element("path", d=f"M{points}"),
+        element("path", d=Html(f"M{points}")),  # whole: other text is cut where it is long
         css="pe-plot",
         role="img",
         **size,
