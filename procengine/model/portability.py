@@ -25,6 +25,7 @@ from procengine.model.plugin_syntax import (
     string_constants,
     tells_tables_apart,
 )
+from procengine.model.varying_calls import clock_calls, random_calls
 
 
 class NoteCode(Enum):
@@ -59,6 +60,10 @@ class NoteCode(Enum):
 
     RUN_LIMITS = "run-limits"
     """A server has no limits on runs."""
+    WALL_CLOCK = "wall-clock"
+    """A clock of the machine is read, so a replay differs from run to run."""
+    UNSEEDED_RANDOM = "unseeded-random"
+    """Numbers are drawn without a seed."""
 
     @property
     def remedy(self) -> str:
@@ -80,6 +85,8 @@ _REMEDIES = {
     NoteCode.ARGUMENT_COMMA: "use another separator within the value",
     NoteCode.ENDLESS_RETRY: "let only errors that can pass by themselves reach the caller",
     NoteCode.RUN_LIMITS: "give the plugin's own calls timeouts, and bound what it reads and keeps",
+    NoteCode.WALL_CLOCK: "take the time of the rows, or call_time",
+    NoteCode.UNSEEDED_RANDOM: "make a generator with a seed, as random.Random(7); uuid.uuid5 for identifiers",
     NoteCode.VOLATILE_CACHE: "be ready for a missing key, or write what must survive to a table",
 }
 
@@ -346,6 +353,24 @@ def _volatile_cache(subject: Subject) -> Iterator[Note]:
             return
 
 
+def _wall_clock(subject: Subject) -> Iterator[Note]:
+    for name, line_number in clock_calls(subject.module):
+        yield Note(
+            code=NoteCode.WALL_CLOCK,
+            reason=f"{name} is the time of the run, so running again on the same rows does not give the same",
+            line_number=line_number,
+        )
+
+
+def _unseeded_random(subject: Subject) -> Iterator[Note]:
+    for name, line_number in random_calls(subject.module):
+        yield Note(
+            code=NoteCode.UNSEEDED_RANDOM,
+            reason=f"{name} has no seed of the plugin's, so running again on the same rows does not give the same",
+            line_number=line_number,
+        )
+
+
 def _is_plugin_cache(node: ast.expr) -> bool:
     return (isinstance(node, ast.Attribute) and node.attr == "cache") or (
         isinstance(node, ast.Name) and node.id == "cache"
@@ -373,4 +398,6 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Note]], ...] = (
     _endless_retry,
     _run_limits,
     _volatile_cache,
+    _wall_clock,
+    _unseeded_random,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procengine.model.portability import Note, NoteCode, portability_notes
+from tests import readme
 
 WRITE = """
 seen = {{}}
@@ -177,3 +178,12 @@ def test_every_code_has_a_remedy() -> None:
 def test_source_that_does_not_parse_has_no_notes() -> None:
     """A syntax error is reported by compiling, not by notes."""
     assert portability_notes("def (") == ()
+
+
+def test_portability_codes_stand_in_the_readme() -> None:
+    """The README's table has every code with its remedy, and no other."""
+    assert readme.table_keys("Portability notes") == [code.value for code in NoteCode]
+    section = readme.TEXT.split("## Portability notes\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    for code, row in zip(NoteCode, rows, strict=True):
+        assert row.endswith(f"| {code.remedy} |")

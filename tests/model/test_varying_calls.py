@@ -1,0 +1,79 @@
+"""Calls that make a run unlike the one before are found, by whatever name they were imported."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from procengine.model.portability import NoteCode, portability_notes
+from procengine.model.varying_calls import clock_calls, random_calls
+
+CLOCKS = [
+    ("import time\ntime.time()", "time.time"),
+    ("import time as t\nt.time_ns()", "time.time_ns"),
+    ("from time import monotonic as m\nm()", "time.monotonic"),
+    ("import datetime\ndatetime.datetime.now()", "datetime.datetime.now"),
+    ("from datetime import datetime as dt, UTC\ndt.now(UTC)", "datetime.datetime.now"),
+    ("from datetime import date\ndate.today()", "datetime.date.today"),
+    ("import time\ntime.gmtime()", "time.gmtime"),
+    ("import pandas as pd\npd.Timestamp.now()", "pandas.Timestamp.now"),
+]
+
+RANDOM = [
+    ("import random\nrandom.random()", "random.random"),
+    ("from random import choice as pick\npick([1])", "random.choice"),
+    ("import random\nrandom.Random()", "random.Random"),
+    ("import random\nrandom.seed()\nx = 1", None),
+    ("import numpy as np\nnp.random.rand()", "numpy.random.rand"),
+    ("from numpy import random as nr\nnr.default_rng()", "numpy.random.default_rng"),
+    ("import uuid\nuuid.uuid4()", "uuid.uuid4"),
+    ("from secrets import token_hex\ntoken_hex()", "secrets.token_hex"),
+    ("import os\nos.urandom(8)", "os.urandom"),
+]
+
+STEADY = [
+    "import time\ntime.gmtime(0)",
+    "import time\ntime.sleep(1)",
+    "time.time()",
+    "from datetime import datetime\ndatetime.fromisoformat('2024-01-01')",
+    "import random\nrandom.seed(7)\nrandom.random()",
+    "import random\nrandom.Random(7).random()",
+    "import numpy as np\nnp.random.default_rng(seed=7)",
+    "import uuid\nuuid.uuid5(uuid.NAMESPACE_DNS, 'a')",
+    "from .time import time\ntime()",
+]
+
+
+@pytest.mark.parametrize(("source", "name"), CLOCKS)
+def test_varying_calls_finds_clocks(source: str, name: str) -> None:
+    """A call that reads a clock is found in its line by its full name."""
+    assert list(clock_calls(ast.parse(source))) == [(name, 2)]
+
+
+@pytest.mark.parametrize(("source", "name"), RANDOM)
+def test_varying_calls_finds_random(source: str, name: str | None) -> None:
+    """A call that draws without a seed is found in its line by its full name."""
+    assert list(random_calls(ast.parse(source))) == ([] if name is None else [(name, 2)])
+
+
+@pytest.mark.parametrize("source", STEADY)
+def test_varying_calls_leaves_steady_ones_alone(source: str) -> None:
+    """Calls that give the same for the same arguments, or draw with a seed, are not named."""
+    module = ast.parse(source)
+    assert [*clock_calls(module), *random_calls(module)] == []
+
+
+def test_varying_calls_without_a_seed_do_not_count_as_seeded() -> None:
+    """``random.seed()`` seeds from the system, so what is drawn after it is still named."""
+    module = ast.parse("import random\nrandom.seed()\nrandom.random()")
+    assert list(random_calls(module)) == [("random.random", 3)]
+
+
+def test_varying_calls_become_notes() -> None:
+    """The notes of a plugin name both kinds, with their lines."""
+    source = "import time, uuid\ndef process_scheduled_call(a, b, c=None):\n    time.time()\n    uuid.uuid4()\n"
+    assert [(note.code, note.line_number) for note in portability_notes(source)] == [
+        (NoteCode.WALL_CLOCK, 3),
+        (NoteCode.UNSEEDED_RANDOM, 4),
+    ]
