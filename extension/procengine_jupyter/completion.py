@@ -42,6 +42,7 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
 }
 _MEANT = {
     ("%%plugin", "name"): "plugin",
+    ("%procengine", "name"): "plugin",
     ("%fire", "name"): "trigger",
     ("%inspect", "name"): "inspected",
 }
@@ -133,6 +134,8 @@ class MagicCompleter:
             return []
         action = wanted[len(plain)]
         dest = _MEANT.get((parser.prog, action.dest), action.dest)
+        if parser.prog == "%procengine" and plain and plain[0] != "doctor":
+            return []
         if dest == "inspected":
             dest = _INSPECTED_BY_NAME.get(plain[0], "")
         return self._values(dest, action.choices, words)

@@ -21,7 +21,7 @@ from procengine_jupyter.usage import (
     whole_number,
 )
 
-ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token")
+ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token", "doctor")
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
@@ -42,6 +42,7 @@ def procengine_parser() -> MagicParser:
         "  %procengine restart --object-store memory\n"
         "  %procengine config            the options, and where each came from\n"
         "  %procengine triggers          the triggers, and how they are\n"
+        "  %procengine doctor hot_rooms  what would be otherwise on a server; without NAME of all plugins\n"
         "  token = %procengine token     a token for the HTTP API",
     )
     parser.add_argument(
@@ -51,6 +52,7 @@ def procengine_parser() -> MagicParser:
         choices=ACTIONS,
         help="what to do; status when left out",
     )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="plugin of doctor; all when left out")
     parser.add_argument("--config", dest="config_file", help="TOML file with options", metavar="FILE")
     parser.add_argument("--no-plugins", action="store_true", help="leave the plugin part off")
     for name, option in OPTIONS.items():

@@ -97,7 +97,13 @@ class ProcengineMagics(Magics):
         said = grammar.procengine_parser().read(line)
         if said.action not in {"start", "restart"} and _start_options(said):
             raise UsageError("options are for a start; %procengine restart takes them")
+        if said.name is not None and said.action != "doctor":
+            raise UsageError(f"{said.action} takes no name, got {said.name!r}; doctor does")
         match said.action:
+            case "doctor":
+                from procengine_jupyter.doctor_command import doctor
+
+                return doctor(self.session.engine, said.name, self.session.cells.labels)
             case "stop":
                 self.session.stop()
                 return status_card(self.session)

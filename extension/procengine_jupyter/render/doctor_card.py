@@ -1,0 +1,74 @@
+"""How are the notes on saved plugins shown?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from procengine.model.counted import counted
+from procengine.model.portability import Note
+from procengine_jupyter.render.markup import Html, element, rows
+from procengine_jupyter.render.style import card, code, soft
+from procengine_jupyter.render.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The notes on one file; ``label`` is the cell whose lines they count, empty for the file's own.
+
+    ``unread`` says why the file has none, where it could not be read.
+    """
+
+    name: str
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DoctorCard(View):
+    """All notes on some plugins, file by file."""
+
+    files: tuple[Examined, ...]
+
+    def html(self) -> Html:
+        """Return the card as HTML."""
+        has_notes = any(file.notes or file.unread for file in self.files)
+        body = [_file_html(file) for file in self.files]
+        return card("doctor", *body, details=self._summary(), tone="warn" if has_notes else "good")
+
+    def plain(self) -> str:
+        """Return the card as text."""
+        lines = [f"doctor: {self._summary()}"]
+        for file in self.files:
+            lines.append(f"  {_head(file)}")
+            lines += [
+                f"    {_line(note)}{note.code.value}: {note.reason}; {note.remedy}"
+                for note in file.notes
+            ]
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        number = sum(len(file.notes) for file in self.files)
+        return f"{counted(number, 'note')} on {counted(len(self.files), 'file')}"
+
+
+def _head(file: Examined) -> str:
+    said = file.unread or ("" if file.notes else "nothing to note")
+    place = f"{file.name} ({file.label})" if file.label else file.name
+    return f"{place}: {said}" if said else place
+
+
+def _line(note: Note) -> str:
+    return f"line {note.line_number}, " if note.line_number is not None else ""
+
+
+def _file_html(file: Examined) -> Html:
+    cells: list[list[object]] = [
+        [
+            soft(f"line {note.line_number}" if note.line_number is not None else ""),
+            code(note.code.value),
+            element("span", note.reason, element("br"), soft(note.remedy)),
+        ]
+        for note in file.notes
+    ]
+    return element("div", _head(file), rows(cells) if cells else "", css="pe-part")
