@@ -32,6 +32,7 @@ def test_doctor_without_a_name_looks_at_all(notebook: Notebook) -> None:
     assert "line 2, unseeded-random: uuid.uuid4" in shown.text()
     assert "clocked.py (Cell In[" in shown.text()
     assert "<code>unseeded-random</code>" in str(shown.html())
+    assert "</br>" not in str(shown.html()), "a page reads it as a second line break"
 
 
 def test_doctor_refuses_an_unknown_plugin(notebook: Notebook) -> None:

@@ -67,7 +67,7 @@ def _file_html(file: Examined) -> Html:
         [
             soft(f"line {note.line_number}" if note.line_number is not None else ""),
             code(note.code.value),
-            element("span", note.reason, element("br"), soft(note.remedy)),
+            element("div", note.reason, element("div", note.remedy, css="pe-soft")),
         ]
         for note in file.notes
     ]
