@@ -87,6 +87,7 @@ def _plugins(engine: Engine, session: Session, said: Namespace) -> Inspected:
 
 def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
     from procengine_jupyter.inspectors.run_state import RunState
+    from procengine_jupyter.run_test import write_run_test
 
     trigger, database = _trigger(engine, said)
     return RunState(
@@ -95,6 +96,7 @@ def _runs(engine: Engine, session: Session, said: Namespace) -> Inspected:
         database,
         clock=engine.clock,
         cell_names=lambda: session.cells.labels,
+        write_test=lambda run, path: write_run_test(engine, run, session.folder / path),
     )
 
 

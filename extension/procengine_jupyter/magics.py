@@ -42,6 +42,7 @@ from procengine_jupyter.query_command import converted, query
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import PassedOver, StoppedWriteCard, WriteCard
+from procengine_jupyter.run_test import fired_run_test
 from procengine_jupyter.session import Session
 from procengine_jupyter.status import options_card, status_card, trigger_list
 from procengine_jupyter.usage import documented_by
@@ -162,7 +163,9 @@ class ProcengineMagics(Magics):
         runs = fire(engine, trigger, event, dry_run=said.dry_run, repeat=said.repeat)
         self._offer_post_mortem(runs)
         labels = self.session.cells.labels
-        return RunCard(runs[0], labels) if len(runs) == 1 else RunsCard(runs, labels)
+        if len(runs) > 1:
+            return RunsCard(runs, labels)
+        return RunCard(runs[0], labels, fired_run_test(engine, trigger, event, runs[0]))
 
     @line_cell_magic
     @documented_by(grammar.write_parser)

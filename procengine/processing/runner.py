@@ -78,7 +78,8 @@ class PluginRunner:
         self._caches = caches
         self._logs = logs
         self._write = write
-        self._query = query
+        self.queries = query
+        """Who answers the queries of plugins; tests put another one here."""
         self._clock = clock
         self._variables = variables
         self._recent = recent
@@ -133,7 +134,7 @@ class PluginRunner:
             trigger=trigger,
             logs=None if dry_run else self._logs,
             write=None if dry_run else self._write,
-            query=self._query,
+            query=self.queries,
             clock=self._clock,
             depth=event.cause.depth + 1,
             capture_lines=capture_lines,

@@ -16,12 +16,14 @@ from procengine.clock import Clock
 from procengine.model.counted import counted
 from procengine.model.run import Run, RunOutcome
 from procengine.processing.run_history import RunHistory
+from procengine_jupyter.inspectors.actions import Action, Field
 from procengine_jupyter.inspectors.contents import Contents, Inspected, Instrument
 from procengine_jupyter.inspectors.run_index import RunIndex
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.phrases import duration, instant
 from procengine_jupyter.render.run_whole import RunWhole
 from procengine_jupyter.render.timeline import timeline_lines, timeline_svg
+from procengine_jupyter.render.view import View
 
 if TYPE_CHECKING:
     from procengine_jupyter.inspectors.inspector import Inspector
@@ -47,8 +49,10 @@ class RunState(Inspected):
         *,
         clock: Clock,
         cell_names: Callable[[], Mapping[str, str]] = dict,
+        write_test: Callable[[Run, str], View] | None = None,
     ) -> None:
-        """``cell_names`` tells what the file names of plugin cells stand for."""
+        """``cell_names`` tells what the file names of plugin cells stand for; ``write_test`` makes a run a test."""
+        self._write_test = write_test
         self._runs = runs
         self._clock = clock
         self._cell_names = cell_names
@@ -100,6 +104,24 @@ class RunState(Inspected):
                 return None
             self._whole = (key, RunWhole(details, self._cell_names()).html())
         return self._whole[1]
+
+    def actions(self, key: object) -> Sequence[Action]:
+        """Return what writes a test of the chosen run."""
+        run = self._runs.find(key) if isinstance(key, int) else None
+        write_test = self._write_test
+        if run is None or write_test is None:
+            return ()
+        path = f"tests/test_{run.trigger}_{run.run_id}.py"
+        return (
+            Action(
+                name="test",
+                label="test…",
+                about="write a test, for pytest, that replays this run and asserts what it did",
+                fields=(Field(name="path", label="file", value=path, fresh=True),),
+                act=lambda said: write_test(run, said["path"]),
+                waits=True,
+            ),
+        )
 
     def instrument(self, inspector: Inspector, on_sight: Callable[[bool], None]) -> Instrument:
         """Return the timeline of a live form."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from procengine.errors import InvalidInputError
 from procengine.model.byte_size import format_bytes
 from procengine.model.counted import counted
 from procengine.model.run import (
@@ -43,11 +45,23 @@ class RunCard(View):
     """The card of one run.
 
     ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
-    by, such as ``Cell In[3]``.
+    by, such as ``Cell In[3]``. ``write_test`` writes a test of the run, None where that cannot be.
     """
 
     run: Run
     cell_names: Mapping[str, str] = field(default_factory=dict)
+    write_test: Callable[[str | Path, bool], View] | None = None
+
+    def to_pytest(self, path: str | Path, *, replace: bool = False) -> View:
+        """Write a test to a file: it replays the run's input against the plugin, and asserts what the run did.
+
+        A file that is there is left alone, unless ``replace`` says otherwise.
+
+        Raises: InvalidInputError: the file is there, or the run's input is not kept any more.
+        """
+        if self.write_test is None:
+            raise InvalidInputError("this run cannot become a test; fire its trigger again")
+        return self.write_test(path, replace)
 
     def html(self) -> Html:
         """Return the card as HTML."""
