@@ -42,6 +42,16 @@ def doctor(engine: Engine, name: str | None, cell_names: Mapping[str, str]) -> D
     return DoctorCard(tuple(files))
 
 
+def notes_on(engine: Engine, filename: str, cell_names: Mapping[str, str]) -> tuple[Examined, ...]:
+    """Return the notes on a plugin's files, those without any left out; none of a plugin that cannot be read."""
+    try:
+        files = engine.plugins.files(filename)
+    except ProcengineError:
+        return ()
+    examined = [_examined(engine, filename.rstrip("/"), file, cell_names) for file in files]
+    return tuple(one for one in examined if one.notes)
+
+
 def _examined(
     engine: Engine, filename: str, file: PluginFile, cell_names: Mapping[str, str]
 ) -> Examined:

@@ -33,12 +33,14 @@ from procengine.model.run import Run
 from procengine.remote import RemoteServer
 from procengine_jupyter import grammar
 from procengine_jupyter.command_hints import CommandHints
+from procengine_jupyter.doctor_command import doctor, notes_on
 from procengine_jupyter.errors import offer_post_mortem, short_errors
 from procengine_jupyter.fire_command import find_trigger, fire, make_event
 from procengine_jupyter.pieces import read_source
 from procengine_jupyter.plugin_command import save_plugin
 from procengine_jupyter.progress_bar import ProgressBar
 from procengine_jupyter.query_command import converted, query
+from procengine_jupyter.render.doctor_card import brief
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import PassedOver, StoppedWriteCard, WriteCard
@@ -102,8 +104,6 @@ class ProcengineMagics(Magics):
             raise UsageError(f"{said.action} takes no name, got {said.name!r}; doctor does")
         match said.action:
             case "doctor":
-                from procengine_jupyter.doctor_command import doctor
-
                 return doctor(self.session.engine, said.name, self.session.cells.labels)
             case "stop":
                 self.session.stop()
@@ -165,7 +165,8 @@ class ProcengineMagics(Magics):
         labels = self.session.cells.labels
         if len(runs) > 1:
             return RunsCard(runs, labels)
-        return RunCard(runs[0], labels, fired_run_test(engine, trigger, event, runs[0]))
+        notes = brief(notes_on(engine, trigger.plugin_filename, labels), trigger.plugin_filename)
+        return RunCard(runs[0], labels, fired_run_test(engine, trigger, event, runs[0]), notes)
 
     @line_cell_magic
     @documented_by(grammar.write_parser)

@@ -18,6 +18,8 @@ from IPython.core.error import UsageError
 
 from procengine.errors import LineProtocolError
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.portability import NoteCode
+from procengine.model.varying_calls import draws_from_shared
 from procengine.replay import (
     Batching,
     Range,
@@ -34,6 +36,7 @@ from procengine.replay import (
     start_replay,
 )
 from procengine_jupyter.display import show, show_updatable
+from procengine_jupyter.doctor_command import notes_on
 from procengine_jupyter.errors import lines_text
 from procengine_jupyter.fire_command import parse_instant
 from procengine_jupyter.held_interrupt import HeldInterrupt
@@ -51,6 +54,10 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN = 0.1
 
 _SPEED = re.compile(r"(?P<number>\d+(\.\d+)?)x?")
+
+
+VARYING = frozenset({NoteCode.WALL_CLOCK, NoteCode.UNSEEDED_RANDOM})
+"""What keeps a replay from being the same again, but for the shared generators, which it seeds."""
 
 
 def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
@@ -90,6 +97,7 @@ def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
         if said.out is not None:
             names[said.out] = under_way
         return under_way
+    result = _with_doctor(session, engine, result, options.selection, database)
     if said.out is not None:
         names[said.out] = result
     if said.into is not None:
@@ -153,6 +161,24 @@ def _with_differences(first: ReplayResult, second: ReplayResult) -> ReplayResult
         for what in not_the_same_each_time(first, second)
     ]
     return replaced(first, notes=(*first.notes, *notes))
+
+
+def _with_doctor(
+    session: Session, engine: Engine, result: ReplayResult, selection: Selection, database: str
+) -> ReplayResult:
+    """Return a replay's result with what in its plugins' texts keeps another replay from being the same."""
+    triggers = selection.of(engine.catalog.database(database))
+    plugins = dict.fromkeys(
+        selection.swaps.get(one.plugin_filename, one.plugin_filename) for one in triggers
+    )
+    notes = [
+        f"{file.label or file.name}, line {note.line_number}: {note.reason}; {note.remedy}"
+        for plugin in plugins
+        for file in notes_on(engine, plugin, session.cells.labels)
+        for note in file.notes
+        if note.code in VARYING and not draws_from_shared(note.reason.partition(" ")[0])
+    ]
+    return replaced(result, notes=(*result.notes, *notes)) if notes else result
 
 
 def _interrupted(under_way: Replay | None) -> UsageError:

@@ -56,6 +56,12 @@ def clock_calls(module: ast.Module) -> Iterator[VaryingCall]:
             yield VaryingCall(name, call.lineno)
 
 
+def draws_from_shared(name: str) -> bool:
+    """Tell whether a call goes to the generator that all users of a module share, and that a replay seeds."""
+    owner, _, last = name.rpartition(".")
+    return owner in {"random", "numpy.random"} and name not in UNSEEDED_CALLS and last[:1].islower()
+
+
 def random_calls(module: ast.Module) -> Iterator[VaryingCall]:
     """Return the calls that draw numbers without a seed.
 
@@ -72,7 +78,7 @@ def random_calls(module: ast.Module) -> Iterator[VaryingCall]:
             is_random = not call.args and not call.keywords
         else:
             owner, _, last = name.rpartition(".")
-            shared = owner in {"random", "numpy.random"} and last != "seed" and last[0].islower()
+            shared = draws_from_shared(name) and last != "seed"
             is_random = name in RANDOM_CALLS or owner == "secrets" or (shared and owner not in seeded)
         if is_random:
             yield VaryingCall(name, call.lineno)

@@ -53,3 +53,24 @@ def test_doctor_completes_plugins(notebook: Notebook) -> None:
     completer = notebook.shell.magics_manager.registry["ProcengineMagics"].loaded.completer
     assert "clocked" in [one.text for one in completer.candidates("%procengine doctor ")[1]]
     assert "clocked" not in [one.text for one in completer.candidates("%procengine stop ")[1]]
+
+
+def test_a_fired_run_says_what_a_server_would_do(notebook: Notebook) -> None:
+    """The run's card has the codes of the notes, by the cell's lines, and how to read them whole."""
+    notebook.run(CLOCKED)
+    card = notebook.run("%fire clocked")
+    told = "wall-clock (line 4), argument-comma; %procengine doctor clocked.py tells more"
+    assert set(told.split("; ", maxsplit=1)[0].split(", ")) == set(card.notes.split("; ")[0].split(", "))
+    assert f"on a server: {card.notes}" in card.plain()
+    assert "on a server" in card.html()
+    notebook.run("%procengine doctor clocked.py")
+
+
+def test_a_replay_names_plugins_that_go_by_the_clock(notebook: Notebook) -> None:
+    """Its result has a note for each place, by the cell's line."""
+    notebook.run(CLOCKED)
+    notebook.shell.user_ns["LINES"] = "home temp=1 1"
+    result = notebook.run("%replay LINES --database house")
+    (note,) = [text for text in result.notes if "line 4" in text]
+    assert note.startswith("Cell In[")
+    assert "time.time" in note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from procengine.model.counted import counted
@@ -22,6 +23,21 @@ class Examined:
     label: str = ""
     notes: tuple[Note, ...] = ()
     unread: str = ""
+
+
+def brief(files: Sequence[Examined], plugin: str) -> str:
+    """Return the codes of all notes with their lines, and what tells more, on one line; empty without notes."""
+    by_code: dict[str, list[str]] = {}
+    for file in files:
+        for note in file.notes:
+            lines = by_code.setdefault(note.code.value, [])
+            if note.line_number is not None:
+                lines.append(str(note.line_number))
+    said = [
+        f"{code_} (line {', '.join(dict.fromkeys(lines))})" if lines else code_
+        for code_, lines in by_code.items()
+    ]
+    return f"{', '.join(said)}; %procengine doctor {plugin} tells more" if said else ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -46,11 +46,13 @@ class RunCard(View):
 
     ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
     by, such as ``Cell In[3]``. ``write_test`` writes a test of the run, None where that cannot be.
+    ``notes`` say what would be otherwise on a server.
     """
 
     run: Run
     cell_names: Mapping[str, str] = field(default_factory=dict)
     write_test: Callable[[str | Path, bool], View] | None = None
+    notes: str = ""
 
     def to_pytest(self, path: str | Path, *, replace: bool = False) -> View:
         """Write a test to a file: it replays the run's input against the plugin, and asserts what the run did.
@@ -69,13 +71,15 @@ class RunCard(View):
         return card(
             title(self.run),
             *run_parts(self.run, self.cell_names),
+            part("on a server", soft(self.notes)) if self.notes else "",
             details=join([element("span", word, css=f"pe-text-{tone}"), " · ", measures(self.run)]),
             tone=tone,
         )
 
     def plain(self) -> str:
         """Return the card as text."""
-        return run_text(self.run, self.cell_names)
+        text = run_text(self.run, self.cell_names)
+        return f"{text}\n  on a server: {self.notes}" if self.notes else text
 
 
 @dataclass(frozen=True, slots=True, repr=False)
