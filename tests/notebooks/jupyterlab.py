@@ -37,9 +37,10 @@ NO_NEWS = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": T
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab."""
+    """A running JupyterLab, or Notebook; ``path`` is where it shows a notebook."""
 
     port: int
+    path: str = "lab/tree"
 
     @property
     def address(self) -> str:
@@ -59,8 +60,10 @@ class Lab:
 
 
 @contextmanager
-def jupyterlab(folder: Path, *, theme: str = "JupyterLab Light") -> Iterator[Lab]:
-    """Run JupyterLab on a folder, in a process group of its own, with settings of its own."""
+def jupyterlab(
+    folder: Path, *, theme: str = "JupyterLab Light", application: str = "jupyterlab"
+) -> Iterator[Lab]:
+    """Run JupyterLab, or Notebook, on a folder, in a process group of its own, with settings of its own."""
     home = folder / ".jupyter-home"
     variables = {
         name: str(home / name.lower())
@@ -84,16 +87,17 @@ def jupyterlab(folder: Path, *, theme: str = "JupyterLab Light") -> Iterator[Lab
         file.write_text(json.dumps(values))
     port = _free_port()
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
+        *(sys.executable, "-m", application, "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"),
-        *(f"--ServerApp.root_dir={folder}", "--LabApp.extension_manager=readonly"),
+        f"--ServerApp.root_dir={folder}",
+        *(["--LabApp.extension_manager=readonly"] if application == "jupyterlab" else []),
     ]
     log = (home / "log").open("w")
     process = subprocess.Popen(
         command, env={**os.environ, **variables}, stdout=log, stderr=log, start_new_session=True
     )
     try:
-        yield Lab(port)
+        yield Lab(port) if application == "jupyterlab" else Lab(port, "notebooks")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=30)
@@ -121,7 +125,7 @@ def browser_page(width: int = 1280, height: int = 900) -> Iterator[Any]:
 
 def open_notebook(page: Any, lab: Lab, name: str) -> None:
     """Open a notebook and wait until its kernel takes cells."""
-    url = f"{lab.address}/lab/tree/{name}?token={TOKEN}&reset"
+    url = f"{lab.address}/{lab.path}/{name}?token={TOKEN}&reset"
     for _ in range(60):
         try:
             page.goto(url)
