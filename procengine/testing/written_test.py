@@ -7,6 +7,7 @@ run once more, as the test will: what does not come out the same is left out of 
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import os
 import pprint
@@ -55,7 +56,8 @@ class _Case:
 
     def run(self) -> PluginRun:
         """Run the plugin as the test will."""
-        with PluginUnderTest(self.plugin, **self.set_up) as plugin:  # type: ignore[arg-type]
+        set_up = copy.deepcopy(self.set_up)  # a plugin may change in place what it finds in its cache
+        with PluginUnderTest(self.plugin, **set_up) as plugin:  # type: ignore[arg-type]
             for answer in self.answers:
                 plugin.answer(*answer)
             done: PluginRun = getattr(plugin, self.call)(**dict(self.arguments))
@@ -150,7 +152,7 @@ def _seeds(
     cached_global: Mapping[str, object] | None,
     notes: list[str],
 ) -> dict[str, dict[str, object]]:
-    """Return what the plugin cache held before the run, as far as it can be written as text."""
+    """Return copies of what the plugin cache held before the run, as far as it can be written as text."""
     held = {"cache": dict(cached or {}), "global_cache": dict(cached_global or {})}
     for change in details.cache:
         values = held["global_cache" if change.use_global else "cache"]
@@ -167,7 +169,7 @@ def _seeds(
                 f"the cached value {key!r} is a {type(values[key]).__name__}, and not in the test"
             )
             del values[key]
-    return held
+    return copy.deepcopy(held)
 
 
 def _answers(

@@ -11,8 +11,10 @@ import pytest
 
 from procengine import Engine
 from procengine.errors import InvalidInputError
-from procengine.model.run import Run
+from procengine.model.run import Cause, CauseKind, Run
+from procengine.processing.event import RequestEvent
 from procengine.processing.query_rows import query_rows
+from procengine.processing.run_details import RunDetails
 from procengine.testing import WrittenTest, write_test
 from tests.engine.looks import ask, settle
 
@@ -101,6 +103,32 @@ def test_runs_of_all_kinds_become_tests_that_pass(engine: Engine, tmp_path: Path
     assert "assert run.lines == {'house': ['out,of=a\\\\ b n=9i']}" in text
     assert "plugin.answer(" in text
     assert "3 passed" in passes(*(one.path for one in made))
+
+
+def test_writing_a_test_leaves_what_is_cached_alone(tmp_path: Path) -> None:
+    """A plugin that changes a cached object in place changes a copy, and comes out the same each time."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "it.py").write_text(
+        "def process_request(influxdb3_local, query_params, request_headers, request_body, args=None):\n"
+        "    hot = influxdb3_local.cache.get('hot', use_global=True)\n"
+        "    return {'was hot': hot.pop('Attic', None) if hot else None}\n"
+    )
+    with Engine(environ={}, plugin_dir=folder) as engine:
+        engine.catalog.create_database("house")
+        trigger = engine.triggers.create("house", "asks", "it.py", "request:asks")
+        event = RequestEvent(query_params={}, headers={}, body=b"", cause=Cause(kind=CauseKind.FIRE))
+        run = engine.triggers.fire("asks", event, dry_run=True)
+    held = {"hot": {"Attic": 24}}
+    details = RunDetails(run=run, trigger=trigger, event=event)
+    made = write_test(details, tmp_path / "test_it.py", folder / "it.py", cached_global=held)
+
+    assert held == {"hot": {"Attic": 24}}
+    text = made.path.read_text()
+    assert "global_cache={'hot': {'Attic': 24}}" in text
+    assert "assert run.json() == {'was hot': 24}" in text
+    assert not any("each time" in note for note in made.notes)
+    passes(made.path)
 
 
 def test_a_written_test_fails_when_the_plugin_changes(engine: Engine, tmp_path: Path) -> None:
