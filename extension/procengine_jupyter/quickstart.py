@@ -1,6 +1,7 @@
 """How does a newcomer get from a shell to the quickstart notebook?
 
-``python -m procengine_jupyter`` copies the notebook and its data into a folder and opens it in JupyterLab;
+``python -m procengine_jupyter`` copies it, the notebooks that go on from it and their data into a folder and opens
+it in JupyterLab;
 with ``--headless`` it executes the notebook in a fresh kernel instead and prints what each cell showed.
 """
 
@@ -19,7 +20,9 @@ from typing import Any
 from traitlets.config import Config
 
 NOTEBOOK = "quickstart.ipynb"
-DATA = Path("data") / "bay-area-weather.lp"
+NOTEBOOKS = ("*.ipynb", "solutions/*.ipynb")
+BESIDE = ("data/*", "images/0*.png")
+"""What notebooks read and show, which is copied anew each time."""
 MISSING = "{package} is not installed; install the notebook extra: pip install 'procengine[notebook]'"
 
 
@@ -30,13 +33,18 @@ def notebooks_folder() -> Path:
 
 
 def copy_notebook(folder: Path) -> Path:
-    """Copy the quickstart and its data into a folder, keeping a notebook that is already there; return its path."""
-    source, target = notebooks_folder(), folder / NOTEBOOK
-    (folder / DATA).parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        shutil.copyfile(source / NOTEBOOK, target)
-    shutil.copyfile(source / DATA, folder / DATA)
-    return target
+    """Copy the notebooks and their data into a folder, keeping notebooks that are already there.
+
+    Returns the quickstart's path.
+    """
+    source = notebooks_folder()
+    for pattern in (*NOTEBOOKS, *BESIDE):
+        for file in source.glob(pattern):
+            target = folder / file.relative_to(source)
+            if pattern in BESIDE or not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+    return folder / NOTEBOOK
 
 
 def open_in_jupyterlab(notebook: Path, extra: Sequence[str]) -> int:
