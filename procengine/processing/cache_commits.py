@@ -55,12 +55,12 @@ Guard = Callable[[Callable[[], None]], None]
 class CacheChanges:
     """What a run did to the plugin cache: the keys that it changed, and what its log is to say.
 
-    ``fault`` is why changes are not durable yet. ``stored`` are the values that were handed to the disk,
-    ``traced`` what the keys held before and hold now.
+    ``fault`` is why changes are not durable yet. ``pickles`` are, for each of ``keys``, the bytes that were handed to
+    the disk, None for none; ``traced`` what the keys held before and hold now.
     """
 
     keys: tuple[CacheKey, ...] = ()
-    stored: Sequence[StoredValue] = ()
+    pickles: Sequence[bytes | None] = ()
     traced: tuple[TracedValue, ...] = ()
     warnings: tuple[str, ...] = ()
     fault: str | None = None
@@ -219,7 +219,7 @@ class CacheCommits:
                 stamp = next(self._stamps)
                 entry = namespace.live(key, now_ns)
                 saved = namespace.saved.get(key)
-                if saved is not None:
+                if saved is not None and saved.commit is not None:
                     settling.wait_for(saved)
                 if entry is None:
                     if saved is not None and not saved.gone:
@@ -292,6 +292,7 @@ class Settling:
         self.warnings: list[str] = []
         self.interrupted: list[str] = []
         self._keys: list[CacheKey] = []
+        self._pickles: list[bytes | None] = []
         self._waits = False
         self._run_id = run_id
         self._now_ns = now_ns
@@ -345,7 +346,7 @@ class Settling:
             fault = f"pickling {', '.join(self.interrupted)} was interrupted"
         return CacheChanges(
             keys=tuple(self._keys),
-            stored=self.group.puts,
+            pickles=self._pickles,
             warnings=tuple(self.warnings),
             fault=fault,
         )
@@ -357,11 +358,20 @@ class Settling:
             namespace.told.pop(key, None)
         if look.own:
             self._keys.append(CacheKey(key, namespace.place == GLOBAL_PLACE, saved.gone))
+            self._pickles.append(None if saved.fingerprint is None else look.data)
+
+
+_PLAIN_NAMES: Final = {
+    kind: kind.__name__
+    for kind in (bool, bytes, dict, float, frozenset, int, list, set, str, tuple, type(None))
+}
 
 
 def type_name(value: object) -> str:
     """Return the name of a value's type, with its module where that says something."""
     kind = type(value)
+    if kind in _PLAIN_NAMES:
+        return _PLAIN_NAMES[kind]
     try:
         module, name = kind.__module__, kind.__qualname__
         return name if module in SINGLE_FILE_MODULES else f"{module}.{name}"

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from procengine.model.quick_init import quick_init
 from procengine.model.run import CacheKey
 from procengine.processing.cache_namespace import Entry, Saved
 from procengine.processing.failure import failure_message
@@ -22,9 +21,7 @@ from procengine.processing.plugin_pickle import is_immutable
 Unpickle = Callable[[bytes], Any]
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracedValue:
+class TracedValue(NamedTuple):
     """One key that a run changed; ``before`` and ``after`` are None for a key that had no value.
 
     ``stored_before`` and ``stored_after`` are the pickles, None where none is known.
@@ -59,13 +56,8 @@ class FirstFound:
         before = self._touched.get(key.key)
         if before is not None and before.expires_ns is not None and before.expires_ns <= now_ns:
             before = None
-        return TracedValue(
-            key=key,
-            before=before,
-            after=after,
-            stored_before=None if before is None else _known_bytes(self._saved.get(key.key)),
-            stored_after=stored_after,
-        )
+        known = None if before is None else _known_bytes(self._saved.get(key.key))
+        return TracedValue(key, before, after, known, stored_after)
 
 
 def _known_bytes(saved: Saved | None) -> bytes | None:

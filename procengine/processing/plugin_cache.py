@@ -205,20 +205,14 @@ class PluginCache:
         self, view: PyCache, found: tuple[FirstFound, FirstFound], changes: CacheChanges
     ) -> tuple[TracedValue, ...]:
         """Return what a run found and left; ``found`` is in its own namespace and in the global one."""
-        stored: dict[tuple[Place | None, str], bytes] = {
-            (Place(one.database, one.trigger_id), one.key): one.data for one in changes.stored
-        }
         now_ns = self.now_ns()
-        sides = (view.__local__, view.__global__)
-        return tuple(
-            found[key.use_global].traced(
-                key,
-                None if key.deleted else sides[key.use_global].entries.get(key.key),
-                stored.get((sides[key.use_global].namespace.place, key.key)),
-                now_ns,
-            )
-            for key in changes.keys
-        )
+        sides = (view.__local__.entries, view.__global__.entries)
+        traced = []
+        pickles = changes.pickles or (None,) * len(changes.keys)
+        for key, stored in zip(changes.keys, pickles, strict=True):
+            after = None if key.deleted else sides[key.use_global].get(key.key)
+            traced.append(found[key.use_global].traced(key, after, stored, now_ns))
+        return tuple(traced)
 
     def put(
         self,
