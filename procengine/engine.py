@@ -78,6 +78,7 @@ from procengine.model.catalog_event import (
     TableDeleted,
     TableRestored,
 )
+from procengine.model.installation import Installation, InstallWatch
 from procengine.model.precision import Precision
 from procengine.model.table_rows import WalContents
 from procengine.model.write_result import WriteResult
@@ -472,19 +473,21 @@ class Engine:
         self._check_running()
         return self.query_executor.query(sql, database, params)
 
-    def install_packages(self, packages: Sequence[str]) -> None:
+    def install_packages(
+        self, packages: Sequence[str], watch: InstallWatch | None = None
+    ) -> Installation | None:
         """Install packages for plugins; see `procengine.processing.plugin_environment.PluginEnvironment`.
 
         Raises:
             PackageInstallDisabledError: the option ``package_manager`` says that none are.
             PluginsDisabledError: there is no plugin directory.
-            PackageInstallError: the installer failed.
+            PackageInstallError: the installer failed; nothing has changed.
         """
-        self._environment().install_packages(packages)
+        return self._environment().install_packages(packages, watch)
 
-    def install_requirements(self, location: str) -> None:
+    def install_requirements(self, location: str, watch: InstallWatch | None = None) -> Installation:
         """Install for plugins what a requirements file lists; raises as `install_packages`."""
-        self._environment().install_requirements(location)
+        return self._environment().install_requirements(location, watch)
 
     def flush(self) -> None:
         """Make all rows taken so far, ``no_sync`` ones included, durable and visible."""

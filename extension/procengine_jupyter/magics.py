@@ -288,7 +288,7 @@ class ProcengineMagics(Magics):
             folder=self.session.folder,
             ask=lambda question: input(f"{question} "),
             environment={name: os.environ[name] for name in os.environ if name not in HOST_VARIABLES},
-            tell=lambda line: print(line, file=sys.stderr),  # noqa: T201
+            tell=lambda line: print(line, flush=True),  # noqa: T201
         )
         server = server_of(engine)
         port = None if server is None or server.url is None else urlsplit(server.url).port
@@ -296,6 +296,10 @@ class ProcengineMagics(Magics):
         hints = CommandHints(engine, text, environment=surroundings.environment, port=port)
         try:
             shown = run_line(connect, text, surroundings).text
+        except KeyboardInterrupt as error:
+            if text.split()[:1] != ["install"]:
+                raise
+            raise UsageError(str(error) or "interrupted; nothing was installed") from error
         except ProcengineError as error:
             hint = hints.on_error(error)
             if hint:

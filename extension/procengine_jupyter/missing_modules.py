@@ -10,24 +10,26 @@ import ast
 import contextlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 
+from procengine.model.declared_packages import install_command, packages_with
 from procengine.model.near_names import did_you_mean
 from procengine_jupyter.cells import CellSource
 
 
-def missing_modules(cell: CellSource, *, own: str) -> tuple[str, ...]:
+def missing_modules(cell: CellSource, *, own: str, declared: Sequence[str] = ()) -> tuple[str, ...]:
     """Return a line for each module that a cell's code imports and that cannot be found, by the cell's lines.
 
-    ``own`` is the file, or the folder, that the code is part of: a folder plugin may import itself.
+    ``own`` is the file, or the folder, that the code is part of: a folder plugin may import itself. ``declared`` are
+    the packages that the plugin says it needs.
     """
     missing: dict[str, int] = {}
     for name, line in _imported(ast.parse(cell.code)):
         if name != own and name not in missing and not _is_there(name):
             missing[name] = line + cell.line_offset
-    return tuple(_text(name, line, cell.label) for name, line in missing.items())
+    return tuple(_text(name, line, cell.label, declared) for name, line in missing.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def _is_there(name: str) -> bool:
         return True
 
 
-def _text(name: str, line: int, label: str) -> str:
+def _text(name: str, line: int, label: str, declared: Sequence[str]) -> str:
     known = {*sys.stdlib_module_names, *packages_distributions()}
-    meant = did_you_mean(name, sorted(known))
-    cure = meant or f"install what has it: %influxdb3 install package {name}"
+    meant = "" if declared else did_you_mean(name, sorted(known))
+    cure = meant or f"install what has it: %{install_command(packages_with(name, declared))}"
     return f"{label}, line {line}: module {name} is not installed; {cure}"

@@ -89,6 +89,8 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
     Raises: UsageError for code that cannot be a plugin, at the cell's line; ProcengineError for a trigger that
         cannot be.
     """
+    from procengine.processing.declared_packages import declared_packages
+
     registry = engine.plugins
     place = place_of(said.name, registry.folder)
     kinds = [parse_trigger_spec(text).kind for text in said.trigger]
@@ -122,7 +124,11 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
         entry_points=_entry_points(cell, place),
         triggers=tuple(registered),
         new_database=database if database and database not in known else "",
-        missing_modules=missing_modules(cell, own=place.path.parts[0]),
+        missing_modules=missing_modules(
+            cell,
+            own=place.path.parts[0],
+            declared=declared_packages(registry.folder, place.filename, {str(place.path): cell.code}),
+        ),
         notes=_notes(cell, said, is_single_file=not place.is_package),
         next_step=f"%fire {names[0]} {_FIRE_OPTIONS[kinds[0]]}" if kinds else "",
     )

@@ -29,6 +29,7 @@ from procengine.cli.target import (
 from procengine.errors import InvalidInputError
 from procengine.model.column import Column
 from procengine.model.created_cache import created_cache
+from procengine.model.installation import Installation, InstallWatch
 from procengine.model.result_format import ResultFormat, format_result, result_chunks
 from procengine.model.token import ADMIN_TOKEN_NAME, new_token_text, token_hash
 from procengine.model.trigger import TriggerSettings
@@ -246,11 +247,13 @@ class EngineTarget:
     def delete_token(self, name: str) -> None:
         self._catalog.delete_token(name)
 
-    def install_packages(self, packages: Sequence[str]) -> None:
-        self._engine.install_packages(packages)
+    def install_packages(
+        self, packages: Sequence[str], watch: InstallWatch | None = None
+    ) -> Installation | None:
+        return self._engine.install_packages(packages, watch)
 
-    def install_requirements(self, path: str) -> None:
-        self._engine.install_requirements(path)
+    def install_requirements(self, path: str, watch: InstallWatch | None = None) -> Installation | None:
+        return self._engine.install_requirements(path, watch)
 
     def _told_of(self, cache: CacheDefinition) -> Json:
         database = self._catalog.database(cache.database)

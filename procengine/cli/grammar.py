@@ -6,7 +6,7 @@ help and completion read this table; nothing else knows an option's name.
 Source: influxdb3/src/commands/{create,update,delete,show}.rs, influxdb3_commands/src/{enable,disable,install,
 query,write,test,common}.rs; docs-v2, influxdb3-cli, of what Enterprise adds (``update table``,
 ``create table --retention-period``, ``--node-spec``).
-Differs: ``restore`` is ours.
+Differs: ``restore``, and ``install package --kernel`` and ``--yes``, are ours.
 """
 
 from __future__ import annotations
@@ -413,6 +413,17 @@ _INSTALL_PACKAGE = Command(
         Option(name="--virtual-env-location", about="the server's own counts"),
         Option(name="--package-manager", about="the server's own counts"),
         Option(name="--plugin-repo", about="the server's own counts"),
+        Option(
+            name="--kernel",
+            arity=Arity.FLAG,
+            about="into this Python's own environment; only without --host",
+        ),
+        Option(
+            name="--yes",
+            short="-y",
+            arity=Arity.FLAG,
+            about="install although packages would not fit together",
+        ),
     ),
     positional=Positional(name="PACKAGES", about="names of packages", required=False, many=True),
 )

@@ -101,7 +101,7 @@ class Surroundings:
         if said_yes:
             return
         answer = self.answer(
-            f"{question}? Enter 'yes' or 'y' to confirm", "add --yes to delete without asking"
+            f"{question}? Enter 'yes' or 'y' to confirm", "add --yes to go on without asking"
         )
         if answer.strip().lower() not in {"yes", "y"}:
             raise InvalidInputError("Cannot proceed without confirmation")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from procengine.model.column import Column
+from procengine.model.installation import Installation, InstallWatch
 from procengine.model.result_format import ResultFormat
 
 Json = Mapping[str, Any]
@@ -236,11 +237,13 @@ class Target(Protocol):
         """Delete a token."""
         ...
 
-    def install_packages(self, packages: Sequence[str]) -> None:
-        """Install packages for plugins."""
+    def install_packages(
+        self, packages: Sequence[str], watch: InstallWatch | None = None
+    ) -> Installation | None:
+        """Install packages for plugins; None where nothing is told of what was done."""
         ...
 
-    def install_requirements(self, path: str) -> None:
+    def install_requirements(self, path: str, watch: InstallWatch | None = None) -> Installation | None:
         """Install what a requirements file lists, which lies where the server is."""
         ...
 

@@ -13,6 +13,7 @@ from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation
 from procengine.cli.target import Target
 from procengine.errors import InvalidInputError
+from procengine.model.installation import InstallPlan, InstallWatch
 from procengine.model.token import ADMIN_TOKEN_NAME
 
 _STORE = "Store this token securely, as it will not be shown again."
@@ -53,14 +54,27 @@ def delete_token(target: Target, invocation: Invocation, surroundings: Surroundi
     return CommandOutput.of(f"Token {shown} deleted successfully")
 
 
-def install_package(target: Target, invocation: Invocation, _: Surroundings) -> CommandOutput:
-    """Install packages for plugins, where the server is."""
+def install_package(target: Target, invocation: Invocation, surroundings: Surroundings) -> CommandOutput:
+    """Install packages for plugins, where the server is; of this process's engine the course is told."""
+
+    def accept(plan: InstallPlan) -> None:
+        for text in plan.conflicts:
+            surroundings.tell(f"conflict: {text}")
+        if plan.conflicts:
+            arrivals = ", ".join(map(str, plan.arrivals))
+            surroundings.confirm(
+                f"Are you sure you want to install {arrivals}", said_yes=invocation["yes"]
+            )
+
+    watch = InstallWatch(tell=surroundings.tell, accept=accept, into_kernel=bool(invocation["kernel"]))
     if invocation["requirements"] is not None:
-        target.install_requirements(invocation["requirements"])
+        done = target.install_requirements(invocation["requirements"], watch)
     elif invocation["packages"]:
-        target.install_packages(invocation["packages"])
+        done = target.install_packages(invocation["packages"], watch)
     else:
         raise InvalidInputError("say which packages to install: <PACKAGES>..., or -r <REQUIREMENTS>")
+    if done is not None:
+        surroundings.tell(str(done))
     return CommandOutput()
 
 

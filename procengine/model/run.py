@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
+from procengine.model.declared_packages import install_command, missing_module, packages_with
 from procengine.model.near_names import did_you_mean
 from procengine.model.quick_init import quick_init
 from procengine.model.trigger import TriggerKind
@@ -115,7 +116,8 @@ class RunFailure:
 
     ``message`` is ``{Type}: {text}`` as the original logs it; ``traceback_text`` starts at the
     plugin's own frames; ``filename`` and ``line_number`` are the innermost line of the plugin itself.
-    ``exception`` is the live object, for a debugger, and None once it was let go. ``in_file`` is the same failure by
+    ``exception`` is the live object, for a debugger, and None once it was let go. ``packages`` are those that the
+    plugin says it needs. ``in_file`` is the same failure by
     the plugin's file and the lines there, where it was compiled as a notebook's cell: it is what outlives the cell.
     """
 
@@ -125,6 +127,7 @@ class RunFailure:
     filename: str | None = None
     line_number: int | None = None
     exception: BaseException | None = field(default=None, compare=False, repr=False)
+    packages: tuple[str, ...] = field(default=(), compare=False, repr=False)
     in_file: RunFailure | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -136,7 +139,7 @@ class RunFailure:
     def hint(self) -> str:
         """What would have been accepted, where the original's message does not say; else empty."""
         if self.type_name != "UnsupportedResultError":
-            return _plugin_api_hint(self)
+            return _package_hint(self) or _plugin_api_hint(self)
         returned = getattr(self.exception, "returned", None)
         told = f"process_request returned {returned}; accepted" if returned else "accepted"
         return f"{told}: {ACCEPTED_RESULTS}"
@@ -145,6 +148,15 @@ class RunFailure:
 _NOT_BUILT = re.compile(r"AttributeError: '(\w+)' object has no attribute 'build'$")
 _NO_MEMBER = re.compile(r"AttributeError: 'PyPluginCallApi' object has no attribute '(\w+)'$")
 _NOT_JSON = re.compile(r"TypeError: Object of type (\w+) is not JSON serializable$")
+
+
+def _package_hint(failure: RunFailure) -> str:
+    """Return how to install a module that an import did not find; else empty."""
+    module = missing_module(failure.message)
+    if module is None:
+        return ""
+    packages = packages_with(module, failure.packages)
+    return f"install what has it: %{install_command(packages)}"
 
 
 def _plugin_api_hint(failure: RunFailure) -> str:

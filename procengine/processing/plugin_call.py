@@ -18,6 +18,7 @@ from procengine.model.run import Response, RunFailure
 from procengine.model.trigger import TriggerKind
 from procengine.processing.active_run import ActiveRun
 from procengine.processing.cancellation import CancelToken, PluginThread
+from procengine.processing.declared_packages import declared_packages
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.failure import CALL_FAILED, run_failure
 from procengine.processing.local_api import PyPluginCallApi
@@ -146,6 +147,10 @@ class PluginCall:
             plugin.owns if plugin is not None else lambda _: False,
             prefix=CALL_FAILED if is_request and self._entered else "",
         )
+        if isinstance(error, ModuleNotFoundError) and plugin is not None:
+            failure = replace(
+                failure, packages=declared_packages(self._registry.folder, plugin.filename, plugin.texts)
+            )
         if self.cancel.exceeded is not None:
             failure = replace(
                 failure, type_name=LIMIT_EXCEEDED, message=f"{LIMIT_EXCEEDED}: {self.cancel.exceeded}"

@@ -2,34 +2,54 @@
 
 From the kernel's own environment, and behind it from a virtual environment that is theirs: its packages stand at the
 end of ``sys.path`` while an engine uses it. It is made by the first installation; pip is the kernel's, pointed at it.
+What an installation would do is asked of pip first, and compared with what is there; one that fails, is interrupted
+or is cut off by a crash leaves the environment as it was.
 
 Source: influxdb3_processing_engine/src/environment.rs, PipManager; virtualenv.rs.
 Differs: the environment is made when something is installed, not at start; an installation that fails is an error
-    with the installer's last lines, not a success.
+    with the installer's last lines, not a success, and is undone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
+import json
+import logging
 import os
-import signal
+import shutil
 import site
-import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from procengine.errors import InvalidInputError, PackageInstallError, StoppedError
+from procengine.errors import InvalidInputError, PackageInstallError
+from procengine.model.installation import Arrival, Installation, InstallPlan, InstallWatch
+from procengine.processing.environment_copy import EnvironmentCopy
+from procengine.processing.installed_packages import (
+    Package,
+    accepts,
+    arrivals,
+    imported,
+    installed,
+    module_names,
+    requirement_of,
+    unmet,
+)
+from procengine.processing.installer_process import InstallerProcess
+
+logger = logging.getLogger(__name__)
 
 INSTALL_SECONDS: Final = 900.0
-"""How long an installation may take."""
+"""How long each run of the installer may take."""
 
-_LAST_LINES: Final = 20
+# One for all engines of this process: two installers would write the same files.
+_installing = threading.Lock()
 
 
 class SearchPath:
@@ -39,6 +59,13 @@ class SearchPath:
     _lock = threading.Lock()
     _uses: Final[dict[str, int]] = {}
     _added: Final[dict[str, list[str]]] = {}
+
+    @classmethod
+    def without_added(cls) -> list[str]:
+        """Return ``sys.path`` without what is there for engines: where the kernel's own packages are."""
+        with cls._lock:
+            added = {entry for entries in cls._added.values() for entry in entries}
+            return [entry for entry in sys.path if entry not in added]
 
     @classmethod
     def add(cls, folder: str) -> None:
@@ -51,6 +78,15 @@ class SearchPath:
                     site.addsitedir(folder)
                 cls._added[folder] = [entry for entry in sys.path if entry not in before]
             cls._uses[folder] = uses + 1
+
+    @classmethod
+    def look_again(cls, folder: str) -> None:
+        """Take in what new ``.pth`` files of a folder name."""
+        with cls._lock:
+            if folder in cls._uses and folder in cls._added[folder]:
+                before = set(sys.path)
+                site.addsitedir(folder)
+                cls._added[folder] += [entry for entry in sys.path if entry not in before]
 
     @classmethod
     def remove(cls, folder: str) -> None:
@@ -74,15 +110,10 @@ class PluginEnvironment:
         self, folder: Path, *, working_folder: Path, install_seconds: float = INSTALL_SECONDS
     ) -> None:
         self.folder = folder
-        self._working_folder = working_folder
-        self._install_seconds = install_seconds
-        # Held while an installer runs: two would write the same files.
-        self._installing = threading.Lock()
-        # Guards the three below.
+        self._process = InstallerProcess(working_folder, seconds=install_seconds)
+        # Guards the field below.
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
         self._attached = False
-        self._closed = False
 
     @property
     def site_packages(self) -> Path:
@@ -95,111 +126,254 @@ class PluginEnvironment:
         )
 
     def attach(self) -> None:
-        """Let plugins import its packages, if it is there."""
+        """Let plugins import its packages, if it is there; undo what a crash has cut off."""
+        try:
+            self._mend()
+        except (PackageInstallError, OSError) as error:
+            logger.warning("packages of plugins may be incomplete: %s", error)
         with self._lock:
-            if not self._attached and not self._closed and self.site_packages.is_dir():
+            if not self._attached and not self._process.closed and self.site_packages.is_dir():
                 SearchPath.add(str(self.site_packages))
                 self._attached = True
 
-    def install_packages(self, packages: Sequence[str]) -> None:
-        """Install packages, as pip's command line names them, and let plugins import them.
+    def install_packages(
+        self, packages: Sequence[str], watch: InstallWatch | None = None
+    ) -> Installation | None:
+        """Install packages, as pip's command line names them, and let plugins import them; None for no packages.
 
         Raises:
-            PackageInstallError: the installer failed; the text has its last lines.
+            PackageInstallError: the installer failed; the text has its last lines, and nothing has changed.
             InvalidInputError: a name is no argument of a command.
             StoppedError: the engine was stopped.
         """
-        if packages:
-            self._install(packages)
+        return self._install(packages, watch or InstallWatch()) if packages else None
 
-    def install_requirements(self, location: str) -> None:
+    def install_requirements(self, location: str, watch: InstallWatch | None = None) -> Installation:
         """Install what a requirements file lists; raises as `install_packages`."""
-        self._install(("-r", location))
+        return self._install(("-r", location), watch or InstallWatch())
 
     def close(self) -> None:
         """End an installation that is under way, and import from here no more."""
+        self._process.close()
         with self._lock:
-            self._closed = True
-            if self._process is not None:
-                _kill(self._process)
             if self._attached:
                 SearchPath.remove(str(self.site_packages))
                 self._attached = False
 
-    def _install(self, arguments: Sequence[str]) -> None:
+    def _install(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:
         for argument in arguments:
             if "\0" in argument:
                 raise InvalidInputError(f"cannot install {argument!r}: it contains a null byte")
-        with self._installing:
-            has_pip = importlib.util.find_spec("pip") is not None
-            if not (self.folder / "pyvenv.cfg").is_file():
-                without = ["--without-pip"] if has_pip else []
-                self._run([sys.executable, "-m", "venv", *without, str(self.folder)])
-            if not self.site_packages.is_dir():
-                raise PackageInstallError(
-                    f"Virtual environment error: {self.folder} was made by another Python than "
-                    f"{sys.version_info.major}.{sys.version_info.minor}; delete it to have it made anew"
-                )
-            python = str(_python_of(self.folder))
-            pip = [sys.executable, "-m", "pip", "--python", python] if has_pip else [python, "-m", "pip"]
-            options = ["--disable-pip-version-check", "--no-input"]
-            self._run([*pip, "install", *options, *arguments])
+        with _installing:
+            if watch.into_kernel or self._is_kernels:
+                return self._into_kernel(arguments, watch)
+            self._mend()
+            with self._made(watch):
+                return self._into_plugins(arguments, watch)
+
+    def _into_plugins(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:
+        pip = self._pip()
+        here = installed([str(self.site_packages)])
+        kernel = installed(SearchPath.without_added())
+        found = self._ask(pip, arguments, here, watch)
+        plan = InstallPlan(
+            place=str(self.folder),
+            arrivals=tuple(arrival for arrival, _ in found),
+            conflicts=tuple(_conflicts_behind(kernel, here, found, arguments)),
+        )
+        _show(plan, watch)
+        if not plan.arrivals:
+            return Installation(plan=plan)
+        before = _names_imported(self.site_packages, plan.arrivals)
+        with self._undone_on_failure():
+            self._process.run([*pip, "install", *_OPTIONS, *arguments], watch.tell)
         self.attach()
+        SearchPath.look_again(str(self.site_packages))
         importlib.invalidate_caches()
+        return Installation(plan=plan, imported_before=before)
 
-    def _run(self, command: Sequence[str]) -> None:
-        """Run a command to its end, at most ``install_seconds``."""
-        with self._started(command) as process:
-            try:
-                output, _ = process.communicate(timeout=self._install_seconds)
-            except subprocess.TimeoutExpired as error:
-                raise PackageInstallError(
-                    f"External call failed: not done after {self._install_seconds:g} seconds"
-                ) from error
-            finally:
-                with self._lock:
-                    _kill(process)
-                    self._process = None
-        if self._closed:
-            raise StoppedError("the engine is stopped")
-        if process.returncode != 0:
-            lines = output.decode("utf-8", "replace").rstrip().splitlines()[-_LAST_LINES:]
-            said = "\n".join((f"status {process.returncode}", *lines))
-            raise PackageInstallError(f"External call failed: {said}")
+    def _into_kernel(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:
+        pip = [sys.executable, "-m", "pip"]
+        folder = Path(sysconfig.get_path("purelib"))
+        present = installed(SearchPath.without_added())
+        found = self._ask(pip, arguments, present, watch)
+        plan = InstallPlan(
+            place=f"the kernel's own environment, {sys.prefix}",
+            arrivals=tuple(arrival for arrival, _ in found),
+            conflicts=tuple(_conflicts_among(present, found)),
+        )
+        _show(plan, watch)
+        if not plan.arrivals:
+            return Installation(plan=plan)
+        before = _names_imported(folder, plan.arrivals)
+        try:
+            self._process.run([*pip, "install", *_OPTIONS, *arguments], watch.tell)
+        except PackageInstallError as error:
+            after = installed(SearchPath.without_added())
+            raise PackageInstallError(f"{error}{_differences(present, after)}") from error
+        except KeyboardInterrupt as error:
+            after = installed(SearchPath.without_added())
+            raise KeyboardInterrupt(f"interrupted{_differences(present, after)}") from error
+        importlib.invalidate_caches()
+        return Installation(plan=plan, imported_before=before)
 
-    def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        with self._lock:
-            if self._closed:
-                raise StoppedError("the engine is stopped")
-            try:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    cwd=self._working_folder,
-                    # Its own session: pip starts another process, and both must end.
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise PackageInstallError(
-                    f"External call failed: {error.strerror} (os error {error.errno})"
-                ) from error
-            return self._process
+    @property
+    def _is_kernels(self) -> bool:
+        """Whether this is the environment that the kernel runs in."""
+        return self.folder.resolve() == Path(sys.prefix).resolve()
+
+    def _ask(
+        self,
+        pip: Sequence[str],
+        arguments: Sequence[str],
+        present: Mapping[str, Package],
+        watch: InstallWatch,
+    ) -> list[tuple[Arrival, Package]]:
+        """Return what pip would install; nothing is changed."""
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.json"
+            asked = ["--dry-run", "--report", str(report)]
+            self._process.run([*pip, "install", *_OPTIONS, *asked, *arguments], watch.tell)
+            # pip 22.2 was the first that reports; it would have failed before.
+            read: Mapping[str, Any] = json.loads(report.read_text("utf-8"))
+        return arrivals(read, present)
+
+    def _pip(self) -> list[str]:
+        """Return the command that is pip for this environment."""
+        if not self.site_packages.is_dir():
+            raise PackageInstallError(
+                f"Virtual environment error: {self.folder} was made by another Python than "
+                f"{sys.version_info.major}.{sys.version_info.minor}; delete it to have it made anew"
+            )
+        python = str(_python_of(self.folder))
+        return [sys.executable, "-m", "pip", "--python", python] if _has_pip() else [python, "-m", "pip"]
+
+    @contextmanager
+    def _made(self, watch: InstallWatch) -> Iterator[None]:
+        """Have the environment there within the block; one that was made for a failure is removed."""
+        if (self.folder / "pyvenv.cfg").is_file():
+            yield
+            return
+        was_there = self.folder.exists()
+        try:
+            without = ["--without-pip"] if _has_pip() else []
+            command = [sys.executable, "-m", "venv", *without, str(self.folder)]
+            self._process.run(command, watch.tell)
+            yield
+        except BaseException:
+            if not was_there:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    @contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        """Put the packages back as they were when the block fails."""
+        copy = self._copy
+        try:
+            copy.make()
+            yield
+            copy.forget()
+        except OSError as error:
+            copy.put_back()
+            raise PackageInstallError(
+                f"Virtual environment error: {self.folder}: {error.strerror}"
+            ) from error
+        except BaseException:
+            copy.put_back()
+            raise
+
+    def _mend(self) -> None:
+        copy = self._copy
+        if copy.worker is not None:
+            raise PackageInstallError(
+                f"Virtual environment error: process {copy.worker} is installing into {self.folder}"
+            )
+        if copy.is_there:
+            logger.warning("an installation was cut off, and is undone: %s", self.folder)
+            copy.put_back()
+
+    @property
+    def _copy(self) -> EnvironmentCopy:
+        packages = self.site_packages.relative_to(self.folder)
+        return EnvironmentCopy(self.folder, (packages, Path(_python_of(Path()).parent)))
+
+
+_OPTIONS: Final = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+
+
+def _conflicts_behind(
+    kernel: Mapping[str, Package],
+    here: Mapping[str, Package],
+    found: Sequence[tuple[Arrival, Package]],
+    arguments: Sequence[str],
+) -> Iterator[str]:
+    """Yield what would not fit in an environment that stands behind the kernel's: imports find the kernel's first."""
+    asked = {one.name: one for one in map(requirement_of, arguments) if one is not None}
+    for arrival, package in found:
+        own = kernel.get(package.key)
+        if own is None or own.version == arrival.version or not arrival.is_requested:
+            continue
+        requirement = asked.get(arrival.name)
+        if requirement is None or not accepts(requirement, own.version):
+            yield (
+                f"plugins go on importing {own.name} {own.version}, which the kernel has, not {arrival.version}"
+            )
+    fresh = {package.key: package for _, package in found}
+    yield from (text for _, text in unmet(fresh.values(), kernel, by="what the kernel has"))
+    after = {**here, **fresh}
+    others = [package for key, package in here.items() if key not in fresh]
+    behind = {key: package for key, package in after.items() if key not in kernel}
+    yield from (text for _, text in unmet(others, behind, by="what would be installed"))
+
+
+def _conflicts_among(
+    present: Mapping[str, Package], found: Sequence[tuple[Arrival, Package]]
+) -> Iterator[str]:
+    """Yield what would change of the kernel's packages, and what would fit no more."""
+    for arrival, _ in found:
+        if arrival.replaces:
+            yield f"the kernel's {arrival.name} {arrival.replaces} becomes {arrival.version}"
+    after = {**present, **{package.key: package for _, package in found}}
+    before = {text for _, text in unmet(present.values(), present, by="what would be there")}
+    for _, text in unmet(after.values(), after, by="what would be there"):
+        if text not in before:
+            yield text
+
+
+def _names_imported(folder: Path, arriving: Sequence[Arrival]) -> tuple[str, ...]:
+    """Return those that replace a version which is imported already, as ``name version``."""
+    return tuple(
+        f"{one.name} {one.version}"
+        for one in arriving
+        if one.replaces and imported(module_names(folder, Package(name=one.name, version="").key))
+    )
+
+
+def _show(plan: InstallPlan, watch: InstallWatch) -> None:
+    """Show a plan before anything is changed; raises what the watcher raises to refuse it."""
+    for text in plan.conflicts:
+        logger.warning("installation into %s: %s", plan.place, text)
+    watch.accept(plan)
+
+
+def _differences(before: Mapping[str, Package], after: Mapping[str, Package]) -> str:
+    """Return which packages an installer that failed has changed all the same, as lines."""
+    changed = sorted(key for key in {*before, *after} if _version(before, key) != _version(after, key))
+    return "".join(
+        f"\nchanged before it failed: {key}, {_version(before, key)} to {_version(after, key)}"
+        for key in changed
+    )
+
+
+def _version(packages: Mapping[str, Package], key: str) -> str:
+    return packages[key].version if key in packages else "none"
+
+
+def _has_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
 
 
 def _python_of(folder: Path) -> Path:
     if os.name == "nt":  # pragma: no cover
         return folder / "Scripts" / "python.exe"
     return folder / "bin" / "python"
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it started; one that has ended is left alone."""
-    if process.poll() is not None:
-        return
-    if os.name == "nt":  # pragma: no cover
-        process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

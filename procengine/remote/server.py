@@ -12,9 +12,10 @@ import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from procengine.errors import OperationRefusedError
+from procengine.errors import InvalidInputError, OperationRefusedError
 from procengine.model.column import Column, ColumnType
 from procengine.model.duration import format_duration
+from procengine.model.installation import InstallWatch
 from procengine.model.node_spec import nodes_of
 from procengine.model.result_format import ResultFormat
 from procengine.remote.failures import RefusedByServerError
@@ -262,13 +263,18 @@ class RemoteServer:
         """Have a token deleted."""
         self._transport.send_json("DELETE", f"{CONFIGURE}/token", params={"token_name": name}).read()
 
-    def install_packages(self, packages: Sequence[str]) -> None:
-        """Have packages installed."""
+    def install_packages(self, packages: Sequence[str], watch: InstallWatch | None = None) -> None:
+        """Have packages installed; nothing is told before the end.
+
+        Raises: InvalidInputError: they are asked for in the kernel, which another server is not.
+        """
+        _check_not_kernel(watch)
         said = {"packages": list(packages)}
         self._configure("POST", "plugin_environment/install_packages", said)
 
-    def install_requirements(self, path: str) -> None:
-        """Have a requirements file's packages installed."""
+    def install_requirements(self, path: str, watch: InstallWatch | None = None) -> None:
+        """Have a requirements file's packages installed; raises as `install_packages`."""
+        _check_not_kernel(watch)
         said = {"requirements_location": path}
         self._configure("POST", "plugin_environment/install_requirements", said)
 
@@ -327,3 +333,8 @@ def _no_restoring(what: str) -> OperationRefusedError:
     return OperationRefusedError(
         f"{what} cannot be restored there: InfluxDB 3 has no such operation, procengine alone has"
     )
+
+
+def _check_not_kernel(watch: InstallWatch | None) -> None:
+    if watch is not None and watch.into_kernel:
+        raise InvalidInputError("--kernel installs into this Python; it does not go with --host")

@@ -1,0 +1,113 @@
+"""``%influxdb3 install package`` in a notebook: told as it goes, offered where an import fails."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.extension.conftest import Notebook
+from tests.wheels import make_wheel, offline
+
+IMPORTS = """%%plugin needy --trigger request:needy --database house
+# /// script
+# dependencies = ["tiny_a>=1"]
+# ///
+import tiny_a
+
+def process_request(influxdb3_local, query_parameters, request_headers, request_body, args=None):
+    return tiny_a.SAYS
+"""
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of wheels, the only place where pip looks."""
+    for name, value in offline(tmp_path / "wheels").items():
+        monkeypatch.setenv(name, value)
+    yield tmp_path / "wheels"
+    sys.modules.pop("tiny_a", None)
+
+
+def test_a_missing_package_is_offered_installed_and_imported(
+    notebook: Notebook, wheels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that a card offers makes the plugin run, without a restart; the course is printed."""
+    make_wheel(wheels, "tiny_a", "1.5")
+    offered = "install what has it: %influxdb3 install package 'tiny_a>=1'"
+    assert f"line 5: module tiny_a is not installed; {offered}" in notebook.run(IMPORTS).text()
+    failed = notebook.run("%fire needy").text()
+    assert "ModuleNotFoundError: No module named 'tiny_a'" in failed
+    assert offered in failed
+    capsys.readouterr()
+
+    notebook.run("%influxdb3 install package 'tiny_a>=1'")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("Successfully installed tiny_a-1.5") for line in lines)
+    assert lines[-1] == f"installed tiny_a 1.5 into {Path('plugins/.venv').absolute()}"
+    assert "1.5" in notebook.run("%fire needy").text()
+
+
+def test_a_manifest_names_the_package(notebook: Notebook) -> None:
+    """What the manifest beside a plugin declares is offered; where no name fits, all of it."""
+    Path("plugins/manifest.toml").write_text('[dependencies]\npython = ["gone-x>=1", "other_x"]\n')
+    card = notebook.run(IMPORTS.replace("# ///", "#").replace("tiny_a", "nosuch_x")).text()
+    assert "%influxdb3 install package 'gone-x>=1' other_x" in card
+
+
+def test_conflicts_are_shown_and_asked_about(
+    notebook: Notebook, wheels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without consent nothing is installed; with --yes it is."""
+    make_wheel(wheels, "tiny_a", needs=["numpy<0.1"])
+    make_wheel(wheels, "numpy", "0.0.1")
+
+    text = notebook.fails("%influxdb3 install package tiny_a")
+
+    assert text == "nobody can be asked for confirmation here: add --yes to go on without asking"
+    assert "conflict: tiny_a 1.0 needs numpy<0.1, but numpy " in capsys.readouterr().out
+    assert not Path("plugins/.venv").exists()
+    notebook.run("%influxdb3 install package tiny_a --yes")
+    assert "installed tiny_a 1.0, numpy 0.0.1 into " in capsys.readouterr().out.replace(
+        "numpy 0.0.1, tiny_a 1.0", "tiny_a 1.0, numpy 0.0.1"
+    )
+
+
+def test_an_interrupt_installs_nothing(
+    notebook: Notebook, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt ends the installation, and says that nothing was installed."""
+    make_wheel(wheels, "tiny_a")
+
+    def interrupt(*said: object, **options: Any) -> None:
+        if str(said[0]).startswith("Looking in links"):
+            raise KeyboardInterrupt
+        shown(*said, **options)
+
+    shown = builtins.print
+    monkeypatch.setattr(builtins, "print", interrupt)
+    text = notebook.fails("%influxdb3 install package tiny_a")
+    monkeypatch.undo()
+
+    assert text == "interrupted; nothing was installed"
+    assert not Path("plugins/.venv").exists()
+
+
+def test_installations_disabled(notebook: Notebook, wheels: Path) -> None:
+    """Where none are allowed, the original's answer comes, into the kernel too."""
+    notebook.run("%procengine restart --object-store memory --package-manager disabled")
+    text = "Package installation has been disabled. Contact your administrator for more information."
+    assert notebook.fails("%influxdb3 install package tiny_a") == text
+    assert notebook.fails("%influxdb3 install package --kernel tiny_a") == text
+
+
+def test_the_kernel_of_another_server(notebook: Notebook) -> None:
+    """``--kernel`` goes with this process alone, and packages must be said."""
+    line = "%influxdb3 install package --kernel --host http://127.0.0.1:9 tiny_a"
+    assert notebook.fails(line) == "--kernel installs into this Python; it does not go with --host"
+    assert "say which packages to install" in notebook.fails("%influxdb3 install package")
