@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "procengine.replay",
         "procengine.testing",
     ),
+    ("procengine.deploy",),
     ("procengine.serve_command",),
     ("procengine.command_line",),
     ("procengine.__main__",),

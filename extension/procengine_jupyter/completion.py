@@ -39,10 +39,12 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
     "%inspect": grammar.inspect_parser,
     "%replay": grammar.replay_parser,
     "%record": grammar.record_parser,
+    "%deploy": grammar.deploy_parser,
 }
 _MEANT = {
     ("%%plugin", "name"): "plugin",
     ("%procengine", "name"): "plugin",
+    ("%deploy", "name"): "plugin",
     ("%fire", "name"): "trigger",
     ("%inspect", "name"): "inspected",
 }

@@ -17,6 +17,7 @@ from procengine_jupyter.usage import (
     names,
     node_spec,
     pair_of_files,
+    placement,
     positive,
     whole_number,
 )
@@ -385,6 +386,46 @@ def replay_parser() -> MagicParser:
     parser.add_argument(
         "--paused", action="store_true", help="begin paused, to go on by steps; with --background"
     )
+    return parser
+
+
+def deploy_parser() -> MagicParser:
+    """Return the parser of ``%deploy``."""
+    parser = MagicParser(
+        "%deploy",
+        "Show what bringing a plugin to an InfluxDB 3 server would change there: its files, triggers, caches, their\n"
+        "tables and packages, and the command lines that would do it. A button, or --yes, does it: tried there\n"
+        "first, verified, and put back as far as it can be when it fails.",
+        "examples:\n"
+        "  %deploy hot_rooms --to https://db.example.com --token $TOKEN\n"
+        "  %deploy hot_rooms --to https://db.example.com --token $TOKEN --yes\n"
+        "  %deploy forecast --to http://10.0.0.5:8181 --package prophet\n"
+        "  %deploy hourly --to https://cluster.example.com --node-spec auto",
+    )
+    parser.add_argument("name", metavar="NAME", help="plugin: its file, with or without .py, or folder")
+    parser.add_argument("--to", required=True, metavar="URL", help="the server")
+    parser.add_argument(
+        "--token",
+        metavar="TOKEN",
+        help="admin token; $NAME takes the notebook's variable or the environment's; else INFLUXDB3_AUTH_TOKEN",
+    )
+    parser.add_argument("--yes", action="store_true", help="do it, without a button")
+    parser.add_argument(
+        "--package",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="package that the plugin imports, beside its requirements.txt; may be repeated",
+    )
+    parser.add_argument(
+        "--node-spec",
+        type=placement,
+        metavar="SPEC",
+        help="nodes of a cluster, in the place of those here: all, nodes:A,B, or auto by the kinds of the triggers",
+    )
+    parser.add_argument("--no-dry-run", action="store_true", help="do not try the plugin on the server")
+    parser.add_argument("--tls-ca", metavar="FILE", help="certificate authority that is trusted too")
+    parser.add_argument("--tls-no-verify", action="store_true", help="check no certificate")
     return parser
 
 

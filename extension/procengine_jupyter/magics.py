@@ -274,6 +274,15 @@ class ProcengineMagics(Magics):
 
         return record(self.session, grammar.record_parser().read(line))
 
+    @line_magic
+    @documented_by(grammar.deploy_parser)
+    @short_errors
+    def deploy(self, line: str) -> View:
+        """Bring a plugin to a server."""
+        from procengine_jupyter.deploy_command import deploy
+
+        return deploy(self.session, grammar.deploy_parser().read(line))
+
     @line_cell_magic
     @no_var_expand
     def influxdb3(self, line: str, cell: str | None = None) -> None:

@@ -25,6 +25,7 @@ from procengine_jupyter.plugin_file import PluginFiles
 from procengine_jupyter.settings import ProcessingEngine
 
 if TYPE_CHECKING:
+    from procengine.deploy import Records
     from procengine.engine import Engine
 
 PLUGIN_FOLDER = "plugins"
@@ -45,6 +46,8 @@ class Session:
         self.is_locked_out = False
         """Whether another engine has the data folder, so that starting again cannot help while that one is up."""
         self.unserved_because = ""
+        self.deployments: Records | None = None
+        """What was deployed to servers, where there is no data folder to keep it in."""
         self._engine: Engine | None = None
 
     @property

@@ -109,6 +109,11 @@ def limit(text: str) -> str:
     return text
 
 
+def placement(text: str) -> str:
+    """Return a node specification, or ``auto``, for a deployment."""
+    return text if text == "auto" else node_spec(text)
+
+
 def node_spec(text: str) -> str:
     """Return the nodes of a cluster, as ``nodes:a,b``, in the form that is kept."""
     try:

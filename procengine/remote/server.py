@@ -73,6 +73,11 @@ class RemoteServer:
     ) -> None:
         self._transport = Transport(url, token=token, tls_ca=tls_ca, tls_no_verify=tls_no_verify)
 
+    def ping(self) -> Json:
+        """Ask what the server is: its product's name and its version."""
+        answer: Json = self._transport.send("GET", "/ping").json()
+        return answer
+
     def write(self, database: str, lines: bytes, options: WriteOptions) -> None:
         """Send line protocol, compressed where that is said; what is not said is left to the server."""
         params = {

@@ -1,0 +1,93 @@
+"""``%deploy`` shows a plan, and does it when that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.strict_server import TOKEN, StrictServer, strict_server
+from tests.extension.conftest import HOT_ROOMS, Notebook
+
+
+@pytest.fixture
+def server() -> Iterator[StrictServer]:
+    """A server as strict as the original."""
+    with strict_server(StrictServer()) as state:
+        yield state
+
+
+@pytest.fixture
+def ready(notebook: Notebook) -> Notebook:
+    """A notebook with rows, a plugin, and the token in a variable."""
+    notebook.run("%%write house\nhome,room=Attic temp=21.5")
+    notebook.run(HOT_ROOMS)
+    notebook.shell.user_ns["token"] = TOKEN
+    return notebook
+
+
+def test_deploy_shows_the_plan_alone(ready: Notebook, server: StrictServer) -> None:
+    """Without --yes nothing is changed, and the result says what does it."""
+    shown = ready.run(f"%deploy hot_rooms --to {server.url} --token $token")
+    assert "+ trigger house/hot_rooms: new" in shown.text()
+    assert "nothing was changed; --yes, or the button, does it" in shown.text()
+    assert TOKEN not in shown.text() + str(shown.html())
+    assert server.changes() == []
+
+
+def test_deploy_does_it_when_told(ready: Notebook, server: StrictServer) -> None:
+    """With --yes the plan is shown and carried out; again, all is the same."""
+    done = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
+    assert "what is there is what was asked for" in done.text()
+    assert "dry run of hot_rooms: ran" in done.text()
+    assert ready.shown[-1].startswith("deploy hot_rooms.py to http")
+    assert ("house", "hot_rooms") in server.triggers
+    again = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
+    assert "all was the same; nothing was done" in again.text()
+
+
+def test_deploy_says_what_failed(ready: Notebook, server: StrictServer) -> None:
+    """A failure is a usage error with what is left on the server."""
+    server.log_on_create = "boom"
+    said = ready.fails(f"%deploy hot_rooms --to {server.url} --token $token --yes")
+    assert "has logged an error since: boom" in said
+    assert "rolled back, but for: database house was created and stays" in said
+    assert server.triggers == {}
+
+
+def test_deploy_refuses_misuse(ready: Notebook, server: StrictServer) -> None:
+    """An unknown plugin, a missing variable or server, and a wrong node spec are told with what is accepted."""
+    assert "no plugin 'hot_room'; did you mean hot_rooms?" in ready.fails(
+        f"%deploy hot_room --to {server.url} --token $token"
+    )
+    assert "neither the notebook nor the environment has a text 'no'" in ready.fails(
+        f"%deploy hot_rooms --to {server.url} --token $no"
+    )
+    assert "the following arguments are required: --to" in ready.fails("%deploy hot_rooms")
+    assert "node spec cannot be 'x'; accepted: all, or nodes:" in ready.fails(
+        f"%deploy hot_rooms --to {server.url} --node-spec x"
+    )
+
+
+def test_deploy_completes(ready: Notebook) -> None:
+    """Plugins and options are offered."""
+    completer = ready.shell.magics_manager.registry["ProcengineMagics"].loaded.completer
+    assert "hot_rooms" in [one.text for one in completer.candidates("%deploy ")[1]]
+    assert "--node-spec" in [one.text for one in completer.candidates("%deploy hot_rooms --no")[1]]
+
+
+def test_the_button_does_what_is_shown(ready: Notebook, server: StrictServer) -> None:
+    """Pressed, it deploys; where the plugin has changed since, it shows that first, and then deploys."""
+    from procengine_jupyter.deploy_panel import DeployPanel
+
+    offer = ready.run(f"%deploy hot_rooms --to {server.url} --token $token")
+    panel = DeployPanel(offer.plan, offer.look, offer.do)
+    path = ready.engine.plugins.folder / "hot_rooms.py"
+    path.write_text(path.read_text() + "# more\n")
+    panel.button.click()
+    assert "This has changed since it was shown" in panel.body.value
+    assert server.changes() == []
+    panel.button.click()
+    assert "deployed" in panel.body.value
+    assert server.files["hot_rooms.py"][0].endswith("# more\n")
+    assert panel.button.layout.display == "none"
