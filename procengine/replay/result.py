@@ -54,7 +54,8 @@ class ReplayResult:
 
     ``tables`` maps database and table to rows in the order of time and tags, the replayed ones included, with tags as
     text; ``tags`` to the names of the tags. ``runs`` and ``logs`` have the columns of
-    ``system.processing_engine_runs`` and ``system.processing_engine_logs`` (and a few more), in the order in which
+    ``system.processing_engine_runs`` (but for ``rows_written`` and ``cache_keys_changed``, which follow from
+    ``written`` and ``cache_keys``) and ``system.processing_engine_logs``, and a few more, in the order in which
     they came. ``failed_runs`` are the first that failed, whole; ``swaps`` the plugin files that ran in the place of
     others.
     ``notes`` say what was not as one might think. Instants are nanoseconds UTC, of the virtual clock.
