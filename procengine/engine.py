@@ -29,6 +29,10 @@ a caller's              nothing: it reads, validates, encodes    the flush of it
                         thread                                   a request trigger's run
 ``procengine-replay``   all of an engine of its own, which has   its next step                ``Replay.end``: the
                         no thread but this one                                                run is cancelled
+``procengine-remote-N`` nothing: asks an attached server         the network, at most the     the query is cancelled
+                                                                 query's time limit
+``procengine-tail-T``   nothing: writes rows of an attached      the next look; the network;  ``Attachments.close``
+                        server as a caller does                  the flush of its rows
 ``procengine-           a recording's file                       rows, requests, ticks        ``Recorder.stop``:
 recording``                                                                                   writes what waits
 ======================  =======================================  ===========================  ======================
@@ -52,6 +56,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
+from procengine.attach.attached_databases_table import AttachedDatabases
+from procengine.attach.attachments import Attachments
 from procengine.bucket import LOCAL_PLACES, Bucket, BucketFiles, BucketOptions
 from procengine.cache import DistinctCaches, HolderSettings, LastCaches
 from procengine.catalog import Catalog
@@ -116,6 +122,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from procengine.attach.attachment import Attachment
+    from procengine.attach.tail_options import TailOptions
     from procengine.plugin_part import PluginPart
     from procengine.processing.dry_run import PluginTests
     from procengine.processing.plugin_cache import PluginCache
@@ -174,10 +182,10 @@ class Engine:
     writes them, and plugins run when the pool's owner says so. Replays are made of that, with a `VirtualClock`.
 
     Its parts: ``config`` and ``loaded_config`` (with the origin of each value), ``clock``, ``catalog``, ``wal``,
-    ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``recovery`` (what the
-    start had to mend; None with object store ``memory``); and, while the plugin part is on, ``triggers``,
-    ``plugins``, ``plugin_versions``, ``plugin_runner``, ``plugin_tests``, ``plugin_uploads``, ``plugin_cache``
-    and ``logs``, which otherwise raise `PluginsDisabledError`.
+    ``write_buffer``, ``last_caches``, ``distinct_caches``, ``writer``, ``query_executor``, ``attachments`` (what
+    `attach` has attached), ``recovery`` (what the start had to mend; None with object store ``memory``); and, while
+    the plugin part is on, ``triggers``, ``plugins``, ``plugin_versions``, ``plugin_runner``, ``plugin_tests``,
+    ``plugin_uploads``, ``plugin_cache`` and ``logs``, which otherwise raise `PluginsDisabledError`.
 
     Raises:
         ConfigError: an option is unknown or not accepted.
@@ -219,6 +227,7 @@ class Engine:
             self._start_query(started)
             self._start_plugins(started)
             self._start_log(started)
+            started.callback(self.attachments.close)
             # What was started is now stopped by `stop`, in the reverse order.
             self._started = started.pop_all()
 
@@ -329,6 +338,12 @@ class Engine:
             distinct_caches=self.distinct_caches,
         )
         started.callback(self.query_executor.close)
+        self.attachments = Attachments(
+            catalog=self.catalog,
+            executor=self.query_executor,
+            writer=self.writer,
+            clock=self.clock,
+        )
 
     def _system_tables(self) -> list[SystemTable]:
         return [
@@ -342,6 +357,7 @@ class Engine:
             LastCacheDefinitions(self.catalog),
             DistinctCacheDefinitions(self.catalog),
             Databases(self.catalog),
+            AttachedDatabases(self._attached),
             Tokens(self.catalog, with_auth=not self.config.without_auth),
             Tables(self.catalog),
             Nodes(self.catalog, modes=self.config.mode, started_ns=self.clock.now_ns()),
@@ -358,8 +374,8 @@ class Engine:
             config=self.config,
             clock=self.clock,
             catalog=self.catalog,
-            write=self.writer,
-            query=self.query_executor,
+            write=self.attachments,
+            query=self.attachments,
             wal=self.wal,
             replayed=self._replayed,
             state_folder=self._folder.state if self._folder is not None else None,
@@ -457,7 +473,7 @@ class Engine:
     ) -> WriteResult:
         """Store rows and return what was stored; see `procengine.write.writer.Writer.write`."""
         self._check_running()
-        return self.writer.write(
+        return self.attachments.write(
             database,
             data,
             precision=precision,
@@ -471,7 +487,54 @@ class Engine:
     def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Return all rows of a statement; see `procengine.query.executor.QueryExecutor.query`."""
         self._check_running()
-        return self.query_executor.query(sql, database, params)
+        return self.attachments.query(sql, database, params)
+
+    def attach(
+        self,
+        url: str,
+        token: str | None,
+        database: str,
+        read_only: bool = True,
+        *,
+        name: str | None = None,
+        tail: Sequence[str] = (),
+        tail_options: TailOptions | None = None,
+        timeout_seconds: float = 60.0,
+        ask_first: bool = True,
+    ) -> Attachment:
+        """Read a database of an InfluxDB 3 server as if it were here; see `procengine.attach.attachment`.
+
+        From now on `query`, and ``influxdb3_local.query`` of plugins, go to the server where they name the database
+        by ``name``, by default the server's. Triggers on it are here. What is written to it stays here, in the local
+        database of that name, unless ``read_only`` is false. New rows of the tables of ``tail`` come to the
+        triggers here. Queries may take ``timeout_seconds``. The server is asked once now, unless ``ask_first`` is
+        false. The token is kept in memory until `detach` or `stop`, and nowhere else.
+
+        Raises:
+            InvalidInputError: the URL is none of HTTP, a name is not accepted, or ``influxdb3-python`` is missing.
+            AlreadyExistsError: a database is attached by that name.
+            UnreachableServerError, RefusedByServerError, DatabaseNotFoundError: from the server.
+            StoppedError: the engine is stopped.
+        """
+        self._check_running()
+        return self.attachments.attach(
+            url,
+            token,
+            database,
+            name=name,
+            read_only=read_only,
+            tail=tail,
+            tail_options=tail_options,
+            timeout_seconds=timeout_seconds,
+            ask_first=ask_first,
+        )
+
+    def detach(self, name: str) -> None:
+        """Read a database from its server no longer; what was written to it here stays.
+
+        Raises: NotFoundError: none is attached by that name.
+        """
+        self.attachments.detach(name)
 
     def install_packages(
         self, packages: Sequence[str], watch: InstallWatch | None = None
@@ -563,7 +626,7 @@ class Engine:
         """What serves this engine to others, in the order of its start."""
         return self._services
 
-    def attach(self, service: Service) -> None:
+    def add_service(self, service: Service) -> None:
         """Stop a service when the engine stops.
 
         Raises: StoppedError: it has.
@@ -571,8 +634,8 @@ class Engine:
         self._check_running()
         self._services = (*self._services, service)
 
-    def detach(self, service: Service) -> None:
-        """Let a service go on, or end, by itself; one that is not attached is left alone."""
+    def remove_service(self, service: Service) -> None:
+        """Let a service go on, or end, by itself; one that was not added is left alone."""
         self._services = tuple(one for one in self._services if one is not service)
 
     def __enter__(self) -> Self:
@@ -657,6 +720,9 @@ class Engine:
 
     def _log_rows(self, database: str) -> pa.Table | None:
         return None if self._part is None else self._part.logs.table(database)
+
+    def _attached(self) -> tuple[Attachment, ...]:
+        return self.attachments.all()
 
     def _run_rows(self, database: str) -> pa.Table | None:
         return None if self._part is None else self._part.triggers.runs.table(database)

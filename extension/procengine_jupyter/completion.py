@@ -45,6 +45,7 @@ _MEANT = {
     ("%%plugin", "name"): "plugin",
     ("%procengine", "name"): "plugin",
     ("%deploy", "name"): "plugin",
+    ("%procengine detach", "name"): "attached",
     ("%fire", "name"): "trigger",
     ("%inspect", "name"): "inspected",
 }
@@ -115,6 +116,8 @@ class MagicCompleter:
         words, fragment = _split(rest)
         if magic in _COMMAND_LINES:
             found = self._for_command_line(words)
+        elif magic == "%procengine" and words and words[0] in grammar.ATTACH_PARSERS:
+            found = self._for_magic(grammar.ATTACH_PARSERS[words[0]](), words[1:])
         elif magic in _PARSERS:
             found = self._for_magic(_PARSERS[magic](), words)
         else:
@@ -146,9 +149,15 @@ class MagicCompleter:
         """Return what an option or argument can be."""
         if choices is not None:
             return [Candidate(choice, "value") for choice in choices]
+        special = {
+            "attached": self._attached,
+            "compare": self._replays,
+            "source": self._sources,
+            "token": self._tokens,
+        }
+        if dest in special:
+            return special[dest]()
         match dest:
-            case "compare":
-                return self._replays()
             case "database" | "database_name" | "query_database":
                 return [Candidate(name, "database") for name in self._databases()]
             case "trigger_name":
@@ -167,8 +176,6 @@ class MagicCompleter:
                 return [Candidate(name, "table") for name in self._tables()]
             case "limit":
                 return [Candidate(f"{name}=", "limit") for name in LIMIT_NAMES]
-            case "source":
-                return self._sources()
         return []
 
     def _for_command_line(self, words: list[str]) -> list[Candidate]:
@@ -219,6 +226,20 @@ class MagicCompleter:
             return []
         known = self._session.engine.catalog.databases
         return [database.name for database in known if database.name != INTERNAL_DATABASE]
+
+    def _attached(self) -> list[Candidate]:
+        if not self._session.is_running:
+            return []
+        return [Candidate(one.name, "database") for one in self._session.engine.attachments.all()]
+
+    def _tokens(self) -> list[Candidate]:
+        """Return the variables that may hold a token, by their names."""
+        variables = self._session.shell.user_ns.items()
+        return [
+            Candidate(f"${name}", "variable")
+            for name, value in variables
+            if isinstance(value, str) and "token" in name.lower() and not name.startswith("_")
+        ]
 
     def _tables(self) -> list[str]:
         if not self._session.is_running:

@@ -19,10 +19,23 @@ from procengine_jupyter.usage import (
     pair_of_files,
     placement,
     positive,
+    span,
     whole_number,
 )
 
-ACTIONS = ("start", "stop", "restart", "status", "config", "triggers", "token", "doctor")
+ACTIONS = (
+    "start",
+    "stop",
+    "restart",
+    "status",
+    "config",
+    "triggers",
+    "token",
+    "doctor",
+    "attach",
+    "detach",
+    "tail",
+)
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
@@ -44,7 +57,10 @@ def procengine_parser() -> MagicParser:
         "  %procengine config            the options, and where each came from\n"
         "  %procengine triggers          the triggers, and how they are\n"
         "  %procengine doctor hot_rooms  what would be otherwise on a server; without NAME of all plugins\n"
-        "  token = %procengine token     a token for the HTTP API",
+        "  token = %procengine token     a token for the HTTP API\n"
+        "  %procengine attach http://HOST:8181 --database prod --token $token\n"
+        "  %procengine tail home         new rows of a table that is attached\n"
+        "  %procengine detach prod",
     )
     parser.add_argument(
         "action",
@@ -61,6 +77,89 @@ def procengine_parser() -> MagicParser:
             f"--{name.replace('_', '-')}", help=option.help.replace("%", "%%"), metavar="VALUE"
         )
     return parser
+
+
+def attach_parser() -> MagicParser:
+    """Return the parser of ``%procengine attach``."""
+    parser = MagicParser(
+        "%procengine attach",
+        "Read a database of an InfluxDB 3 server as if it were here: %%%%query and influxdb3_local.query go there,\n"
+        "what is written stays here. Triggers on it are here.",
+        "examples:\n"
+        "  %procengine attach http://db.example.com:8181 --database prod --token $token\n"
+        "  %procengine attach https://db.example.com --database prod --tail home,weather --every 10s",
+    )
+    parser.add_argument("url", metavar="URL", help="address of the server")
+    parser.add_argument("--database", "-d", required=True, metavar="DB", help="its database")
+    parser.add_argument(
+        "--token",
+        metavar="$NAME",
+        help="variable with the token; that of INFLUXDB3_AUTH_TOKEN when left out",
+    )
+    parser.add_argument("--name", metavar="NAME", help="what it is called here; as there when left out")
+    parser.add_argument(
+        "--read-write", action="store_true", help="have the server store what is written, too"
+    )
+    parser.add_argument(
+        "--tail",
+        type=names,
+        default=[],
+        metavar="A,B",
+        help="tables whose new rows come to the triggers here",
+    )
+    parser.add_argument(
+        "--every", type=span, metavar="DURATION", help="how often these are looked at; 5s when left out"
+    )
+    parser.add_argument(
+        "--timeout", type=span, metavar="DURATION", help="how long a query may take; 1m when left out"
+    )
+    return parser
+
+
+def detach_parser() -> MagicParser:
+    """Return the parser of ``%procengine detach``."""
+    parser = MagicParser(
+        "%procengine detach",
+        "Let an attached database go. What was written to it here stays, in the local database of its name.",
+        "example:\n  %procengine detach prod",
+    )
+    parser.add_argument("name", metavar="NAME", help="what it is called here")
+    return parser
+
+
+def tail_parser() -> MagicParser:
+    """Return the parser of ``%procengine tail``."""
+    parser = MagicParser(
+        "%procengine tail",
+        "Follow a table of an attached database: its new rows come to the triggers here, as if written here.",
+        "examples:\n"
+        "  %procengine tail home --every 5s\n"
+        "  %procengine tail home --pause\n"
+        "  %procengine tail home --stop",
+    )
+    parser.add_argument("table", metavar="TABLE", help="the table")
+    parser.add_argument(
+        "--database", "-d", metavar="NAME", help="attached database, where there are several"
+    )
+    parser.add_argument(
+        "--every", type=span, metavar="DURATION", help="how often it is looked at; 5s when left out"
+    )
+    parser.add_argument(
+        "--overlap", type=span, metavar="DURATION", help="how late rows may be; 1m when left out"
+    )
+    parser.add_argument(
+        "--since",
+        metavar="TIME",
+        help="where it begins: ISO 8601 (UTC), or nanoseconds; now when left out",
+    )
+    parser.add_argument("--pause", action="store_true", help="look no more until --resume")
+    parser.add_argument("--resume", action="store_true", help="go on from where it was")
+    parser.add_argument("--stop", action="store_true", help="follow it no longer")
+    return parser
+
+
+ATTACH_PARSERS = {"attach": attach_parser, "detach": detach_parser, "tail": tail_parser}
+"""Actions of ``%procengine`` that have words of their own."""
 
 
 def plugin_parser() -> MagicParser:
@@ -240,6 +339,9 @@ def query_parser() -> MagicParser:
     parser.add_argument("database", metavar="DB", help="database")
     parser.add_argument(
         "--out", metavar="NAME", help="variable that receives the result; pandas unless --as"
+    )
+    parser.add_argument(
+        "--scratch", action="store_true", help="of an attached database: what was written to it here"
     )
     parser.add_argument("--as", dest="kind", choices=RESULT_KINDS, help="kind of the result")
     return parser

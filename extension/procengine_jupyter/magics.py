@@ -97,6 +97,11 @@ class ProcengineMagics(Magics):
     @short_errors
     def procengine(self, line: str) -> Engine | View | str | None:
         """Start, stop or show the engine."""
+        action, _, rest = line.strip().partition(" ")
+        if action in grammar.ATTACH_PARSERS:
+            from procengine_jupyter.attach_command import attach_command
+
+            return attach_command(self.session, action, rest)
         said = grammar.procengine_parser().read(line)
         if said.action not in {"start", "restart"} and _start_options(said):
             raise UsageError("options are for a start; %procengine restart takes them")
@@ -241,7 +246,8 @@ class ProcengineMagics(Magics):
         said = grammar.query_parser().read(line)
         if said.out is not None and not said.out.isidentifier():
             raise UsageError(f"--out cannot be {said.out!r}: expected the name of a variable")
-        result = query(self.session.engine, said.database, cell, self.session.shell.user_ns)
+        engine, names = self.session.engine, self.session.shell.user_ns
+        result = query(engine, said.database, cell, names, scratch=said.scratch)
         if said.out is not None:
             self.session.shell.user_ns[said.out] = converted(result, said.kind)
             return result.kept_as(said.out)

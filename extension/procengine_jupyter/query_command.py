@@ -59,8 +59,15 @@ def _parameter(name: str, variables: Mapping[str, object]) -> object:
     raise UsageError(f"${name} cannot be a {type(value).__name__}; accepted: {_ACCEPTED}")
 
 
-def query(engine: Engine, database: str, sql: str, variables: Mapping[str, object]) -> QueryResult:
-    """Run a statement and return its result.
+def query(
+    engine: Engine,
+    database: str,
+    sql: str,
+    variables: Mapping[str, object],
+    *,
+    scratch: bool = False,
+) -> QueryResult:
+    """Run a statement and return its result; ``scratch`` asks what was written here to an attached database.
 
     Raises: UsageError for an empty cell, a missing variable, an interrupt, or a query that fails, with what may
         have been meant; ProcengineError when the query fails otherwise.
@@ -70,13 +77,32 @@ def query(engine: Engine, database: str, sql: str, variables: Mapping[str, objec
     values = parameters(sql, variables)
     started = time.perf_counter_ns()
     try:
-        table = engine.query(sql, database, values)
+        table = _rows(engine, database, sql, values, scratch=scratch)
     except KeyboardInterrupt as error:
         raise UsageError("interrupted") from error
     except (QueryError, NotFoundError) as error:
-        hint = query_hint(engine, database, sql, error)
+        is_there = not scratch and engine.attachments.find(database) is not None
+        hint = None if is_there else query_hint(engine, database, sql, error)
         raise UsageError(f"{error}\n{hint}" if hint else str(error)) from error
     return QueryResult(table, time.perf_counter_ns() - started)
+
+
+def _rows(
+    engine: Engine, database: str, sql: str, values: Mapping[str, object], *, scratch: bool
+) -> pa.Table:
+    """Return what is found; of an attached database its server is asked, and waited for in sight."""
+    if scratch:
+        return engine.attachments.get(database).query_scratch(sql, values)
+    attached = engine.attachments.find(database)
+    if attached is None:
+        return engine.query(sql, database, values)
+    from procengine_jupyter.attach_command import Waiting
+
+    waiting = Waiting(attached.url)
+    try:
+        return attached.query(sql, values, check=waiting)
+    finally:
+        waiting.clear()
 
 
 def converted(result: QueryResult, kind: str | None) -> pa.Table | Any:

@@ -272,7 +272,7 @@ def _source(session: Session, said: Namespace, between: Range) -> Source:
         if said.source is not None:
             raise UsageError("a replay has one source: a file, a variable, or --query")
         queried = said.query_database or said.database or _only_database(engine)
-        if said.tags is None:
+        if said.tags is None and engine.attachments.find(queried) is None:
             how = _with_tags_of(engine.catalog.database(queried), how)
         return read_query(engine, said.query, queried, how)
     if said.source is None:

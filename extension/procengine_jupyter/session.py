@@ -25,6 +25,7 @@ from procengine_jupyter.plugin_file import PluginFiles
 from procengine_jupyter.settings import ProcessingEngine
 
 if TYPE_CHECKING:
+    from procengine.attach.attachment import AttachmentTerms
     from procengine.deploy import Records
     from procengine.engine import Engine
 
@@ -49,6 +50,7 @@ class Session:
         self.deployments: Records | None = None
         """What was deployed to servers, where there is no data folder to keep it in."""
         self._engine: Engine | None = None
+        self._attached: tuple[AttachmentTerms, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -110,6 +112,8 @@ class Session:
         self._engine = engine
         engine.inspect = EngineInspectors(self)
         self._serve(engine)
+        for terms in self._attached:
+            engine.attachments.attach_again(terms)
         if engine.config.plugins_enabled:
             engine.triggers.subscribe(self._run_finished)
         return engine
@@ -143,6 +147,7 @@ class Session:
         engine, self._engine = self._engine, None
         self.live_cards.forget()
         if engine is not None:
+            self._attached = tuple(one.terms for one in engine.attachments.all())
             self.down_because = reason
             stuck = engine.stop()
             if stuck:

@@ -26,6 +26,7 @@ from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
 from procengine_jupyter.shown_path import shown_path
 
 if TYPE_CHECKING:
+    from procengine.attach.attachment import Attachment
     from procengine.engine import Engine
     from procengine.model.trigger import Trigger
     from procengine_jupyter.session import Session
@@ -97,8 +98,20 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
             f"offset {cut.offset}; they are kept in {shown_path(Path(cut.kept))}"
             for cut in (engine.recovery.cuts if engine.recovery is not None else ())
         ),
+        attached=tuple(map(_attached, engine.attachments.all())),
         suggestions=suggestions,
     )
+
+
+def _attached(one: Attachment) -> str:
+    """Return one line on an attached database."""
+    writes = "writes stay here" if one.read_only else "writes go there, too"
+    said = [f"{one.name}: database {one.database} of {one.url}", writes]
+    for tail in one.tails:
+        state = tail.state
+        how = "paused" if state.paused else "fails" if state.failure is not None else "followed"
+        said.append(f"{tail.table} {how}")
+    return ", ".join(said)
 
 
 def _api(engine: Engine) -> str:

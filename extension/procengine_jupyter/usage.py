@@ -11,6 +11,7 @@ from IPython.core.magic import no_var_expand
 
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
+from procengine.model.duration import parse_duration
 from procengine.model.node_spec import parse_node_spec
 from procengine.model.run_limits import parse_limits
 
@@ -120,6 +121,18 @@ def node_spec(text: str) -> str:
         return parse_node_spec(text)
     except InvalidInputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def span(text: str) -> int:
+    """Return the nanoseconds of a duration such as ``5s``."""
+    try:
+        return parse_duration(text)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration: {error}; expected one such as 5s"
+        ) from error
 
 
 def names(text: str) -> list[str]:

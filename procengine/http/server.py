@@ -80,7 +80,7 @@ class Server:
             self._listener = listening_socket(self._engine.config.http_bind, next_free=self._next_free)
             try:
                 self._make_admin_token()
-                self._engine.attach(self)
+                self._engine.add_service(self)
             except BaseException:
                 self._listener.close()
                 raise
@@ -136,7 +136,7 @@ class Server:
 
         Stopping twice is allowed. A stopped server is not started again; make another.
         """
-        self._engine.detach(self)
+        self._engine.remove_service(self)
         self.close_door()
         thread = self._thread
         if thread is None or thread is threading.current_thread():

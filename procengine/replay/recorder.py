@@ -88,7 +88,7 @@ class Recorder:
             ) from error
         triggers = self._engine.triggers
         self._thread.start()
-        self._engine.attach(self)
+        self._engine.add_service(self)
         self._end_listening = (
             triggers.taps.on_contents(self._flushed),
             triggers.taps.on_request(self._requested),
@@ -117,7 +117,7 @@ class Recorder:
         if is_first:
             for end in self._end_listening:
                 end()
-            self._engine.detach(self)
+            self._engine.remove_service(self)
             self._queue.put(None)
         self._thread.join()
 

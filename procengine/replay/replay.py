@@ -121,8 +121,8 @@ class Replay:
         Raises: StoppedError: it has stopped.
         """
         attached = _Attached(self)
-        engine.attach(attached)
-        self._leave = lambda: engine.detach(attached)
+        engine.add_service(attached)
+        self._leave = lambda: engine.remove_service(attached)
         self._thread.start()
 
     def pause(self) -> None:

@@ -10,7 +10,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -146,7 +146,14 @@ def read_query(engine: Engine, sql: str, database: str, how: SourceFormat = Sour
     """
     found = _FROM.search(sql)
     table = (found["quoted"] or found["plain"]) if found else None
-    return read_data(engine.query(sql, database), how, name=f"a query of {database}", table=table)
+    rows = engine.query(sql, database)
+    attached = engine.attachments.find(database)
+    named = how.table or table
+    if attached is not None and how.tags is None and named is not None:
+        there = attached.tags_of(named)
+        if there:  # a server need not say in its results which columns are tags
+            how = replace(how, tags=[name for name in there if name in rows.column_names])
+    return read_data(rows, how, name=f"a query of {database}", table=table)
 
 
 def _bytes(path: Path, is_packed: bool) -> bytes:

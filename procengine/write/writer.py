@@ -87,7 +87,7 @@ class Writer:
         check_database_name(database)
         scale = precision if isinstance(precision, Precision) else Precision.parse(precision)
         began = perf_counter()
-        parsed = self._read(data, scale, table, tags, time_column)
+        parsed = self.read(data, scale, table=table, tags=tags, time_column=time_column)
         return self._store(
             database,
             parsed,
@@ -128,17 +128,25 @@ class Writer:
     def check_lines(self, database: str, lines: str) -> tuple[LineError, ...]:
         """Return what `write_lines` would reject, and change nothing."""
         check_database_name(database, from_plugin=True)
-        parsed = self._read_text(lines, Precision.NANOSECOND)
+        return self.check(database, self._read_text(lines, Precision.NANOSECOND))
+
+    def check(self, database: str, parsed: ParsedLines) -> tuple[LineError, ...]:
+        """Return what of a body that was read would be rejected, and change nothing."""
         return check(parsed, catalog=self._catalog, database=database)
 
-    def _read(
+    def read(
         self,
         data: object,
         precision: Precision,
-        table: str | None,
-        tags: Sequence[str],
-        time_column: str,
+        *,
+        table: str | None = None,
+        tags: Sequence[str] = (),
+        time_column: str = "time",
     ) -> ParsedLines:
+        """Read lines, a DataFrame or an Arrow table as `write` does, and store nothing.
+
+        Raises: InvalidInputError: there is nothing in it, or it cannot be read as a table.
+        """
         if isinstance(data, str | bytes):
             if table is not None or tags:
                 raise InvalidInputError(

@@ -144,7 +144,7 @@ INTERNAL_ONLY: dict[str, dict[str, pa.DataType]] = {
     },
 }
 
-OURS = {"processing_engine_runs"}
+OURS = {"attached_databases", "processing_engine_runs"}
 """Tables that the original has not."""
 
 

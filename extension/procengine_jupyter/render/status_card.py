@@ -34,6 +34,7 @@ class StatusCard(View):
     paused_triggers: tuple[str, ...] = ()
     failing_triggers: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
+    attached: tuple[str, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
 
     def html(self) -> Html:
@@ -88,6 +89,7 @@ class StatusCard(View):
         ]
         if self.api:
             facts.insert(2, ("API", self.api))
+        facts += [("attached", text) for text in self.attached]
         facts += [("paused", text) for text in self.paused_triggers]
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))

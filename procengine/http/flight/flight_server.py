@@ -30,6 +30,7 @@ from procengine.http.flight.ticket import (
     parse_ticket,
     statement_of,
 )
+from procengine.model.column import ColumnType
 from procengine.query.cancellation import QueryCancellation
 
 if TYPE_CHECKING:
@@ -144,7 +145,14 @@ class _Call(flight.ServerMiddleware):  # type: ignore[misc]
 
 def sent_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema under which rows are sent: dictionaries as what they stand for, inside others as well."""
-    return pa.schema([field.with_type(_sent_type(field.type)) for field in schema], schema.metadata)
+    return pa.schema([_sent_field(field) for field in schema], schema.metadata)
+
+
+def _sent_field(field: pa.Field) -> pa.Field:
+    """Return a column as it is sent; clients know tags by the metadata, as on the wire they are text."""
+    sent = field.with_type(_sent_type(field.type))
+    is_tag = field.type == ColumnType.TAG.arrow_type
+    return sent.with_metadata({"iox::column::type": ColumnType.TAG.iox_name}) if is_tag else sent
 
 
 def _sent_type(kind: pa.DataType) -> pa.DataType:
