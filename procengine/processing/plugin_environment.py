@@ -294,7 +294,7 @@ class PluginEnvironment:
 
     @property
     def _copy(self) -> EnvironmentCopy:
-        packages = self.site_packages.relative_to(self.folder)
+        packages = self.site_packages.relative_to(os.path.normpath(self.folder))  # as sysconfig has it
         return EnvironmentCopy(self.folder, (packages, Path(_python_of(Path()).parent)))
 
 

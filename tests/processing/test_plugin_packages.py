@@ -297,3 +297,18 @@ def test_packages_into_the_kernel(wheels: Path, tmp_path: Path) -> None:
     assert where.startswith(str(kernel))
     assert said == f"installed tiny_a 1.0 into the kernel's own environment, {kernel}"
     assert not (tmp_path / "env").exists()
+
+
+def test_environment_by_a_path_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin directory may be named by a path that goes up, or by a relative one; its packages are found there."""
+    packages = PluginEnvironment(tmp_path / "env", working_folder=tmp_path).site_packages
+    packages.mkdir(parents=True)
+    (packages / "tiny_dots.py").touch()
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path / "tests" / ".." / "env", Path("env")):
+        environment = PluginEnvironment(folder, working_folder=tmp_path)
+        environment.attach()
+        try:
+            assert str(packages) in {os.path.abspath(entry) for entry in sys.path}  # noqa: PTH100
+        finally:
+            environment.close()
