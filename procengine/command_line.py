@@ -1,7 +1,7 @@
 """What does `procengine` do in a terminal?
 
-``serve`` starts an engine and its HTTP API; all other commands are those of `influxdb3` and go to a server, of
-procengine or InfluxDB 3, that ``--host`` or ``INFLUXDB3_HOST_URL`` names.
+``serve`` starts an engine and its HTTP API, ``deploy`` brings a plugin from here to a server; all other commands are
+those of `influxdb3` and go to a server, of procengine or InfluxDB 3, that ``--host`` or ``INFLUXDB3_HOST_URL`` names.
 
 Exit codes: 0; 1 when the command failed; 2 when the line cannot be read.
 
@@ -24,6 +24,7 @@ from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation, parse_command
 from procengine.cli.target import Connection, Target
 from procengine.config import OPTIONS, EngineConfig, unset_variables
+from procengine.deploy_command import DEPLOY, deploy_plugin
 from procengine.errors import ConfigError, InvalidInputError, ProcengineError
 from procengine.remote import RemoteServer
 from procengine.serve_command import SYSTEM_CONFIG_FILE, serve, system_config_file
@@ -59,7 +60,7 @@ SERVE = Command(
     ),
 )
 
-ALL_COMMANDS = (SERVE, *COMMANDS)
+ALL_COMMANDS = (SERVE, DEPLOY, *COMMANDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,6 +93,8 @@ def _run(invocation: Invocation) -> int:
     try:
         if invocation.command is SERVE:
             _serve(invocation)
+        elif invocation.command is DEPLOY:
+            deploy_plugin(invocation, _tell_now)
         else:
             _print(run_invocation(_connect, invocation, _surroundings()))
     except ConfigError as error:

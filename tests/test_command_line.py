@@ -162,7 +162,7 @@ def test_a_command_that_fails_has_exit_code_1(
     ("words", "text"),
     [
         (("query", "SELECT 1"), "error: 'procengine query' requires --database"),
-        (("frob",), "error: unrecognized subcommand 'frob' of 'procengine'; accepted: serve, create"),
+        (("frob",), "error: unrecognized subcommand 'frob' of 'procengine'; accepted: serve, deploy, "),
         (("serve", "--http-bind", "0.0.0.0:1"), "error: option http_bind cannot be '0.0.0.0:1'"),
         (("serve", "--http-bind", "off"), "error: option http_bind cannot be 'off'"),
         (("serve", "--port", "1"), "error: unexpected argument '--port' for 'procengine serve'"),

@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "procengine.testing",
     ),
     ("procengine.deploy",),
-    ("procengine.serve_command",),
+    ("procengine.serve_command", "procengine.deploy_command"),
     ("procengine.command_line",),
     ("procengine.__main__",),
     ("procengine_jupyter",),

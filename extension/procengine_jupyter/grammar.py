@@ -517,7 +517,7 @@ def deploy_parser() -> MagicParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="package that the plugin imports, beside its requirements.txt; may be repeated",
+        help="package to install, beside those that the plugin declares; may be repeated",
     )
     parser.add_argument(
         "--node-spec",

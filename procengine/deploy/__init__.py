@@ -6,7 +6,7 @@ server and changes nothing, and `deploy` carries a plan out: what is tried first
 
 from __future__ import annotations
 
-from procengine.deploy.bundle import Bundle, bundle_of
+from procengine.deploy.bundle import Bundle, Local, bundle_of
 from procengine.deploy.deployment import Deployed, DeployFailedError, deploy
 from procengine.deploy.plan import Change, Item, Kind, Plan, make_plan
 from procengine.deploy.plan_text import plan_text
@@ -19,6 +19,7 @@ __all__ = [
     "Deployed",
     "Item",
     "Kind",
+    "Local",
     "Plan",
     "Records",
     "bundle_of",

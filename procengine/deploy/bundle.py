@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from procengine.errors import InvalidInputError, NotFoundError, PluginSourceError, ProcengineError
 from procengine.model.cache_definition import CacheDefinition
@@ -20,11 +20,14 @@ from procengine.model.portability import Note, portability_notes
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
+from procengine.processing.declared_packages import MANIFEST, declared_packages
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from procengine.catalog import Catalog
     from procengine.catalog.definitions import Database
-    from procengine.engine import Engine
-    from procengine.processing.plugin_registry import PluginInfo
+    from procengine.processing.plugin_registry import PluginInfo, PluginRegistry
 
 Place = tuple[str, str]
 """A database's name, and that of a table or trigger in it."""
@@ -34,6 +37,24 @@ SAMPLE_ROWS = 5
 REQUIREMENTS = "requirements.txt"
 
 _CACHE_CALL = re.compile(r"""(?:last|distinct)_cache\(\s*\\?['"](?P<table>[^'"\\]+)\\?['"]""")
+
+
+class Local(Protocol):
+    """What a bundle is taken from: an `Engine`, or a data folder whose engine is stopped."""
+
+    @property
+    def plugins(self) -> PluginRegistry:
+        """The plugin directory."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog:
+        """The databases, with their triggers, tables and caches."""
+        ...
+
+    def query(self, sql: str, database: str) -> pa.Table:
+        """Return the rows of a statement; a `ProcengineError` where there are none to be had."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +92,7 @@ class Bundle:
         )
 
 
-def bundle_of(engine: Engine, name: str, *, packages: Sequence[str] = ()) -> Bundle:
+def bundle_of(local: Local, name: str, *, packages: Sequence[str] = ()) -> Bundle:
     """Return what belongs to a plugin of an engine; ``name`` is its file's, with or without ``.py``.
 
     A cache belongs to it when its table is one that a trigger of the plugin watches, or that the text names in
@@ -82,17 +103,22 @@ def bundle_of(engine: Engine, name: str, *, packages: Sequence[str] = ()) -> Bun
         InvalidInputError: no trigger uses it.
         PluginSourceError: a file cannot be read as text.
     """
-    info = _plugin(engine, name)
-    users = (one for one in engine.triggers.list() if _used(one) == info.filename)
+    info = _plugin(local, name)
+    users = (
+        one
+        for database in local.catalog.databases
+        for one in database.triggers.values()
+        if _used(one) == info.filename
+    )
     triggers = tuple(sorted(users, key=lambda one: (one.database, one.name)))
     if not triggers:
         raise InvalidInputError(
             f"no trigger uses {info.filename!r}, so a server would never run it; make one here first, with the "
             "specification, arguments and error behavior that it is to have there"
         )
-    files = _files(engine, info)
+    files = _files(local, info)
     names = dict.fromkeys(one.database for one in triggers)
-    databases = {name: engine.catalog.database(name) for name in names}
+    databases = {name: local.catalog.database(name) for name in names}
     caches = tuple(_caches(databases, triggers, files))
     tables = {(one.database, one.table) for one in caches}
     tables |= {place for one in triggers for place in _watched(one)}
@@ -107,17 +133,17 @@ def bundle_of(engine: Engine, name: str, *, packages: Sequence[str] = ()) -> Bun
             for database, table in sorted(tables)
             if table in databases[database].tables
         },
-        packages=(*packages, *(each for each in _requirements(engine, info) if each not in packages)),
-        samples=dict(_samples(engine, databases, triggers)),
+        packages=tuple(dict.fromkeys((*packages, *_packages(local, info, files)))),
+        samples=dict(_samples(local, databases, triggers)),
         notes={
             name: _notes(text, triggers, is_file=not info.is_directory) for name, text in files.items()
         },
-        unsent=_unsent(engine, info),
+        unsent=_unsent(local, info),
     )
 
 
-def _plugin(engine: Engine, name: str) -> PluginInfo:
-    known = engine.plugins.plugins()
+def _plugin(local: Local, name: str) -> PluginInfo:
+    known = local.plugins.plugins()
     for one in known:
         if name.rstrip("/") in {one.filename, one.filename.removesuffix(".py")}:
             return one
@@ -130,9 +156,9 @@ def _used(trigger: Trigger) -> str:
     return trigger.plugin_filename.rstrip("/")
 
 
-def _files(engine: Engine, info: PluginInfo) -> dict[str, str]:
+def _files(local: Local, info: PluginInfo) -> dict[str, str]:
     texts = {}
-    for file in engine.plugins.files(info.filename):
+    for file in local.plugins.files(info.filename):
         name = f"{info.filename}/{file.name}" if info.is_directory else file.name
         try:
             texts[name] = file.path.read_text(encoding="utf-8")
@@ -141,27 +167,31 @@ def _files(engine: Engine, info: PluginInfo) -> dict[str, str]:
     return texts
 
 
-def _unsent(engine: Engine, info: PluginInfo) -> tuple[str, ...]:
+def _unsent(local: Local, info: PluginInfo) -> tuple[str, ...]:
     """Return the files of a folder that are no Python, but for what is a note to people."""
     if not info.is_directory:
         return ()
-    folder = engine.plugins.folder / info.filename
+    folder = local.plugins.folder / info.filename
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     return tuple(
         path.as_posix()
         for path in found
         if path.suffix not in {".py", ".pyc", ".md"}
-        and path.as_posix() != REQUIREMENTS
+        and path.as_posix() not in {REQUIREMENTS, MANIFEST}
         and not any(each.startswith(".") for each in path.parts)
     )
 
 
-def _requirements(engine: Engine, info: PluginInfo) -> list[str]:
-    path = engine.plugins.folder / info.filename / REQUIREMENTS
+def _packages(local: Local, info: PluginInfo, files: Mapping[str, str]) -> Iterator[str]:
+    """Yield the packages that a plugin declares: in its text, its manifest, or its folder's requirements."""
+    yield from declared_packages(local.plugins.folder, info.filename, files)
+    path = local.plugins.folder / info.filename / REQUIREMENTS
     if not info.is_directory or not path.is_file():
-        return []
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("-")]
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        said = line.partition("#")[0].strip()
+        if said and not said.startswith("-"):
+            yield said
 
 
 def _caches(
@@ -182,7 +212,7 @@ def _watched(trigger: Trigger) -> list[Place]:
 
 
 def _samples(
-    engine: Engine, databases: Mapping[str, Database], triggers: Sequence[Trigger]
+    local: Local, databases: Mapping[str, Database], triggers: Sequence[Trigger]
 ) -> Iterator[tuple[Place, str]]:
     for trigger in triggers:
         tables = [table for _, table in _watched(trigger)]
@@ -190,18 +220,16 @@ def _samples(
             tables = list(databases[trigger.database].tables)
         for table in tables:
             found = databases[trigger.database].tables.get(table)
-            lines = "" if found is None else _newest(engine, trigger.database, table, found.schema)
+            lines = "" if found is None else _newest(local, trigger.database, table, found.schema)
             if lines:
                 yield (trigger.database, trigger.name), lines
                 break
 
 
-def _newest(engine: Engine, database: str, table: str, schema: TableSchema) -> str:
+def _newest(local: Local, database: str, table: str, schema: TableSchema) -> str:
     quoted = table.replace('"', '""')
     try:
-        found = engine.query(
-            f'SELECT * FROM "{quoted}" ORDER BY time DESC LIMIT {SAMPLE_ROWS}', database
-        )
+        found = local.query(f'SELECT * FROM "{quoted}" ORDER BY time DESC LIMIT {SAMPLE_ROWS}', database)
     except ProcengineError:
         return ""
     times = [None if each is None else each.value for each in found[TIME]] if found.num_rows else []

@@ -310,3 +310,87 @@ def _judge(server: StrictServer, before: Json, error: DeployFailedError) -> str:
     assert [each for each in error.left if "procengine_staged" not in each] == []
     assert staged is None or len(error.left) == 1
     return "as before"
+
+
+NODES = [
+    {"node_id": "in-1", "mode": ["ingest"], "state": "running"},
+    {"node_id": "in-2", "mode": ["ingest"], "state": "running"},
+    {"node_id": "proc", "mode": ["process", "query"], "state": "running"},
+    {"node_id": "old", "mode": ["query"], "state": "stopped"},
+]
+
+
+def test_a_cluster_gets_triggers_where_they_belong(deployer: Deployer) -> None:
+    """Writes go to all nodes that ingest, schedules to one that processes and queries; stopped nodes do not count."""
+    deployer.server.build = "Enterprise"
+    deployer.server.nodes = NODES
+    notes = plan_text(deployer.plan())
+    assert "'tick' will run once on each node at each time; --node-spec auto puts it on one" in notes
+    deployer.deploy(node_spec="auto")
+    specs = {name: one["node_spec"] for (_, name), one in deployer.server.triggers.items()}
+    assert specs == {"hot_rooms": {"nodes": ["in-1", "in-2"]}, "tick": {"nodes": ["proc"]}}
+    assert deployer.plan(node_spec="auto").is_empty
+    assert deployer.plan().changes(Kind.TRIGGER) == {
+        "house/hot_rooms": Change.CHANGED,
+        "house/tick": Change.CHANGED,
+    }
+
+
+def test_a_cluster_refuses_unknown_nodes(deployer: Deployer) -> None:
+    """A node that the cluster does not have is named, with those that it has, before anything is done."""
+    deployer.server.build = "Enterprise"
+    deployer.server.nodes = NODES
+    plan = deployer.plan(node_spec="nodes:old")
+    assert plan.problems[0] == (
+        "'hot_rooms' is for node 'old', which the cluster does not have; there are: in-1, in-2, proc"
+    )
+    notes = deployer.plan(node_spec="nodes:in-1").notes
+    assert "'hot_rooms' will not see what is written to in-2" in notes
+    assert "'tick' is for node 'in-1', which has no mode process and query" in notes
+
+
+def test_a_folder_that_imports_its_own_files_is_not_called_broken(deployer: Deployer) -> None:
+    """A dry run sees a folder's ``__init__.py`` alone: that it cannot import its siblings says nothing of it."""
+    engine = deployer.engine
+    folder = engine.plugins.folder / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(f"from . import words\n{TEXT}")
+    (folder / "words.py").write_text("HELLO = 1\n")
+    (folder / "table.json").write_text("{}")
+    (folder / "requirements.txt").write_text("numpy  # for means\n")
+    engine.triggers.create("house", "packed", "pack", "table:home")
+    deployer.name = "pack"
+    assert "only Python files are sent, so not: table.json" in deployer.plan().notes
+    done = deployer.deploy()
+    assert [(one.trigger, one.passed) for one in done.tried] == [("packed", None)]
+    assert deployer.server.installed == ["numpy"]
+    count = len(deployer.server.changes())
+    (folder / "words.py").write_text("HELLO = 2\n")
+    deployer.deploy()
+    last = deployer.server.changes()[-1]
+    assert str(last) == "PUT /api/v3/plugins/directory?db=house"
+    assert last.body == {
+        "plugin_name": "packed",
+        "files": [
+            {"relative_path": "__init__.py", "content": f"from . import words\n{TEXT}"},
+            {"relative_path": "words.py", "content": "HELLO = 2\n"},
+        ],
+    }
+    assert len(deployer.server.changes()) == count + 4
+    assert deployer.plan().is_empty
+
+
+def test_a_table_of_another_plugin_stays(deployer: Deployer) -> None:
+    """Caches of tables that neither a trigger watches nor the text names are not the plugin's."""
+    deployer.engine.write("house", "other,room=Attic x=1")
+    deployer.engine.catalog.create_last_cache("house", "other", name="others", key_columns=["room"])
+    assert "other" not in plan_text(deployer.plan())
+
+
+def test_a_cache_of_a_missing_column_is_a_problem(deployer: Deployer) -> None:
+    """A column that the table there does not have cannot be made by a request, which is said."""
+    deployer.server.databases["house"] = {"home": {"temp": "Float64"}}
+    assert deployer.plan().problems[0] == (
+        "the cache 'house/home/rooms' needs column 'room', which the table on the server does not have; columns come "
+        "with written rows alone"
+    )
