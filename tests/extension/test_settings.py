@@ -31,6 +31,6 @@ def test_only_what_was_set_is_given() -> None:
 def test_what_the_option_refuses_the_trait_refuses() -> None:
     """A value is checked where it is set, with the option's own text."""
     with pytest.raises(
-        TraitError, match="option object_store cannot be 's3': expected one of memory, file"
+        TraitError, match="option object_store cannot be 'google': expected one of memory, file, s3"
     ):
-        ProcessingEngine().object_store = "s3"
+        ProcessingEngine().object_store = "google"

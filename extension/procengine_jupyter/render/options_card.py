@@ -15,6 +15,15 @@ HINT = "%config ProcessingEngine.NAME = VALUE sets one; %procengine restart appl
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "plugins": ("plugin_dir", "virtual_env_location", "package_manager", "restrict_plugin_triggers_to"),
     "data": ("data_dir", "object_store", "mode", "node_id"),
+    "object store s3": (
+        "bucket",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "aws_default_region",
+        "aws_endpoint",
+        "aws_allow_http",
+    ),
     "writing": (
         "wal_flush_interval",
         "wal_snapshot_size",
