@@ -25,6 +25,7 @@
     │   ├── PluginsDisabledError
     │   └── PackageInstallError      packages for plugins cannot be installed
     │       └── PackageInstallDisabledError
+    ├── RegistryError                a registry that is not there, or gives what may not be taken
     ├── TriggerBusyError             the trigger's state forbids the operation
     │   └── RequestQueueFullError    as many requests wait for it as may
     ├── OperationRefusedError        what is never allowed on this resource
@@ -238,6 +239,12 @@ class PackageInstallDisabledError(PackageInstallError):
         super().__init__(
             "Package installation has been disabled. Contact your administrator for more information."
         )
+
+
+class RegistryError(ProcengineError):
+    """A registry of plugins cannot be reached, or what it gives may not be taken."""
+
+    http_status = 502
 
 
 class TriggerBusyError(ProcengineError):

@@ -16,7 +16,7 @@ PACKAGES = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
     ("procengine.clock", "procengine.file_system"),
-    ("procengine.recovery", "procengine.bucket"),
+    ("procengine.recovery", "procengine.bucket", "procengine.replaced_folder"),
     ("procengine.data_folder",),
     ("procengine.model",),
     ("procengine.option_values", "procengine.config_file"),
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "procengine.state",
         "procengine.config",
     ),
-    ("procengine.write",),
+    ("procengine.write", "procengine.registry"),
     ("procengine.query", "procengine.processing", "procengine.remote"),
     ("procengine.attach",),
     ("procengine.plugin_part",),

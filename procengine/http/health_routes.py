@@ -16,14 +16,15 @@ from procengine.http.failures import compact_json
 from procengine.http.metrics import HttpMetrics
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
+from procengine.model.original_version import ORIGINAL_VERSION
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
 
 PRODUCT_NAME: Final = "InfluxDB 3 Enterprise"
 BUILD: Final = "Enterprise"
-VERSION: Final = "3.10.0"
-"""The version whose behaviour is reproduced: clients decide by it what they can ask for."""
+VERSION: Final = ORIGINAL_VERSION
+"""Clients decide by it what they can ask for."""
 
 REVISION: Final = "procengine"
 

@@ -142,13 +142,10 @@ class _Glob:
             self._pieces.append(_ANY_FOLDERS)
         elif self._pieces[-1] == _ANY_FOLDERS:
             self._at += len(after)
-        elif before == "/" and after == "/":
-            self._at += 1
-            self._pieces[-1:] = [] if self._pieces[-1] == "/" else self._pieces[-1:]
-            self._pieces.append("(?:/|/.*/)")
         elif before == "/":
-            self._pieces[-1:] = [] if self._pieces[-1] == "/" else self._pieces[-1:]
-            self._pieces.append("/.*")
+            self._pieces.pop()
+            self._at += len(after) if after == "/" else 0
+            self._pieces.append("(?:/|/.*/)" if after == "/" else "/.*")
         else:
             self._at += after == "/"
             self._pieces.append(_ANY_FOLDERS if after == "/" else ".*")
@@ -178,7 +175,7 @@ class _Glob:
             else:
                 parts.append(re.escape(inner[at]))
                 at += 1
-        self._pieces.append(f"(?!/)[{'^' if negated else ''}{''.join(parts)}]")
+        self._pieces.append(f"[{'^' if negated else ''}{''.join(parts)}]")
 
     def _wrong(self, why: str) -> PatternError:
         return PatternError(f"invalid exclude pattern {self._said!r}: {why}")

@@ -20,7 +20,9 @@ from procengine.catalog import Catalog
 from procengine.errors import PluginError, PluginPathError
 from procengine.file_system import LOCAL, make_folder, write_durably
 from procengine.model.trigger import Trigger
+from procengine.processing.plugin_package import PYCACHE
 from procengine.processing.plugin_path import INIT, target_path
+from procengine.replaced_folder import folder_replaced, mend_folder
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ class PluginUploads:
     def put_back(self, filename: str, texts: Mapping[str, str]) -> None:
         """Make a plugin hold the texts that it had, by file name: `procengine.processing.plugin_versions`.
 
+        What else is in a folder stays.
+
         Raises: PluginPathError: as `write`; a folder is as it was then.
         """
         with self._writing, _told_as_plugin_error():
@@ -89,16 +93,16 @@ class PluginUploads:
             if [*texts] == [filename]:
                 self._write(path, texts[filename])
             else:
-                self._replace(path, texts)
+                self._replace(path, texts, keep=_other_files(path))
 
     def mend(self) -> None:
         """Put back the folders that a crash left without their name. Before plugins are loaded."""
         with self._writing:
             for folder in self._folders():
                 try:
-                    _mend(folder)
+                    mend_folder(folder)
                 except OSError:
-                    logger.warning("cannot be put back: %s", _former(folder), exc_info=True)
+                    logger.warning("cannot be put back: %s", folder, exc_info=True)
 
     def _trigger(self, name: str) -> Trigger:
         for database in self._catalog.databases:
@@ -123,41 +127,23 @@ class PluginUploads:
         make_folder(LOCAL, path.parent)
         write_durably(LOCAL, path, text.encode())
 
-    def _replace(self, folder: Path, files: Mapping[str, str]) -> None:
-        fresh = folder.with_name(f".{folder.name}.new")
-        former = _former(folder)
-        shutil.rmtree(fresh, ignore_errors=True)
-        try:
-            make_folder(LOCAL, fresh)
+    def _replace(self, folder: Path, files: Mapping[str, str], *, keep: Iterable[Path] = ()) -> None:
+        """Make a folder hold some texts, and copies of the files of its own that are to be kept."""
+        with folder_replaced(folder) as fresh:
+            for file in keep:
+                target = fresh / file.relative_to(folder)
+                make_folder(LOCAL, target.parent)
+                shutil.copy2(file, target)
             for name, text in files.items():
                 self._write(target_path(fresh, name), text)
-            if folder.exists():
-                shutil.rmtree(former, ignore_errors=True)
-                folder.rename(former)
-            try:
-                fresh.rename(folder)
-            except BaseException:
-                if former.exists():
-                    former.rename(folder)
-                raise
-            LOCAL.sync_folder(folder.parent)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
 
 
-def _former(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _mend(folder: Path) -> None:
-    former = _former(folder)
-    if not former.is_dir():
-        return
-    if folder.exists():
-        shutil.rmtree(former)
-    else:
-        former.rename(folder)
+def _other_files(folder: Path) -> list[Path]:
+    """Return the files of a plugin's folder that are no texts of it: data, a manifest."""
+    if not folder.is_dir():
+        return []
+    found = [one for one in folder.rglob("*") if one.suffix != ".py" and PYCACHE not in one.parts]
+    return [one for one in found if one.is_file() and not one.is_symlink()]
 
 
 @contextmanager

@@ -125,15 +125,18 @@ def test_difference_tells_files_and_lines() -> None:
 
 
 def test_a_folder_is_put_back_whole(house: Notebook) -> None:
-    """A file that came since is gone again, and one that went is there."""
+    """A file that came since is gone again, and one that went is there; what is no text of it stays."""
     engine = house.engine
     folder = engine.plugins.folder / "rooms"
     before = engine.plugins.load("rooms").version
     (folder / "rules.py").unlink()
     (folder / "later.py").write_text("LATER = 1\n")
+    (folder / "data").mkdir()
+    (folder / "data" / "rooms.csv").write_text("a")
     assert engine.plugins.load("rooms").version != before
     version = engine.plugin_versions.find(before)
     assert version is not None
     engine.plugin_uploads.put_back("rooms", version.texts)
     assert sorted(path.name for path in folder.glob("*.py")) == ["__init__.py", "rules.py"]
+    assert (folder / "data" / "rooms.csv").read_text() == "a"
     assert engine.plugins.load("rooms").version == before

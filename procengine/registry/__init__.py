@@ -1,0 +1,1 @@
+"""How do plugins come from one machine to another?"""
