@@ -204,7 +204,8 @@ class Tail:
             written = self._here.write_scratch(new, self.table, tags)
         except PartialWriteError as error:
             written, rejected = error.result.row_count, len(error.errors)
-            failure = f"{rejected} rows do not fit the table here: {error.errors[0].message}"
+            fit = "row does" if rejected == 1 else "rows do"
+            failure = f"{rejected} {fit} not fit the table here: {error.errors[0].message}"
         with self._changed:
             self._rows += written
             self._rejected += rejected

@@ -101,6 +101,8 @@ class StrictServer(flight.FlightServerBase):  # type: ignore[misc]
         self.url = f"http://127.0.0.1:{self.port}"
         self.asked: list[dict[str, Any]] = []
         self.rows = pa.table({"x": [1]})
+        self.tags: tuple[str, ...] = ()
+        """The tags of its table, told where it is asked for the columns."""
         self.error: Exception | None = None
         self.is_waiting = threading.Event()
         self.go_on = threading.Event()
@@ -114,15 +116,22 @@ class StrictServer(flight.FlightServerBase):  # type: ignore[misc]
         self.asked.append(said)
         if self.error is not None:
             raise self.error
-        return flight.GeneratorStream(self.rows.schema, self._batches(context))
+        rows = self._columns() if "information_schema.columns" in said["sql_query"] else self.rows
+        return flight.GeneratorStream(rows.schema, self._batches(context, rows))
 
-    def _batches(self, context: Any) -> Iterator[pa.RecordBatch]:
+    def _columns(self) -> pa.Table:
+        kinds = [
+            "Dictionary(Int32, Utf8)" if name in self.tags else "Utf8" for name in self.rows.column_names
+        ]
+        return pa.table({"column_name": self.rows.column_names, "data_type": kinds})
+
+    def _batches(self, context: Any, rows: pa.Table) -> Iterator[pa.RecordBatch]:
         self.is_waiting.set()
         while not self.go_on.wait(0.01):
             if context.is_cancelled():
                 self.left.set()
                 return
-        yield from self.rows.to_batches()
+        yield from rows.to_batches()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from procengine_jupyter import grammar
 
-from tests.attach.conftest import Remote, StrictServer, remote, served, strict
+from tests.attach.conftest import SECONDS, Remote, StrictServer, remote, served, strict
 from tests.extension.conftest import Notebook
 
 __all__ = ["remote", "served", "strict"]
@@ -103,6 +103,31 @@ def test_misuse_says_what_is_accepted(notebook: Notebook, line: str, text: str) 
     notebook.shell.user_ns["number"] = 5
     assert text in notebook.fails(f"%procengine {line}")
     assert notebook.engine.attachments.all() == ()
+
+
+def test_tail_gives_new_rows_to_triggers_here(prod: Notebook, remote: Remote) -> None:
+    """Rows that the server gets run a plugin of the notebook; the card says how far it is, and options steer it."""
+    prod.run(
+        "%%plugin seen --trigger table:home --database prod\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    influxdb3_local.info('given', len(table_batches[0]['rows']))\n"
+    )
+    card = prod.run("%procengine tail home --every 100ms --since 2030-01-01T00:00:00Z")
+    assert "looks every 100" in card.text()
+    (tail,) = prod.engine.attachments.get("prod").tails
+    assert tail.wait_for_looks(1, SECONDS)
+    remote.write("home,room=Attic temp=1 1900000000000000000")
+    assert tail.wait_for_looks(tail.state.looks + 2, SECONDS)
+    assert prod.engine.wait_idle(SECONDS)
+    logs = prod.engine.logs.table("prod")
+    assert logs is not None
+    assert logs["log_text"].to_pylist().count("given 1") == 1
+    assert "1 new row · paused" in prod.run("%procengine tail home --pause").text()
+    assert "paused" not in prod.run("%procengine tail home --resume").text()
+    assert "do not go together" in prod.fails("%procengine tail home --pause --stop")
+    assert "is for a tail that begins" in prod.fails("%procengine tail home --stop --every 1s")
+    assert "is followed already" in prod.fails("%procengine tail home")
+    assert "tail home" not in prod.run("%procengine tail home --stop").text()
 
 
 def test_a_failed_query_is_a_short_error(prod: Notebook) -> None:
