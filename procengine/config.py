@@ -36,6 +36,7 @@ from procengine.option_values import (
     read_limit_seconds,
     read_memory,
     read_plugin_dir,
+    read_repository,
     read_seconds,
     read_size_bytes,
     read_text,
@@ -115,6 +116,19 @@ class EngineConfig:
         one_of(PACKAGE_MANAGERS),
         "what installs packages: discover, pip or uv (all are pip), or disabled for nothing",
         "INFLUXDB3_PACKAGE_MANAGER",
+    )
+    plugin_repo: str | None = _option(
+        None,
+        read_repository,
+        "where gh: plugins come from: an http:// or https:// address, or a folder; influxdata/influxdb3_plugins by "
+        "default",
+        "INFLUXDB3_PLUGIN_REPO",
+    )
+    plugin_dir_only: bool = _option(
+        False,
+        read_flag,
+        "refuse plugins that are fetched: gh: and git+",
+        "INFLUXDB3_PLUGIN_DIR_ONLY",
     )
     data_dir: Path | None = _option(
         None, read_folder, "folder of the data; needed by object store file", "INFLUXDB3_DB_DIR"

@@ -39,7 +39,7 @@ PASSED_OVER = frozenset(
     object-store-http2-only object-store-max-retries object-store-request-timeout object-store-retry-timeout
     object-store-tls-allow-insecure object-store-tls-ca parquet-mem-cache-prune-interval
     parquet-mem-cache-prune-percentage parquet-mem-cache-query-path-duration parquet-mem-cache-size
-    permission-tokens-file plugin-dir-only plugin-repo preemptive-cache-age query-file-limit
+    permission-tokens-file preemptive-cache-age query-file-limit
     rbac-authoring-disabled replication-interval retention-check-interval snapshot-concurrency-limit
     snapshotted-wal-files-to-keep table-index-cache-concurrency-limit table-index-cache-max-entries
     table-split-level tcp-listener-file-path telemetry-endpoint tls-cert tls-key tls-minimum-version

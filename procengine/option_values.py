@@ -48,6 +48,17 @@ def read_plugin_dir(value: object) -> Path:
     return read_folder(value)
 
 
+def read_repository(value: object) -> str:
+    """Accept where plugins are fetched from: an address of HTTP, or a folder, whose path is made absolute."""
+    text = read_text(str(value) if isinstance(value, Path) else value)
+    scheme, colons, rest = text.partition("://")
+    if not colons:
+        return str(Path(text).expanduser().absolute())
+    if scheme not in {"http", "https", "file"} or not rest:
+        raise ValueError("expected an address such as 'https://host/plugins/', or a folder")
+    return text
+
+
 def read_seconds(value: object) -> float:
     """Accept a duration as text or a number of seconds, up to a year."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

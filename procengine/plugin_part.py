@@ -21,6 +21,7 @@ from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import AllTablesSpec, TableSpec, parse_trigger_spec
 from procengine.processing.dry_run import PluginTests
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.fetched_plugins import FetchedPlugins, Pins
 from procengine.processing.log_view import LogView
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_classes import PluginClasses
@@ -76,6 +77,7 @@ class PluginPart:
         assert config.plugin_dir is not None
         config.plugin_dir.mkdir(parents=True, exist_ok=True)
         self._clock = clock
+        self._catalog, self._wal = catalog, wal
         self.environment = PluginEnvironment(
             config.virtual_env_location or config.plugin_dir / ".venv", working_folder=config.plugin_dir
         )
@@ -89,6 +91,13 @@ class PluginPart:
         self.registry = PluginRegistry(
             config.plugin_dir,
             loaded=lambda one: self.versions.note(one.filename, one.version, one.texts),
+            fetched=FetchedPlugins(
+                config.plugin_dir,
+                clock,
+                Pins(get=self._pin_of, put=catalog.pin_plugin),
+                repository=config.plugin_repo,
+                plugin_dir_only=config.plugin_dir_only,
+            ),
         )
         pickles = ValuePickles(PluginClasses(self.registry))
         self.cache = PluginCache(
@@ -99,7 +108,6 @@ class PluginPart:
         )
         self.cache.open(_places_of(catalog))
         self._history = _open_history(config, state_folder, file_system)
-        self._catalog, self._wal = catalog, wal
         self._history.runs.recent.unpickle = pickles.load
         self._history.runs.recent.find_rows = self._rows_of
         self.logs = self._history.logs
@@ -139,6 +147,7 @@ class PluginPart:
             options=_options(config, log.reach_bytes),
             runs=self._history.runs,
             pool=step_pool,
+            plugin_note=self.registry.note,
         )
 
     def start(self) -> None:
@@ -177,6 +186,16 @@ class PluginPart:
                     size_bytes=file.size_bytes,
                     last_modified_ms=file.modified_ns // NANOSECONDS_PER_MILLISECOND,
                 )
+
+    def _pin_of(self, filename: str) -> str | None:
+        """Return the commit that a plugin is pinned to, while a trigger uses it."""
+        databases = self._catalog.databases
+        used = any(
+            one.plugin_filename.rstrip("/") == filename
+            for database in databases
+            for one in database.triggers.values()
+        )
+        return self._catalog.state.pins.get(filename) if used else None
 
     def _rows_of(self, run: Run) -> tuple[TableRows, ...]:
         """Return the rows that a run of a write trigger came with, while the log has them; else none.

@@ -33,6 +33,7 @@ from procengine.model.catalog_event import (
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    PluginPinned,
     RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
@@ -80,6 +81,7 @@ _EVENTS: dict[str, type[CatalogEvent]] = {
     "token_created": TokenCreated,
     "token_regenerated": TokenRegenerated,
     "token_deleted": TokenDeleted,
+    "plugin_pinned": PluginPinned,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
 
@@ -114,7 +116,8 @@ def encode_state(state: CatalogState) -> bytes:
     databases = [_database_json(one) for one in state.databases_by_id.values()]
     tokens = [asdict(token) for token in state.tokens.values()]
     counters = {name: getattr(state, name) for name in _COUNTERS}
-    return _dump(counters | {"tokens": tokens, "databases": databases})
+    pins = {"pins": dict(state.pins)} if state.pins else {}
+    return _dump(counters | {"tokens": tokens, "databases": databases} | pins)
 
 
 def decode_state(data: bytes | memoryview) -> CatalogState:
@@ -283,5 +286,6 @@ def _state(fields: Json) -> CatalogState:
         databases=MappingProxyType({one.name: one for one in databases if not one.deleted}),
         databases_by_id=MappingProxyType({one.id: one for one in databases}),
         tokens=MappingProxyType({one.name: one for one in tokens}),
+        pins=MappingProxyType(fields.pop("pins", {})),
         **fields,
     )

@@ -25,6 +25,7 @@ from procengine.model.catalog_event import (
     DistinctCacheDeleted,
     LastCacheCreated,
     LastCacheDeleted,
+    PluginPinned,
     RetentionPeriodChanged,
     TableCreated,
     TableDeleted,
@@ -53,7 +54,8 @@ class CatalogState:
     """The catalog at one instant. ``sequence_number`` counts the commits that made it.
 
     ``databases`` maps the names of those not deleted, in the order of creation; ``databases_by_id`` has all.
-    ``tokens`` maps the names of the API's tokens, in the order of creation.
+    ``tokens`` maps the names of the API's tokens, in the order of creation. ``pins`` maps addresses of plugins of git
+    repositories to commits.
     """
 
     sequence_number: int = 0
@@ -62,6 +64,7 @@ class CatalogState:
     databases: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
     databases_by_id: Mapping[int, Database] = field(default_factory=lambda: MappingProxyType({}))
     tokens: Mapping[str, Token] = field(default_factory=lambda: MappingProxyType({}))
+    pins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     next_database_id: int = 1
     next_table_id: int = 1
     next_trigger_id: int = 1
@@ -184,6 +187,9 @@ class Draft:
                 self._change_distinct_cache(event)
             case TokenCreated() | TokenRegenerated() | TokenDeleted():
                 self._change_token(event)
+            case PluginPinned():
+                pins = {**self._state.pins, event.plugin_filename: event.commit}
+                self._state = replace(self._state, pins=MappingProxyType(pins))
             case _:
                 assert_never(event)
 

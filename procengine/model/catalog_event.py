@@ -228,6 +228,14 @@ class TokenDeleted:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginPinned:
+    """A plugin of a git repository, by its address, is taken from a commit, of 40 digits, from now on."""
+
+    plugin_filename: str
+    commit: str
+
+
 CatalogEvent = (
     CatalogCreated
     | DatabaseCreated
@@ -252,4 +260,5 @@ CatalogEvent = (
     | TokenCreated
     | TokenRegenerated
     | TokenDeleted
+    | PluginPinned
 )

@@ -75,6 +75,9 @@ class Activation:
         if not self.is_here(trigger):
             return self._elsewhere(trigger, tally)
         spec = parse_trigger_spec(trigger.spec)
+        note = self.parts.plugin_note(trigger.plugin_filename)
+        if note:
+            self.parts.log(trigger, LogLevel.WARN, note)
         running = RunningTrigger(trigger, self.parts, tally=tally, state=TriggerState.ENABLED)
         running.attach(self._source(running, spec))
         return running

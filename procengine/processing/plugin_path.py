@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from procengine.errors import PluginPathError
+from procengine.model.plugin_address import is_fetched
 
 INIT: Final = "__init__.py"
 
@@ -21,7 +22,7 @@ def plugin_path(folder: Path, filename: str) -> Path:
     Raises:
         PluginPathError: with the original's text; one of its own when the plugin directory itself is gone.
     """
-    if filename.startswith("gh:"):
+    if is_fetched(filename):
         raise PluginPathError(
             f"cannot load plugin {filename!r}: plugins are not fetched from a repository here; "
             f"save it in the plugin directory {folder} and give its file name"
@@ -45,8 +46,12 @@ def plugin_path(folder: Path, filename: str) -> Path:
 def target_path(folder: Path, filename: str) -> Path:
     """Return where a file or folder of a name is to be, links followed; it need not be there.
 
-    Raises: PluginPathError, with the original's text.
+    Raises: PluginPathError, with the original's text; one of its own for what is fetched.
     """
+    if is_fetched(filename):
+        raise PluginPathError(
+            f"cannot write plugin {filename!r}: it is fetched from a repository; change it there"
+        )
     path = folder / _relative(filename)
     if not is_inside(folder, path):
         raise _traversal(filename)

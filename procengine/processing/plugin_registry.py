@@ -3,6 +3,8 @@
 The registry owns sources and loaded code. A plugin's files are looked at before each run; when they changed, the
 run gets the new code. Files that cannot be read any more leave the last good code in place.
 
+A plugin that is fetched from elsewhere is looked at in its copy: `procengine.processing.fetched_plugins`.
+
 Source: influxdb3_processing_engine/src/lib.rs, read_plugin_code and LocalPlugin.
 Differs: what changed is loaded although its time is old; directories reload as well; a plugin is compiled and
     its entry point looked for when a trigger is created.
@@ -18,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from procengine.errors import PluginError
+from procengine.errors import PluginError, PluginPathError
+from procengine.model.plugin_address import GH, is_fetched
 from procengine.model.run import RunFailure
 from procengine.model.trigger import TriggerKind
+from procengine.processing.fetched_plugins import FetchedPlugins, PluginUpdate
 from procengine.processing.plugin_builtins import Namespace
 from procengine.processing.plugin_origins import PluginOrigins, show_in_tracebacks
 from procengine.processing.plugin_package import PYCACHE, PluginPackage, python_files
@@ -121,11 +125,21 @@ class PluginRegistry:
     ``loaded`` is told of each plugin that was looked at because its files may have changed; it must be quick.
     """
 
-    def __init__(self, folder: Path, *, loaded: Callable[[LoadedPlugin], None] = _tell_nobody) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        loaded: Callable[[LoadedPlugin], None] = _tell_nobody,
+        fetched: FetchedPlugins | None = None,
+    ) -> None:
         self.folder = Path(folder).absolute()
+        self._fetched = fetched
+        self._fetches = fetched is not None
         self._loaded = loaded
         self._files: dict[str, _File] = {}
         self._packages: dict[str, PluginPackage] = {}
+        # Packages whose copy is another one by now.
+        self._outdated: set[str] = set()
         self._origins = PluginOrigins()
         # Guards both mappings, and is held while a changed plugin is read, so that two runs do not load
         # one change twice; plugin code never runs under it.
@@ -147,7 +161,7 @@ class PluginRegistry:
         if known is not None and known.still_holds(since_ns):
             return known.plugin
         package = self._packages.get(filename)
-        if package is not None and package.still_holds():
+        if package is not None and filename not in self._outdated and package.still_holds():
             return package
         with self._lock:
             plugin = self._read(filename)
@@ -161,10 +175,25 @@ class PluginRegistry:
             PluginPathError: there is no such plugin, or it is outside the plugin directory.
             PluginSourceError: it cannot be compiled, has no entry point, or one that cannot be called.
         """
-        plugin_path(self.folder, filename)
+        self._refreshed(filename, pin=True)
         plugin = self.load(filename)
         plugin.check(kind)
         return plugin
+
+    def note(self, filename: str) -> str:
+        """Return what is to be known of a fetched plugin's copy; empty for nothing."""
+        return "" if self._fetched is None else self._fetched.note(filename)
+
+    def find_update(self, filename: str) -> PluginUpdate:
+        """Return what a git repository has now of a plugin; raises as `FetchedPlugins.find_update`."""
+        return self._where(filename).find_update(filename)
+
+    def take_update(self, filename: str, commit: str) -> None:
+        """Have the next run take a plugin's code from another commit; raises as `FetchedPlugins.take_update`."""
+        fetched = self._where(filename)
+        before = fetched.path(filename)
+        fetched.take_update(filename, commit)
+        self._moved(filename, before, fetched.path(filename))
 
     def package_filename(self, top_name: str) -> str | None:
         """Return the file name of the directory plugin whose package has a name in ``sys.modules``, or None."""
@@ -179,7 +208,7 @@ class PluginRegistry:
         Raises:
             PluginPathError, PluginSourceError: as `load`.
         """
-        path = plugin_path(self.folder, filename)
+        path = self._refreshed(filename)
         if path.is_dir():
             return PluginPackage(filename, path, self._origins, private=True)
         return self.load(filename)
@@ -200,15 +229,19 @@ class PluginRegistry:
             self._files.pop(filename, None)
 
     def share_origins(self, other: PluginRegistry) -> None:
-        """Know from now on what another registry of the same directory knows of where texts came from."""
+        """Know from now on what another registry of the same directory knows of where texts came from.
+
+        What is fetched is taken as the other has it, and nothing is fetched by this one.
+        """
         self._origins = other._origins
+        self._fetched, self._fetches = other._fetched, False
 
     def origin(self, filename: str) -> str:
         """Return the place that tracebacks name for a single file as it is now: a cell, or its path.
 
         Raises: PluginPathError, PluginSourceError: it cannot be read.
         """
-        return self._origins.source(plugin_path(self.folder, filename)).display_filename
+        return self._origins.source(self._path(filename)).display_filename
 
     def by_file(self, failure: RunFailure) -> RunFailure:
         """Return a failure with what it says by the plugin's file, where cells are named."""
@@ -225,7 +258,9 @@ class PluginRegistry:
         Source: influxdb3_processing_engine/src/lib.rs, list_plugin_files.
         """
         try:
-            path = plugin_path(self.folder, filename)
+            path = self._path(filename)
+            if filename.startswith(GH):
+                return ()
             if path.is_file():
                 return (_file(filename, path),)
             return tuple(_file(str(file.relative_to(path)), file) for file in python_files(path))
@@ -241,16 +276,48 @@ class PluginRegistry:
         for package in packages:
             package.close()
 
+    def _path(self, filename: str) -> Path:
+        """Return where a plugin's file or folder is; of what is fetched, its copy."""
+        if self._fetched is not None and is_fetched(filename):
+            return self._fetched.path(filename)
+        return plugin_path(self.folder, filename)
+
+    def _refreshed(self, filename: str, *, pin: bool = False) -> Path:
+        """Return where a plugin is, after fetching it, if it is one that is fetched."""
+        filename = filename.rstrip("/")
+        if self._fetched is None or not self._fetches or not is_fetched(filename):
+            return self._path(filename)
+        before = self._fetched.known(filename)
+        path = self._fetched.fetch(filename, pin=pin)
+        self._moved(filename, before, path)
+        return path
+
+    def _moved(self, filename: str, before: Path | None, path: Path) -> None:
+        """Have the next look go to another copy, when there is one."""
+        if before == path:
+            return
+        with self._lock:
+            self._files.pop(filename, None)
+            if filename in self._packages:
+                self._outdated.add(filename)
+
+    def _where(self, filename: str) -> FetchedPlugins:
+        if self._fetched is None:
+            plugin_path(self.folder, filename)
+            raise PluginPathError(f"plugin {filename!r} is not fetched from a repository")
+        return self._fetched
+
     def _read(self, filename: str) -> LoadedPlugin:
         """Look at a plugin's files and load what changed. The caller holds the lock."""
         package = self._packages.get(filename)
-        if package is not None and package.still_holds():
+        if package is not None and filename not in self._outdated and package.still_holds():
             return package
         known = self._files.get(filename)
         try:
-            path = plugin_path(self.folder, filename)
+            path = self._path(filename)
             if path.is_dir():
                 self._packages[filename] = PluginPackage(filename, path, self._origins, replaces=package)
+                self._outdated.discard(filename)
                 return self._packages[filename]
             return self._read_file(filename, path, known)
         except (PluginError, OSError):

@@ -67,7 +67,8 @@ class RunParts:
     """What all triggers run with.
 
     ``disable`` disables a trigger for good after an error; it must not wait for the trigger's run.
-    ``keep_pause`` notes in the catalog why a trigger was paused.
+    ``keep_pause`` notes in the catalog why a trigger was paused. ``plugin_note`` says what is to be known of a
+    plugin's copy, by its file name.
     """
 
     runner: Runner
@@ -80,6 +81,7 @@ class RunParts:
     log: LogRow
     disable: Callable[[RunningTrigger], None]
     keep_pause: Callable[[Trigger, str], None]
+    plugin_note: Callable[[str], str]
 
 
 class RunningTrigger:
@@ -270,7 +272,7 @@ class RunningTrigger:
         pool = self._parts.pool
         if pool.is_exhausted and self.source.waiting:
             return f"all {pool.worker_count} workers are inside runs, and {pool.line_length:,} more wait for one"
-        return None
+        return self._parts.plugin_note(self.trigger.plugin_filename) or None
 
     @property
     def _takes_events(self) -> bool:

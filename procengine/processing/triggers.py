@@ -68,6 +68,7 @@ class Triggers(TriggerChanges):
         options: TriggerOptions | None = None,
         runs: RunHistory | None = None,
         pool: TaskPool | None = None,
+        plugin_note: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.options = options or TriggerOptions()
         self.runs = runs if runs is not None else RunHistory(self.options.history_runs)
@@ -91,6 +92,7 @@ class Triggers(TriggerChanges):
             log=log,
             disable=self._disable_after_error,
             keep_pause=self._keep_pause,
+            plugin_note=plugin_note,
         )
         activation = Activation(
             catalog=catalog,

@@ -13,7 +13,14 @@ from procengine_jupyter.render.view import View
 HINT = "%config ProcessingEngine.NAME = VALUE sets one; %procengine restart applies it"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "plugins": ("plugin_dir", "virtual_env_location", "package_manager", "restrict_plugin_triggers_to"),
+    "plugins": (
+        "plugin_dir",
+        "virtual_env_location",
+        "package_manager",
+        "plugin_repo",
+        "plugin_dir_only",
+        "restrict_plugin_triggers_to",
+    ),
     "data": ("data_dir", "object_store", "mode", "node_id"),
     "object store s3": (
         "bucket",
