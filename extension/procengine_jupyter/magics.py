@@ -46,6 +46,7 @@ from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import PassedOver, StoppedWriteCard, WriteCard
 from procengine_jupyter.run_test import fired_run_test
 from procengine_jupyter.session import Session
+from procengine_jupyter.shown_token import ShownToken
 from procengine_jupyter.status import options_card, status_card, trigger_list
 from procengine_jupyter.usage import documented_by
 from procengine_jupyter.write_command import (
@@ -132,10 +133,7 @@ class ProcengineMagics(Magics):
             raise UsageError(self.session.unserved_because or "the API is off; http_bind turns it on")
         if not server.requires_token:
             raise UsageError("the API takes requests without a token (without_auth)")
-        sys.stderr.write(
-            "who can read this cell's output can use the token; tok = %procengine token keeps it in a variable\n"
-        )
-        return server.token()
+        return ShownToken(server.token())
 
     def _start(self, said: Namespace) -> None:
         options = _start_options(said)

@@ -940,9 +940,14 @@ def test_a_folder_that_another_engine_has_is_told_with_the_ways_out(
 
 
 def test_a_shown_token_is_told_of(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
-    """A saved notebook keeps its outputs: the token is said to be in one."""
+    """A saved notebook keeps its outputs: the token is said to be in one, and only there."""
     assert notebook.run("tok = %procengine token") is None
-    assert "tok = %procengine token keeps it in a variable" in capsys.readouterr().err
+    silent = capsys.readouterr()
+    assert silent.out == silent.err == ""
+    token = notebook.run("tok")
+    shown = capsys.readouterr().out
+    assert repr(str(token)) in shown
+    assert "tok = %procengine token keeps it in a variable" in shown
 
 
 def test_a_run_that_disable_ends_says_so(notebook: Notebook) -> None:
