@@ -148,6 +148,7 @@ def attachment_card(engine: Engine, attachment: Attachment) -> AttachmentCard:
                 every_ns=tail.options.every_ns,
                 rows=state.rows,
                 rejected=state.rejected,
+                rejection=state.rejection,
                 looks=state.looks,
                 behind_ns=state.behind_ns,
                 paused=state.paused,

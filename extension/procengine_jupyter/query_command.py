@@ -81,8 +81,11 @@ def query(
     except KeyboardInterrupt as error:
         raise UsageError("interrupted") from error
     except (QueryError, NotFoundError) as error:
-        is_there = not scratch and engine.attachments.find(database) is not None
-        hint = None if is_there else query_hint(engine, database, sql, error)
+        attached = None if scratch else engine.attachments.find(database)
+        if attached is None:
+            hint = query_hint(engine, database, sql, error)
+        else:
+            hint = f"{attached.url} says so; --scratch asks for what was written here"
         raise UsageError(f"{error}\n{hint}" if hint else str(error)) from error
     return QueryResult(table, time.perf_counter_ns() - started)
 

@@ -13,6 +13,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -173,12 +174,37 @@ def _client(url: str, token: str | None, database: str, timeout_seconds: float) 
     except ModuleNotFoundError as error:
         raise InvalidInputError(MISSING) from error
     client: InfluxDBClient3 = InfluxDBClient3(  # type: ignore[no-untyped-call]
-        host=url,
+        host=address_with_port(url),
         token=token or "",
         database=database,
         query_timeout=max(1, round(timeout_seconds * 1000)),
+        # The token goes where the URL says, as those of commands do, and by no proxy of the environment.
+        flight_client_options={"generic_options": [("grpc.enable_http_proxy", 0)]},
     )
     return client
+
+
+def address_with_port(url: str) -> str:
+    """Return an address with its port, for which the client takes 443 of whatever scheme.
+
+    Raises: InvalidInputError: it is none of HTTP, or has a password in it, which would be shown.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidInputError(f"cannot attach from {url!r}: {error}") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidInputError(
+            f"cannot attach from {url!r}; accepted: a URL such as http://127.0.0.1:8181 or https://db.example.com"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInputError(
+            f"cannot attach from a URL with a user of {parts.hostname!r}; accepted: the address alone, as the token "
+            "is given beside it"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def _plain(value: object) -> object:

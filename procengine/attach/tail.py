@@ -9,7 +9,7 @@ given again. A server that is away is asked less and less often, and the tail go
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -19,12 +19,18 @@ import pyarrow.compute as pc
 from procengine.attach.tail_options import TailOptions, TailState
 from procengine.attach.tail_pages import Query, pages, quoted, tags_of
 from procengine.clock import Alarm, Clock
-from procengine.errors import PartialWriteError, ProcengineError, StoppedError
+from procengine.errors import LineError, PartialWriteError, ProcengineError, StoppedError
 from procengine.model.column import TIME
 from procengine.model.duration import SECOND
 
 LONGEST_PAUSE_NS: Final = 60 * SECOND
 """How seldom a server that does not answer is asked, unless it is to be asked less often anyway."""
+
+
+MOST_REFUSED: Final = 10_000
+"""How many rows that do not fit are remembered."""
+
+_Key = tuple[Any, ...]
 
 
 class Here(Protocol):
@@ -69,6 +75,9 @@ class Tail:
         self._caught_up_ns = now_ns
         self._looks = self._rows = self._rejected = self._failures = 0
         self._failure: str | None = None
+        self._rejection: str | None = None
+        # Those that do not fit, oldest first, so that each is tried, and counted, once.
+        self._refused: dict[_Key, None] = {}
         # Guards what follows, and wakes both the tail's thread and those who wait for a look.
         self._changed = threading.Condition()
         self._due = True
@@ -91,6 +100,7 @@ class Tail:
                 rows=self._rows,
                 rejected=self._rejected,
                 behind_ns=max(0, self._clock.now_ns() - self._caught_up_ns),
+                rejection=self._rejection,
                 failure=self._failure,
             )
 
@@ -198,24 +208,34 @@ class Tail:
         self._check()
         if not new.num_rows:
             return
-        rejected = 0
-        failure: str | None = None
         try:
             written = self._here.write_scratch(new, self.table, tags)
         except PartialWriteError as error:
-            written, rejected = error.result.row_count, len(error.errors)
-            fit = "row does" if rejected == 1 else "rows do"
-            failure = f"{rejected} {fit} not fit the table here: {error.errors[0].message}"
+            written = error.result.row_count
+            self._refuse(_keys(new, [*tags, TIME]), error.errors)
         with self._changed:
             self._rows += written
-            self._rejected += rejected
-        if failure is not None and not written:
-            raise ProcengineError(failure)
+
+    def _refuse(self, keys: list[_Key], errors: Sequence[LineError]) -> None:
+        """Count rows that do not fit the table here, and try them no more."""
+        for error in errors:
+            self._refused[keys[error.line_number - 1]] = None
+        while len(self._refused) > MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        with self._changed:
+            self._rejected += len(errors)
+            self._rejection = errors[-1].message
 
     def _not_here(self, page: pa.Table, tags: list[str]) -> pa.Table:
-        known = self._here.has_scratch(self.table, [*tags, TIME])
+        keys = [*tags, TIME]
+        seen = self._seen(page, keys).union(self._refused)
+        return page.filter(pa.array([key not in seen for key in _keys(page, keys)], pa.bool_()))
+
+    def _seen(self, page: pa.Table, keys: list[str]) -> set[_Key]:
+        """Return series and times of the rows that are here, in the time of a page."""
+        known = self._here.has_scratch(self.table, keys)
         if not known:
-            return page
+            return set()
         times = page[TIME].cast(pa.int64())
         columns = ", ".join(quoted(name) for name in known)
         here = self._here.query_scratch(
@@ -223,12 +243,10 @@ class Tail:
             f"time >= to_timestamp_nanos({pc.min(times).as_py()}) "
             f"AND time <= to_timestamp_nanos({pc.max(times).as_py()})"
         )
-        keys = [*tags, TIME]
-        seen = set(_keys(here, keys))
-        return page.filter(pa.array([key not in seen for key in _keys(page, keys)], pa.bool_()))
+        return set(_keys(here, keys))
 
 
-def _keys(table: pa.Table, names: list[str]) -> list[tuple[Any, ...]]:
+def _keys(table: pa.Table, names: list[str]) -> list[_Key]:
     """Return the series and time of each row; a tag that a table does not have is null."""
     columns = []
     for name in names:

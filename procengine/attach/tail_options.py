@@ -56,9 +56,9 @@ class TailOptions:
 class TailState:
     """How far a tail is.
 
-    ``looks`` ended, well or not; ``rows`` were new and given to triggers, ``rejected`` were new and do not fit the
-    table here. ``behind_ns`` is how long ago it last had all rows. ``failure`` says why the newest look
-    failed; None: it did not.
+    ``looks`` ended, well or not; ``rows`` were new and given to triggers; ``rejected`` were new and do not fit the
+    table here, the newest because of ``rejection``. ``behind_ns`` is how long ago it last had all rows. ``failure``
+    says why the newest look failed; None: it did not.
     """
 
     table: str
@@ -66,5 +66,6 @@ class TailState:
     looks: int
     rows: int
     rejected: int
+    rejection: str | None
     behind_ns: int
     failure: str | None

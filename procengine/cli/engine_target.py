@@ -93,7 +93,10 @@ class EngineTarget:
     def query(self, database: str, text: str, form: ResultFormat, language: str) -> Iterator[bytes]:
         if language != "sql":
             raise InvalidInputError("InfluxQL is not offered here; write the query in SQL")
-        reader = self._engine.query_executor.stream(text, database)
+        if self._engine.attachments.find(database) is None:
+            reader = self._engine.query_executor.stream(text, database)
+        else:
+            reader = self._engine.query(text, database).to_reader()
         return result_chunks(reader.schema, iter(reader), form)
 
     def show_databases(self, form: ResultFormat, *, deleted_too: bool) -> bytes:

@@ -104,6 +104,8 @@ class StrictServer(flight.FlightServerBase):  # type: ignore[misc]
         self.tags: tuple[str, ...] = ()
         """The tags of its table, told where it is asked for the columns."""
         self.error: Exception | None = None
+        self.rows_then: Exception | None = None
+        """What is raised after the rows."""
         self.is_waiting = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
@@ -132,6 +134,8 @@ class StrictServer(flight.FlightServerBase):  # type: ignore[misc]
                 self.left.set()
                 return
         yield from rows.to_batches()
+        if self.rows_then is not None:
+            raise self.rows_then
 
 
 @pytest.fixture

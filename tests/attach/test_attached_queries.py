@@ -13,6 +13,7 @@ import pytest
 from pyarrow import flight
 
 from procengine import Engine
+from procengine.attach.remote_database import address_with_port
 from procengine.clock import VirtualClock
 from procengine.errors import (
     AlreadyExistsError,
@@ -177,6 +178,8 @@ def test_a_name_is_attached_once(engine: Engine, remote: Remote) -> None:
     ("said", "text"),
     [
         ({"url": "ftp://x"}, "accepted: a URL such as"),
+        ({"url": "http://me:secret@127.0.0.1:1"}, "the token is given beside it"),
+        ({"url": "http://127.0.0.1:port"}, "cannot attach from"),
         ({"name": "_internal"}, "the engine's own"),
         ({"name": "a b"}, "invalid character in database"),
         ({"timeout_seconds": 0.0}, "timeout_seconds cannot be 0"),
@@ -189,6 +192,28 @@ def test_bad_input_is_named(engine: Engine, said: dict[str, object], text: str) 
     with pytest.raises(InvalidInputError, match=text):
         engine.attach(**words)  # type: ignore[arg-type]
     assert engine.attachments.all() == ()
+
+
+def test_rows_that_break_off_are_no_result(engine: Engine, strict: StrictServer) -> None:
+    """A server that fails after some rows makes an error, in its words."""
+    engine.attach(strict.url, "T", "p")
+    strict.rows_then = flight.FlightInternalError("out of memory")
+    with pytest.raises(QueryError, match="out of memory"):
+        engine.query("SELECT 1", "p")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://db", "http://db:80"),
+        ("https://db/", "https://db:443"),
+        ("http://db:8181/x", "http://db:8181"),
+        ("http://[::1]:8181", "http://[::1]:8181"),
+    ],
+)
+def test_a_port_that_is_not_said_is_the_schemes(url: str, address: str) -> None:
+    """The client would take 443 for both."""
+    assert address_with_port(url) == address
 
 
 def test_an_expired_token_is_said(engine: Engine, strict: StrictServer) -> None:

@@ -31,6 +31,12 @@ def test_query_reads_the_server_and_scratch_reads_here(prod: Notebook) -> None:
     assert (there.to_pylist(), here.to_pylist()) == ([{"n": 2}], [{"room": "Cellar"}])
 
 
+def test_commands_read_the_server_as_well(prod: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    """%influxdb3 query, in process, asks where %%query does."""
+    prod.run('%influxdb3 query --database prod --format csv "SELECT room FROM home ORDER BY room"')
+    assert capsys.readouterr().out.split() == ["room", "Attic", "Hall"]
+
+
 def test_the_cards_say_where_things_go(prod: Notebook, remote: Remote) -> None:
     """The card names server and scratch database, the status card has a line; neither has the token."""
     card = prod.run(f"%procengine attach {remote.url} -d {remote.database} --name other --token $tok")
@@ -130,10 +136,13 @@ def test_tail_gives_new_rows_to_triggers_here(prod: Notebook, remote: Remote) ->
     assert "tail home" not in prod.run("%procengine tail home --stop").text()
 
 
-def test_a_failed_query_is_a_short_error(prod: Notebook) -> None:
+def test_a_failed_query_is_a_short_error(prod: Notebook, remote: Remote) -> None:
     """The server's words are shown without a traceback, and without a hint about tables here."""
     text = prod.fails("%%query prod\nSELECT * FROM nope")
-    assert text == "Error during planning: table 'public.iox.nope' not found"
+    assert text.splitlines() == [
+        "Error during planning: table 'public.iox.nope' not found",
+        f"{remote.url} says so; --scratch asks for what was written here",
+    ]
 
 
 def test_completion_and_help(prod: Notebook) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from procengine.model.duration import format_duration
 from procengine_jupyter.render.markup import Html, rows
 from procengine_jupyter.render.phrases import duration
 from procengine_jupyter.render.style import card, soft
 from procengine_jupyter.render.view import View
-
-LATE_NS = 60_000_000_000
-"""From when on a tail that is behind is a trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -21,6 +19,7 @@ class TailLine:
     every_ns: int
     rows: int
     rejected: int
+    rejection: str | None
     looks: int
     behind_ns: int
     paused: bool
@@ -35,16 +34,17 @@ class TailLine:
         """Return what is said of it."""
         said = [f"{self.rows:,} new {'row' if self.rows == 1 else 'rows'}"]
         if self.rejected:
-            said.append(f"{self.rejected:,} that do not fit the table here")
+            fit = "row does" if self.rejected == 1 else "rows do"
+            said.append(f"{self.rejected:,} {fit} not fit the table here: {self.rejection}")
         if self.paused:
             said.append("paused")
         elif self.failure is not None:
-            said.append(f"tried again: {self.failure}")
+            said.append(f"fails, and is tried again: {self.failure}")
         elif not self.looks:
             said.append("its first look is under way")
-        said.append(f"looks every {duration(self.every_ns)}")
+        said.append(f"looks every {format_duration(self.every_ns)}")
         if self.looks or self.paused:
-            said.append(f"had all {duration(self.behind_ns)} ago")
+            said.append(f"had all rows {duration(self.behind_ns)} ago")
         return " · ".join(said)
 
 
