@@ -46,6 +46,7 @@ _MEANT = {
     ("%procengine", "name"): "plugin",
     ("%deploy", "name"): "plugin",
     ("%procengine detach", "name"): "attached",
+    ("%procengine update", "name"): "git_trigger",
     ("%fire", "name"): "trigger",
     ("%inspect", "name"): "inspected",
 }
@@ -116,8 +117,8 @@ class MagicCompleter:
         words, fragment = _split(rest)
         if magic in _COMMAND_LINES:
             found = self._for_command_line(words)
-        elif magic == "%procengine" and words and words[0] in grammar.ATTACH_PARSERS:
-            found = self._for_magic(grammar.ATTACH_PARSERS[words[0]](), words[1:])
+        elif magic == "%procengine" and words and words[0] in grammar.ACTION_PARSERS:
+            found = self._for_magic(grammar.ACTION_PARSERS[words[0]](), words[1:])
         elif magic in _PARSERS:
             found = self._for_magic(_PARSERS[magic](), words)
         else:
@@ -152,6 +153,7 @@ class MagicCompleter:
         special = {
             "attached": self._attached,
             "compare": self._replays,
+            "git_trigger": self._git_triggers,
             "source": self._sources,
             "token": self._tokens,
         }
@@ -231,6 +233,18 @@ class MagicCompleter:
         if not self._session.is_running:
             return []
         return [Candidate(one.name, "database") for one in self._session.engine.attachments.all()]
+
+    def _git_triggers(self) -> list[Candidate]:
+        """Return the triggers whose plugins are pinned to a commit."""
+        if not self._session.is_running:
+            return []
+        catalog = self._session.engine.catalog
+        return [
+            Candidate(trigger.name, "trigger")
+            for database in catalog.databases
+            for trigger in database.triggers.values()
+            if trigger.plugin_filename in catalog.state.pins
+        ]
 
     def _tokens(self) -> list[Candidate]:
         """Return the variables that may hold a token, by their names."""

@@ -35,6 +35,7 @@ ACTIONS = (
     "attach",
     "detach",
     "tail",
+    "update",
 )
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
@@ -60,7 +61,8 @@ def procengine_parser() -> MagicParser:
         "  token = %procengine token     a token for the HTTP API\n"
         "  %procengine attach http://HOST:8181 --database prod --token $token\n"
         "  %procengine tail home         new rows of a table that is attached\n"
-        "  %procengine detach prod",
+        "  %procengine detach prod\n"
+        "  %procengine update hot_rooms  what the git repository of its plugin has now",
     )
     parser.add_argument(
         "action",
@@ -158,7 +160,28 @@ def tail_parser() -> MagicParser:
     return parser
 
 
-ATTACH_PARSERS = {"attach": attach_parser, "detach": detach_parser, "tail": tail_parser}
+def update_parser() -> MagicParser:
+    """Return the parser of ``%procengine update``."""
+    parser = MagicParser(
+        "%procengine update",
+        "Show what the git repository of a plugin has now, beside the commit that runs; --take takes it.",
+        "examples:\n"
+        "  %procengine update hot_rooms                       shows the difference\n"
+        "  %procengine update hot_rooms --take 1a2b3c4d5e6f   takes what was shown",
+    )
+    parser.add_argument("name", metavar="NAME", help="a trigger of the plugin, or the plugin's address")
+    parser.add_argument(
+        "--take", metavar="COMMIT", help="the commit to take, as the difference named it"
+    )
+    return parser
+
+
+ACTION_PARSERS = {
+    "attach": attach_parser,
+    "detach": detach_parser,
+    "tail": tail_parser,
+    "update": update_parser,
+}
 """Actions of ``%procengine`` that have words of their own."""
 
 

@@ -99,7 +99,11 @@ class ProcengineMagics(Magics):
     def procengine(self, line: str) -> Engine | View | str | None:
         """Start, stop or show the engine."""
         action, _, rest = line.strip().partition(" ")
-        if action in grammar.ATTACH_PARSERS:
+        if action == "update":
+            from procengine_jupyter.update_command import update_command
+
+            return update_command(self.session.engine, rest)
+        if action in grammar.ACTION_PARSERS:
             from procengine_jupyter.attach_command import attach_command
 
             return attach_command(self.session, action, rest)

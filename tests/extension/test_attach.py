@@ -160,7 +160,7 @@ def test_completion_and_help(prod: Notebook) -> None:
     assert texts("%procengine detach ") >= {"prod"}
     assert {"--scratch"} <= texts("%%query prod --s")
     help_text = prod.shell.magics_manager.magics["line"]["procengine"].__doc__
-    assert all(f"%procengine {action}" in help_text for action in grammar.ATTACH_PARSERS)
+    assert all(f"%procengine {action}" in help_text for action in grammar.ACTION_PARSERS)
 
 
 def test_a_long_query_is_waited_for_in_sight(notebook: Notebook, strict: StrictServer) -> None:

@@ -135,7 +135,10 @@ class BoardState(Inspected):
         row = self._rows.get(key)  # type: ignore[call-overload]
         if row is None:
             return None
-        return trigger_card(row.of, missing_table(self._engine, row.of.trigger))
+        trigger = row.of.trigger
+        pins = self._engine.catalog.state.pins
+        commit = pins.get(trigger.plugin_filename.rstrip("/"), "")
+        return trigger_card(row.of, missing_table(self._engine, trigger), commit=commit)
 
     def actions(self, key: object) -> Sequence[Action]:
         """Return what can be done to a trigger."""

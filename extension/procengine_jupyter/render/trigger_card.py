@@ -31,13 +31,18 @@ class CommandLineCard(View):
         return "\n".join([create_trigger_line(self.trigger), *unsaid(self.trigger)])
 
 
-def trigger_card(one: TriggerStatistics, missing_table: str | None) -> Html:
-    """Return what a board's row leaves out: settings, why it stands still, and its last failure."""
+def trigger_card(one: TriggerStatistics, missing_table: str | None, *, commit: str = "") -> Html:
+    """Return what a board's row leaves out: settings, why it stands still, and its last failure.
+
+    ``commit`` is the one that the plugin is pinned to, empty for none.
+    """
     trigger = one.trigger
     facts: list[list[object]] = [
         ["plugin", code(trigger.plugin_filename)],
         ["runs for", code(trigger.spec)],
     ]
+    if commit:
+        facts.append(["commit", code(commit[:12])])
     if trigger.arguments:
         facts.append(["arguments", code(" ".join(f"{k}={v}" for k, v in trigger.arguments.items()))])
     facts.append(["on error", trigger.error_behavior.value])
