@@ -42,7 +42,9 @@ class DeployFailedError(ProcengineError):
 
     def __init__(self, step: str, reason: str, left: tuple[str, ...]) -> None:
         self.step, self.reason, self.left = step, reason, left
-        state = "the server is as it was" if not left else f"rolled back, but for: {'; '.join(left)}"
+        state = "the server is as it was"
+        if left:
+            state = "\n  ".join(("put back, but for:", *left))
         super().__init__(f"deployment failed at: {step}: {reason}\n{state}")
 
 

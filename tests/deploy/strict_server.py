@@ -418,8 +418,9 @@ def _definition(spec: str) -> object:
             return {"single_table_wal_write": {"table_name": rest}}
         case "cron" if len(rest.split()) in {6, 7}:
             return {"schedule": {"schedule": rest}}
-        case "every" if re.fullmatch(r"\d+s", rest):
-            return {"every": {"duration": {"secs": int(rest[:-1]), "nanos": 0}}}
+        case "every" if re.fullmatch(r"\d+[smh]", rest):
+            seconds = int(rest[:-1]) * {"s": 1, "m": 60, "h": 3600}[rest[-1]]
+            return {"every": {"duration": {"secs": seconds, "nanos": 0}}}
         case "request" if rest:
             return {"request_path": {"path": rest}}
     raise Refusal(500, f"failed to parse trigger from {spec}")

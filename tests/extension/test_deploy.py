@@ -33,6 +33,8 @@ def test_deploy_shows_the_plan_alone(ready: Notebook, server: StrictServer) -> N
     assert "nothing was changed; --yes, or the button, does it" in shown.text()
     assert TOKEN not in shown.text() + str(shown.html())
     assert server.changes() == []
+    assert "&lt;" not in str(shown.html())
+    assert "<li><span" in str(shown.html())
 
 
 def test_deploy_does_it_when_told(ready: Notebook, server: StrictServer) -> None:
@@ -40,6 +42,7 @@ def test_deploy_does_it_when_told(ready: Notebook, server: StrictServer) -> None
     done = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
     assert "what is there is what was asked for" in done.text()
     assert "dry run of hot_rooms: ran" in done.text()
+    assert "<li>create trigger house/hot_rooms</li>" in str(done.html())
     assert ready.shown[-1].startswith("deploy hot_rooms.py to http")
     assert ("house", "hot_rooms") in server.triggers
     again = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
@@ -51,7 +54,7 @@ def test_deploy_says_what_failed(ready: Notebook, server: StrictServer) -> None:
     server.log_on_create = "boom"
     said = ready.fails(f"%deploy hot_rooms --to {server.url} --token $token --yes")
     assert "has logged an error since: boom" in said
-    assert "rolled back, but for: database house was created and stays" in said
+    assert "put back, but for:\n  database house was created and stays" in said
     assert server.triggers == {}
 
 

@@ -35,7 +35,7 @@ class PlanCard(View):
             for each in plan.problems
         ]
         if plan.notes:
-            body.append(element("ul", [element("li", each) for each in plan.notes]))
+            body.append(element("ul", *(element("li", each) for each in plan.notes)))
         body += [_notes(name, plan) for name, notes in plan.bundle.notes.items() if notes]
         lines = commands(plan)
         if lines:
@@ -61,7 +61,7 @@ class DeployedCard(View):
         """Return the card as HTML."""
         done = self.done
         body: list[object] = (
-            [element("ul", [element("li", each) for each in done.steps])] if done.steps else []
+            [element("ul", *(element("li", each) for each in done.steps))] if done.steps else []
         )
         body += [part(f"dry run of {one.trigger}", one.said) for one in done.tried]
         if done.beside:
@@ -102,4 +102,4 @@ def _notes(name: str, plan: Plan) -> Html:
         )
         for note in plan.bundle.notes[name]
     ]
-    return element("div", soft(f"doctor on {name}"), element("ul", lines), css="pe-part")
+    return element("div", soft(f"doctor on {name}"), element("ul", *lines), css="pe-part")
