@@ -31,12 +31,14 @@ def deploy(session: Session, said: Namespace) -> View:
     """Return the plan, or, where that is said, what came of it.
 
     Raises:
-        UsageError: the token's variable does not exist.
+        UsageError: a variable does not exist.
         ProcengineError: the plugin, or the server, cannot be had; or the deployment failed.
     """
+    said.to = _value(session, "--to", said.to)
+    token = os.environ.get(TOKEN_VARIABLE)
     server = RemoteServer(
         said.to,
-        token=_token(session, said.token),
+        token=token if said.token is None else _value(session, "--token", said.token),
         tls_ca=said.tls_ca,
         tls_no_verify=said.tls_no_verify,
     )
@@ -113,17 +115,17 @@ def _records(session: Session) -> Records:
     return session.deployments
 
 
-def _token(session: Session, said: str | None) -> str | None:
-    """Return the token that a word is, or whose variable it names.
+def _value(session: Session, option: str, said: str) -> str:
+    """Return the text that an option has, or that of the variable it names.
 
     Raises: UsageError: there is no such variable.
     """
-    if said is None:
-        return os.environ.get(TOKEN_VARIABLE)
     if not said.startswith("$"):
         return said
     name = said.removeprefix("$").strip("{}")
     value = session.shell.user_ns.get(name, os.environ.get(name))
     if not isinstance(value, str):
-        raise UsageError(f"--token {said}: neither the notebook nor the environment has a text {name!r}")
+        raise UsageError(
+            f"{option} {said}: neither the notebook nor the environment has a text {name!r}"
+        )
     return value

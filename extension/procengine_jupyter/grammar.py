@@ -528,7 +528,7 @@ def deploy_parser() -> MagicParser:
         "  %deploy hourly --to https://cluster.example.com --node-spec auto",
     )
     parser.add_argument("name", metavar="NAME", help="plugin: its file, with or without .py, or folder")
-    parser.add_argument("--to", required=True, metavar="URL", help="the server")
+    parser.add_argument("--to", required=True, metavar="URL", help="the server; $NAME as of --token")
     parser.add_argument(
         "--token",
         metavar="TOKEN",

@@ -78,10 +78,11 @@ def run_lesson(name: str, folder: Path) -> Lesson:
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
-    return _read_outputs(document)
+    return outputs_of(document)
 
 
-def _read_outputs(document: Any) -> Lesson:
+def outputs_of(document: Any) -> Lesson:
+    """Return what an executed notebook shows."""
     lesson = Lesson()
     for cell in code_cells(document):
         text = "\n".join(filter(None, map(_text, cell.outputs)))
