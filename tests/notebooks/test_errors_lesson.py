@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
 
-from tests.notebooks.lessons import Lesson, run_lesson
+from tests.notebooks.lessons import Lesson, code_cells, read, run_lesson
 
 MISTAKE = r"Cell In\[3\], line 6, in process_writes\n.*\n.*\n *KeyError: 'temp_max'"
 
@@ -25,6 +29,36 @@ def test_traceback_is_in_the_cells_lines(lesson: Lesson) -> None:
     assert re.search(MISTAKE, lesson.shown["%%fire celsius --dry-run"])
     assert re.search(MISTAKE, lesson.shown["%%write errors"])
     assert "1 row into errors.weather" in lesson.shown["%%write errors"]
+
+
+def test_debugger_opens_where_the_notebook_says(tmp_path: Path) -> None:
+    """After the write, ``%debug`` and then ``p row`` shows the row that the plugin could not do with."""
+    cells = [cell.source for cell in code_cells(read("05_errors_and_debugging"))]
+    first = cells.index(next(source for source in cells if source.startswith("%%plugin celsius")))
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    assert isinstance(client, BlockingKernelClient)
+    try:
+        for source in (cells[0], cells[first], next(one for one in cells if one.startswith("%%write"))):
+            client.execute(source, reply=True, timeout=60)
+        said = iter(["p row", "q"])
+        shown: list[str] = []
+
+        def keep(message: Any) -> None:
+            shown.append(str(message["content"].get("text", "")))
+
+        client.execute_interactive(
+            "%debug",
+            allow_stdin=True,
+            stdin_hook=lambda _question: client.input(next(said)),
+            output_hook=keep,
+            timeout=60,
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+    assert "{'location': 'Hayward', 'precip': 0.2, 'time': 1672617600000000000}" in "".join(shown)
+    assert next(said, None) is None
 
 
 def test_failed_run_writes_nothing(lesson: Lesson) -> None:
