@@ -53,6 +53,11 @@ def offer_post_mortem(shell: Any, failure: RunFailure | None, known_files: set[s
     if error is None or error.__traceback__ is None:
         return
     frames = _from_plugin(error.__traceback__, known_files | {failure.filename or "" if failure else ""})
+    offer_frames(shell, error, frames)
+
+
+def offer_frames(shell: Any, error: BaseException, frames: TracebackType | None) -> None:
+    """Make frames those that ``%debug`` opens, as if an error had come from there."""
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, frames
     sys.last_exc = error  # type: ignore[attr-defined]  # since Python 3.12, read by the debugger
     shell.InteractiveTB.tb = frames

@@ -21,6 +21,7 @@ from procengine.write.synthetic_rows import synthetic_rows
 if TYPE_CHECKING:
     from procengine.engine import Engine
     from procengine.processing.event import Event
+    from procengine.processing.instrument import Instrument
 
 NOTE_SECONDS = 1.0
 """How long a fired event waits for its trigger before a line says so."""
@@ -127,8 +128,28 @@ def parse_instant(text: str, *, now_ns: int, option: str = "--at") -> int:
     return since_epoch // datetime.timedelta(microseconds=1) * 1_000
 
 
+def instrument_of(engine: Engine, trigger: Trigger, said: Namespace) -> Instrument | None:
+    """Return the debugger that was asked for, if any.
+
+    Raises: UsageError for one of several runs; ProcengineError for a plugin that cannot be read.
+    """
+    if not said.debug:
+        return None
+    if said.repeat > 1:
+        raise UsageError("--debug is for one run; leave --repeat out")
+    from procengine_jupyter.debugged_run import debugger_for
+
+    return debugger_for(engine.plugins.load(trigger.plugin_filename))
+
+
 def fire(
-    engine: Engine, trigger: Trigger, event: Event, *, dry_run: bool, repeat: int
+    engine: Engine,
+    trigger: Trigger,
+    event: Event,
+    *,
+    dry_run: bool,
+    repeat: int,
+    instrument: Instrument | None = None,
 ) -> tuple[Run, ...]:
     """Fire a trigger some times with one event, one after the other; return the runs.
 
@@ -142,7 +163,13 @@ def fire(
         try:
             for _ in range(repeat):
                 runs.append(
-                    engine.triggers.fire(trigger.name, event, database=trigger.database, dry_run=dry_run)
+                    engine.triggers.fire(
+                        trigger.name,
+                        event,
+                        database=trigger.database,
+                        dry_run=dry_run,
+                        instrument=instrument,
+                    )
                 )
         except KeyboardInterrupt:
             if not runs:

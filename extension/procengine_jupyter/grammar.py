@@ -251,6 +251,7 @@ def fire_parser() -> MagicParser:
         "examples:\n"
         '  %fire hot_rooms --lp "home,room=Attic temp=24.5" --dry-run\n'
         "  %fire hourly --at 2022-12-31T00:00:00Z\n"
+        "  %fire hourly --dry-run --debug  stop at breakpoint(), or at the first line\n"
         "  %fire lookup --param room=Attic\n"
         "  %%fire hot_rooms              the rows stand in the cell\n"
         "  %%fire lookup --method POST   the body stands in the cell",
@@ -259,6 +260,12 @@ def fire_parser() -> MagicParser:
     parser.add_argument("--database", "-d", metavar="DB", help="database, where the name is not enough")
     parser.add_argument(
         "--dry-run", action="store_true", help="store nothing, work on a copy of the plugin cache"
+    )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        help="stop at breakpoint(), or without one at the first line, in the cell's prompt; JupyterLab's debugger "
+        "stops at its own breakpoints while it is on",
     )
     parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="send the event N times")
     parser.add_argument("--lp", metavar="LINES", help="rows of a write trigger, as line protocol")

@@ -34,10 +34,11 @@ from procengine.remote import RemoteServer
 from procengine_jupyter import grammar
 from procengine_jupyter.command_hints import CommandHints
 from procengine_jupyter.doctor_command import doctor, notes_on
-from procengine_jupyter.errors import offer_post_mortem, short_errors
-from procengine_jupyter.fire_command import find_trigger, fire, make_event
+from procengine_jupyter.errors import short_errors
+from procengine_jupyter.fire_command import find_trigger, fire, instrument_of, make_event
 from procengine_jupyter.pieces import read_source
 from procengine_jupyter.plugin_command import save_plugin
+from procengine_jupyter.post_mortem import exception_of
 from procengine_jupyter.progress_bar import ProgressBar
 from procengine_jupyter.query_command import converted, query
 from procengine_jupyter.render.doctor_card import brief
@@ -167,7 +168,10 @@ class ProcengineMagics(Magics):
         engine = self.session.engine
         trigger = find_trigger(engine, said.name, said.database)
         event = make_event(engine, trigger, said, cell)
-        runs = fire(engine, trigger, event, dry_run=said.dry_run, repeat=said.repeat)
+        instrument = instrument_of(engine, trigger, said)
+        runs = fire(
+            engine, trigger, event, dry_run=said.dry_run, repeat=said.repeat, instrument=instrument
+        )
         self._offer_post_mortem(runs)
         labels = self.session.cells.labels
         if len(runs) > 1:
@@ -327,9 +331,10 @@ class ProcengineMagics(Magics):
                 sys.stdout.write(f"{line}\n")
 
     def _offer_post_mortem(self, runs: tuple[Run, ...]) -> None:
-        failed = [run for run in runs if run.outcome.is_failure]
-        if failed:
-            offer_post_mortem(self.session.shell, failed[-1].failure, set(self.session.cells.labels))
+        for run in runs[::-1]:
+            if exception_of(run) is not None:
+                self.session.post_mortem.offer(run)
+                return
 
 
 ProcengineMagics.influxdb3.__doc__ = INFLUXDB3_HELP

@@ -22,6 +22,7 @@ from procengine_jupyter.engine_inspectors import EngineInspectors
 from procengine_jupyter.live_cards import LiveCards
 from procengine_jupyter.notebook_folder import notebook_folder
 from procengine_jupyter.plugin_file import PluginFiles
+from procengine_jupyter.post_mortem import PostMortem
 from procengine_jupyter.settings import ProcessingEngine
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Session:
         self.settings = ProcessingEngine(parent=shell)
         self.cells = Cells(shell)
         self.plugin_files = PluginFiles()
+        self.post_mortem = PostMortem(shell, lambda: set(self.cells.labels))
         self.live_cards = LiveCards(self.loop)
         self.defaulted: frozenset[str] = frozenset()
         self.down_because = "not started"
@@ -168,6 +170,7 @@ class Session:
 
     def _run_finished(self, run: Run) -> None:
         self.live_cards.run_finished(run)
+        self.post_mortem.run_finished(run)
 
     def _notebook_defaults(
         self, chosen: Mapping[str, object], file: Path | None, *, plugins: bool

@@ -176,6 +176,20 @@ def _plugin_api_hint(failure: RunFailure) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Breakpoint:
+    """Where a run met its first ``breakpoint()`` and went on.
+
+    ``filename`` and ``line_number`` are those of the plugin's file. ``exception`` was never raised: its traceback has
+    the plugin's frames with the values of that moment, for a debugger.
+    """
+
+    function: str
+    filename: str
+    line_number: int
+    exception: BaseException = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheChange:
     """One key of the plugin cache that a run changed; values as ``repr``, shortened, None for absent."""
 
@@ -220,6 +234,7 @@ class Run:
     ``dropped_lines`` is the number of queued lines that were not written because the run failed or was cancelled.
     ``plugin_version`` tells the plugin's text from what it was at other times, see
     `procengine.processing.plugin_versions`; None when no text could be loaded.
+    ``breakpoint`` is where the run met one that no debugger stopped at; in memory only.
     """
 
     run_id: int
@@ -251,6 +266,7 @@ class Run:
     cache_keys: tuple[CacheKey, ...] = ()
     dropped_lines: int = 0
     plugin_version: str | None = None
+    breakpoint: Breakpoint | None = field(default=None, compare=False, repr=False)
 
     @property
     def log_line_count(self) -> int:

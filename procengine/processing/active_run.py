@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Final
@@ -22,11 +22,12 @@ import pyarrow as pa
 
 from procengine.clock import Clock
 from procengine.errors import ProcengineError
-from procengine.model.run import LogEntry, LogLevel
+from procengine.model.run import Breakpoint, LogEntry, LogLevel
 from procengine.model.trigger import Trigger
 from procengine.model.write_result import WriteResult
 from procengine.processing.cancellation import PluginThread
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
+from procengine.processing.instrument import Instrument
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.printed_text import PrintedText
 from procengine.processing.run_trace import RunQuery, RunTrace, RunWrite
@@ -76,6 +77,9 @@ class ActiveRun:
         self.lines: dict[str, list[str]] = {}
         self.query_count = 0
         self.trace: RunTrace | None = None
+        self.instrument: Instrument | None = None
+        self.breakpoint: Breakpoint | None = None
+        self.in_file: Callable[[str, int], tuple[str, int]] | None = None
         self.lines_left_out = 0
         self.stdout_at_start = sys.stdout
         self._printed: dict[LogLevel, PrintedText] = {}

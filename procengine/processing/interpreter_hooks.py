@@ -5,7 +5,7 @@ put back when the last engine stops:
 
 - ``sys.stdout`` and ``sys.stderr``: what a plugin prints goes to its trigger's log (`PluginStream`).
 - ``threading.Thread.start``: a thread that a plugin starts belongs to its run (before Python 3.14 a new thread has
-  an empty context).
+  an empty context). One of the engine's own is left alone by a debugger that stops all others: the engine goes on.
 - ``time.sleep``: a plugin's sleep ends when its run is cancelled.
 - Waits of the standard library: so does what `procengine.processing.sliced_waits` lists.
 - ``os.environ``: plugins read `procengine.processing.plugin_variables` in it.
@@ -85,6 +85,8 @@ class InterpreterHooks:
             self._installed = True
             for hook in self._hooks:
                 hook.install()
+        for thread in threading.enumerate():
+            leave_undebugged(thread)
         self.keep()
 
     def keep(self) -> None:
@@ -163,9 +165,20 @@ class _Hook:
         return True
 
 
+def leave_undebugged(thread: threading.Thread) -> None:
+    """Have debugpy neither trace nor stop a thread, if it is one of the engine's own.
+
+    Source: debugpy, pydevd's set_trace_to_threads and get_non_pydevd_threads.
+    """
+    if thread.name.startswith("procengine-"):
+        thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
+        thread.is_pydev_daemon_thread = True  # type: ignore[attr-defined]
+
+
 def _start_in_context(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @functools.wraps(start)
     def start_in_context(self: threading.Thread) -> None:
+        leave_undebugged(self)
         run = current_run.get()
         if run is None:
             start(self)

@@ -1,8 +1,9 @@
 """Which builtin names does a plugin have?
 
 Those of the interpreter, and: ``LineBuilder``; a ``print`` that goes to the trigger's log; an ``input`` that finds
-no terminal, as on a server; an ``exit`` that leaves the standard input open; and, for plugins that name it, a
-``__main__`` that holds what the original puts there instead of the notebook's variables.
+no terminal, as on a server; a ``breakpoint`` that stops where a debugger is at the run; an ``exit`` that leaves the
+standard input open; and, for plugins that name it, a ``__main__`` that holds what the original puts there instead of
+the notebook's variables.
 
 Source: influxdb3_py_api/src/line_builder/mod.rs, setup_line_builder.
 Differs: a plugin that adds to the ``builtins`` module sees what it added from its next run on.
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any, NoReturn, Self
 
 from procengine.model.line_builder import ERRORS, LineBuilder, fresh_line_builder
+from procengine.processing.breakpoints import plugin_breakpoint
 from procengine.processing.output import plugin_print
 
 Namespace = dict[str, Any]
@@ -46,6 +48,7 @@ def plugin_builtins(mentions: Mentions, *, aliases: Mapping[str, str] | None = N
     names = dict(vars(builtins))
     names["print"] = plugin_print
     names["input"] = no_input
+    names["breakpoint"] = plugin_breakpoint
     names["exit"] = names["quit"] = leave
     if mentions.line_builder:
         names[LineBuilder.__name__] = fresh_line_builder()

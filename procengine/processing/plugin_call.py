@@ -17,6 +17,7 @@ from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.model.run import Response, RunFailure
 from procengine.model.trigger import TriggerKind
 from procengine.processing.active_run import ActiveRun
+from procengine.processing.breakpoints import uninterrupted
 from procengine.processing.cancellation import CancelToken, PluginThread
 from procengine.processing.declared_packages import declared_packages
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
@@ -108,12 +109,16 @@ class PluginCall:
     def _enter(self, thread: PluginThread) -> Response | None:
         """Call the plugin that was loaded, on the run's thread."""
         assert self._loaded is not None
-        self.run.thread = thread
+        run = self.run
+        run.thread, run.in_file = thread, self._registry.in_file
         kind = self.event.kind
         function = self._loaded.entry_point(kind, self._opened)
         arguments = self._arguments()
         self._entered = True
-        result = function(*arguments)
+        if run.instrument is None:
+            result = function(*arguments)
+        else:
+            result = run.instrument.call(function, arguments, lambda: uninterrupted(run))
         self._entered = False
         return response_of(result) if kind is TriggerKind.REQUEST else None
 

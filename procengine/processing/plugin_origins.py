@@ -42,6 +42,11 @@ class PluginOrigins:
         show_in_tracebacks(origin)
         return origin
 
+    def in_file(self, filename: str, line: int) -> tuple[str, int]:
+        """Return the file and the line there that a line of a cell was saved as; of anything else what is given."""
+        path, lines_before = self._cells.get(filename, (filename, 0))
+        return path, line - lines_before
+
     def by_file(self, failure: RunFailure) -> RunFailure:
         """Return a failure with what it says by the plugin's file and its lines, where cells are named."""
         text, filename, line = failure.traceback_text, failure.filename, failure.line_number

@@ -243,6 +243,10 @@ class PluginRegistry:
         """
         return self._origins.source(self._path(filename)).display_filename
 
+    def in_file(self, filename: str, line: int) -> tuple[str, int]:
+        """Return the file and the line there of a place that may be a cell's."""
+        return self._origins.in_file(filename, line)
+
     def by_file(self, failure: RunFailure) -> RunFailure:
         """Return a failure with what it says by the plugin's file, where cells are named."""
         return self._origins.by_file(failure)

@@ -29,6 +29,7 @@ from procengine.processing.cancellation import CancelToken
 from procengine.processing.endpoints import QueryEndpoint, WriteEndpoint
 from procengine.processing.event import Event, WriteEvent
 from procengine.processing.first_looks import FirstLooks
+from procengine.processing.instrument import Instrument
 from procengine.processing.interpreter_hooks import InterpreterHooks
 from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_call import PluginCall, Returned
@@ -106,6 +107,7 @@ class PluginRunner:
         attempt: int = 1,
         code: LoadedPlugin | None = None,
         cancel: CancelToken | None = None,
+        instrument: Instrument | None = None,
     ) -> Run:
         """Call a trigger's plugin once with an event; return what happened.
 
@@ -118,7 +120,7 @@ class PluginRunner:
         looked up by the trigger's file name, for each attempt anew. ``capture_lines`` keeps what was written
         as text and notes changes of the plugin cache. A dry run does so too; it stores nothing, logs nothing
         outside its record, and sees copies of what the trigger cached; with a ``cache_name``, or without a trigger,
-        the cache of tests of that name.
+        the cache of tests of that name. ``instrument`` calls the entry point, where one is given.
         """
         self._hooks.keep()
         if not dry_run:
@@ -140,6 +142,7 @@ class PluginRunner:
             capture_lines=capture_lines,
             variables=self._variables,
         )
+        run.instrument = instrument
         token = cancel if cancel is not None else CancelToken()
         call = PluginCall(self._registry, run=run, event=event, cache=cache, cancel=token, code=code)
         return contextvars.Context().run(self._run, call, attempt)
@@ -211,6 +214,7 @@ class PluginRunner:
             cache_keys=cached.keys,
             dropped_lines=dropped,
             plugin_version=call.plugin_version,
+            breakpoint=run.breakpoint,
         )
 
     def _keep_cache(self, call: PluginCall) -> CacheChanges:

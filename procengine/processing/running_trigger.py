@@ -26,6 +26,7 @@ from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event
 from procengine.processing.event_source import EventSource
 from procengine.processing.flights import Flights
+from procengine.processing.instrument import Instrument
 from procengine.processing.limited_runs import Call, LimitedRuns
 from procengine.processing.progress import Progress
 from procengine.processing.retries import Retries
@@ -53,6 +54,7 @@ class Runner(Protocol):
         capture_lines: bool = False,
         attempt: int = 1,
         cancel: CancelToken | None = None,
+        instrument: Instrument | None = None,
     ) -> Run:
         """Run the plugin's entry point and return what happened; what the plugin raises is in the result."""
         ...
@@ -150,7 +152,14 @@ class RunningTrigger:
         self._define(trigger)
         self._retries.hurry()
 
-    def fire(self, event: Event, *, dry_run: bool = False, cache_name: str | None = None) -> Run:
+    def fire(
+        self,
+        event: Event,
+        *,
+        dry_run: bool = False,
+        cache_name: str | None = None,
+        instrument: Instrument | None = None,
+    ) -> Run:
         """Run an event on the calling thread and return what happened; the error behavior does not apply.
 
         A synchronous trigger waits for its turn first. KeyboardInterrupt ends the wait, or cancels the run.
@@ -160,7 +169,13 @@ class RunningTrigger:
             TriggerBusyError: the calling thread is inside a run of this synchronous trigger.
         """
         with self._turn():
-            return self._run(event, dry_run=dry_run, cache_name=cache_name, capture_lines=True)
+            return self._run(
+                event,
+                dry_run=dry_run,
+                cache_name=cache_name,
+                capture_lines=True,
+                instrument=instrument,
+            )
 
     def request(self, event: Event) -> Run:
         """Run a request on the calling thread: in turn, or at once when asynchronous.
@@ -428,6 +443,7 @@ class RunningTrigger:
         dry_run: bool = False,
         cache_name: str | None = None,
         capture_lines: bool = False,
+        instrument: Instrument | None = None,
     ) -> Run:
         flight = self._flights.take_off()
         try:
@@ -441,7 +457,9 @@ class RunningTrigger:
                     capture_lines=capture_lines,
                     attempt=attempt,
                     cancel=cancel,
+                    instrument=instrument,
                 ),
+                is_limited=instrument is None or not instrument.pauses,
             )
             if not dry_run:
                 self.tally.count(run)
@@ -450,9 +468,9 @@ class RunningTrigger:
             self._flights.land(flight)
         return run
 
-    def _made_within_limits(self, flight: int, call: Call) -> Run:
+    def _made_within_limits(self, flight: int, call: Call, *, is_limited: bool) -> Run:
         limits, limited = self._limits, self._parts.limited
-        if not limits.is_watched:
+        if not limits.is_watched or not is_limited:
             return limited.run_beside(self._cancel, call)
         return limited.run(
             limits,

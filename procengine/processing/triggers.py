@@ -27,6 +27,7 @@ from procengine.model.trigger import Trigger
 from procengine.model.trigger_spec import TableSpec, parse_trigger_spec
 from procengine.processing.activation import Activation, CheckPlugin
 from procengine.processing.event import Event, RequestEvent, WriteEvent
+from procengine.processing.instrument import Instrument
 from procengine.processing.limited_runs import LimitedRuns
 from procengine.processing.log_view import LogView
 from procengine.processing.progress import Progress
@@ -145,12 +146,14 @@ class Triggers(TriggerChanges):
         database: str | None = None,
         dry_run: bool = False,
         cache_name: str | None = None,
+        instrument: Instrument | None = None,
     ) -> Run:
         """Run a synthetic event on the calling thread, whatever the trigger's state, and return the run.
 
         A synchronous trigger finishes the run it is in first. The error behavior does not apply.
         A dry run sees a copy of what the trigger cached and leaves nothing behind; one with a ``cache_name`` shares
         the cache of tests of that name. KeyboardInterrupt gives the outcome CANCELLED.
+        An ``instrument``, a debugger or a profiler, calls the entry point in the engine's place.
 
         Raises:
             TriggerNotFoundError, InvalidInputError: see `find`.
@@ -167,7 +170,9 @@ class Triggers(TriggerChanges):
             )
         refuse_other_tables(trigger, event)
         with self._progress.under_way():
-            return self._activation_of(trigger).fire(event, dry_run=dry_run, cache_name=cache_name)
+            return self._activation_of(trigger).fire(
+                event, dry_run=dry_run, cache_name=cache_name, instrument=instrument
+            )
 
     def takes_requests_in_turn(self, path: str) -> bool:
         """Tell whether a path's requests run one at a time; a caller who sees to that saves the waiting threads."""

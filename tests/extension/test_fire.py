@@ -62,3 +62,12 @@ def test_wait_for_a_busy_trigger_is_said_and_can_be_interrupted(
     assert said.getvalue().startswith("waiting for the run in flight of trigger gated")
     assert len(engine.triggers.runs.of_trigger("house", "gated")) == 1
     assert notebook.run("%fire gated").run.outcome is RunOutcome.SUCCESS
+
+
+def test_debugged_fire_is_for_one_run(notebook: Notebook) -> None:
+    """Several runs in the debugger are refused before any begins."""
+    notebook.run(GATED)
+    assert (
+        notebook.fails("%fire gated --debug --repeat 2") == "--debug is for one run; leave --repeat out"
+    )
+    assert notebook.engine.triggers.statistics("house", "gated").runs == 0

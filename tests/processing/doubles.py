@@ -17,6 +17,7 @@ from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.event import Event, RequestEvent, WriteEvent
+from procengine.processing.instrument import Instrument
 from procengine.processing.log_view import LogView
 from procengine.processing.trigger_options import TriggerOptions
 from procengine.processing.triggers import Triggers
@@ -55,6 +56,7 @@ class FunctionRunner:
         capture_lines: bool = False,
         attempt: int = 1,
         cancel: CancelToken | None = None,
+        instrument: Instrument | None = None,
     ) -> Run:
         """Call the plugin's function."""
         began = time.perf_counter_ns()

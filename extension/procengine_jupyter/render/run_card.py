@@ -179,6 +179,14 @@ def dropped(run: Run) -> str:
     return f"{lines} not written: the run {why}"
 
 
+def breakpoint_text(run: Run) -> str:
+    """Return where a run met a breakpoint that nobody stopped at; empty for none."""
+    met = run.breakpoint
+    if met is None or run.outcome.is_failure:  # its failure is what %debug opens then
+        return ""
+    return f"passed in {met.function}, line {met.line_number} of {Path(met.filename).name}; %debug looks at it"
+
+
 def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     """Return what stands below the head of a run's card."""
     parts = []
@@ -191,6 +199,8 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     parts += [_error_html(text) for text in run.write_errors]
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
+    if breakpoint_text(run):
+        parts.append(part("breakpoint", breakpoint_text(run)))
     if dropped(run):
         parts.append(element("div", dropped(run), css="pe-part pe-text-warn"))
     if run.cache_changes:
@@ -337,6 +347,8 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
         lines.append(f"  ... and {_more_logs(run)}")
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
+    if breakpoint_text(run):
+        lines.append(f"  breakpoint {breakpoint_text(run)}")
     if dropped(run):
         lines.append(f"  {dropped(run)}")
     lines += [
