@@ -179,6 +179,26 @@ def row_names(function: Function) -> frozenset[str]:
     )
 
 
+def asked_keys(function: Function) -> frozenset[tuple[str, str]]:
+    """Return names with the keys that a function asks of them: by ``name.get("key")``, or ``"key" in name``."""
+    return frozenset(_asked_keys(function))
+
+
+def _asked_keys(function: Function) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(function):
+        key, asked = None, None
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+        ):
+            key, asked = constant_text(node.args[0] if node.args else None), node.func.value
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            key, asked = constant_text(node.left), node.comparators[0]
+        if key is not None and isinstance(asked, ast.Name):
+            yield asked.id, key
+
+
 def _is_rows(node: ast.expr) -> bool:
     if isinstance(node, ast.Subscript):
         return constant_text(node.slice) == "rows"

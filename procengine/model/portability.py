@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from procengine.model.plugin_syntax import (
+    asked_keys,
     assigned_names,
     call_name,
     constant_text,
@@ -239,12 +240,18 @@ def _date_part(subject: Subject) -> Iterator[Note]:
     for call in _calls(subject.module, "query"):
         for text, line_number in string_constants(call):
             for match in re.finditer(r"(?i)(cast\s*\(\s*)?\b(date_part|extract)\s*\(", text):
-                if match.group(1) is None:
+                if match.group(1) is None and not _is_condition(text[: match.start()]):
                     yield Note(
                         code=NoteCode.DATE_PART,
                         reason=f"{match.group(2)} gives Int32, which influxdb3_local.query cannot return",
                         line_number=line_number,
                     )
+
+
+def _is_condition(before: str) -> bool:
+    """Tell from the SQL before an expression that no column comes of it: it filters, groups or orders."""
+    clauses: list[str] = re.findall(r"(?i)\b(select|where|having|group\s+by|order\s+by)\b", before)
+    return bool(clauses) and clauses[-1].lower() != "select"
 
 
 def _call_time_zone(subject: Subject) -> Iterator[Note]:
@@ -272,6 +279,7 @@ def _missing_key(subject: Subject) -> Iterator[Note]:
     if function is None:
         return
     rows = row_names(function)
+    asked = asked_keys(function)
     for node in ast.walk(function):
         if (
             isinstance(node, ast.Subscript)
@@ -280,7 +288,7 @@ def _missing_key(subject: Subject) -> Iterator[Note]:
             and node.value.id in rows
         ):
             key = constant_text(node.slice)
-            if key is not None and key != "time":
+            if key is not None and key != "time" and (node.value.id, key) not in asked:
                 yield Note(
                     code=NoteCode.MISSING_KEY,
                     reason=f"a row has only the columns of its own line: {node.value.id}[{key!r}] raises a "

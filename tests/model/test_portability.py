@@ -25,6 +25,8 @@ NOTED = [
     (NoteCode.MODULE_STATE, WRITE, "seen[row.get('host')] = 1", ()),
     (NoteCode.MODULE_STATE, WRITE, "seen.update(row)", ()),
     (NoteCode.MISSING_KEY, WRITE, "influxdb3_local.info(row['temp'])", ()),
+    (NoteCode.MISSING_KEY, WRITE, "influxdb3_local.info(row['temp'], row.get('hum'), 'a' in row)", ()),
+    (NoteCode.MISSING_KEY, WRITE, "influxdb3_local.info(row['temp'], batch.get('temp'))", ()),
     (NoteCode.SELF_FEEDING, WRITE, "influxdb3_local.write(LineBuilder('home'))", ("table:home",)),
     (NoteCode.SELF_FEEDING, WRITE, "influxdb3_local.write(LineBuilder('other'))", ("all_tables",)),
     (NoteCode.FIRST_ONLY, WRITE, "first = table_batches[0]", ()),
@@ -46,6 +48,18 @@ NOTED = [
     ),
     (NoteCode.TEXT_COMPARISON, SCHEDULE, "influxdb3_local.query('... v between $a and $b', {})", ()),
     (NoteCode.DATE_PART, SCHEDULE, "influxdb3_local.query('SELECT date_part(1, time) FROM t')", ()),
+    (
+        NoteCode.DATE_PART,
+        SCHEDULE,
+        "influxdb3_local.query('SELECT v FROM t WHERE v IN (SELECT extract(hour FROM time) FROM t)')",
+        (),
+    ),
+    (
+        NoteCode.DATE_PART,
+        SCHEDULE,
+        "influxdb3_local.query('SELECT date_part(1, time) AS d FROM t WHERE date_part(1, time) = 2')",
+        (),
+    ),
     (NoteCode.CALL_TIME_ZONE, SCHEDULE, "at = call_time.replace(tzinfo=None)", ()),
     (NoteCode.PRINT, SCHEDULE, "print('here')", ()),
     (NoteCode.VOLATILE_CACHE, SCHEDULE, "influxdb3_local.cache.put('k', 1)", ()),
@@ -60,6 +74,15 @@ SILENT = [
     (SCHEDULE, "influxdb3_local.query('SELECT v FROM t WHERE v > $v::double AND r = $r', {})", ()),
     (SCHEDULE, "influxdb3_local.query('... WHERE time >= $a AND t.\"time\" < $b', {})", ()),
     (SCHEDULE, "influxdb3_local.query('SELECT CAST(date_part(1, time) AS BIGINT) FROM t')", ()),
+    (WRITE, "influxdb3_local.info(row['temp'] if row.get('temp') is not None else 0)", ()),
+    (WRITE, "influxdb3_local.info(row['temp'] if 'temp' in row else 0)", ()),
+    (WRITE, "if 'temp' not in row: continue\n            influxdb3_local.info(row['temp'])", ()),
+    (SCHEDULE, "influxdb3_local.query('SELECT v FROM t WHERE date_part(1, time) = 2')", ()),
+    (
+        SCHEDULE,
+        "influxdb3_local.query('SELECT max(v) AS v FROM t GROUP BY date_part(1, time) ORDER BY extract(a)')",
+        (),
+    ),
     (SCHEDULE, "influxdb3_local.info(call_time.isoformat())", ()),
 ]
 
