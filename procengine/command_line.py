@@ -1,7 +1,8 @@
 """What does `procengine` do in a terminal?
 
-``serve`` starts an engine and its HTTP API, ``deploy`` brings a plugin from here to a server; all other commands are
-those of `influxdb3` and go to a server, of procengine or InfluxDB 3, that ``--host`` or ``INFLUXDB3_HOST_URL`` names.
+``serve`` starts an engine and its HTTP API, ``deploy`` brings a plugin from here to a server, ``plugin`` makes,
+publishes and installs them; all other commands are those of `influxdb3` and go to a server, of procengine or
+InfluxDB 3, that ``--host`` or ``INFLUXDB3_HOST_URL`` names.
 
 Exit codes: 0; 1 when the command failed; 2 when the line cannot be read.
 
@@ -22,7 +23,9 @@ from procengine.cli.grammar import COMMANDS, Arity, Command, Option
 from procengine.cli.help_text import help_text
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation, parse_command
+from procengine.cli.plugin_grammar import PLUGIN_COMMANDS
 from procengine.cli.target import Connection, Target
+from procengine.clock import SystemClock
 from procengine.config import OPTIONS, EngineConfig, unset_variables
 from procengine.deploy_command import DEPLOY, deploy_plugin
 from procengine.errors import ConfigError, InvalidInputError, ProcengineError
@@ -60,7 +63,7 @@ SERVE = Command(
     ),
 )
 
-ALL_COMMANDS = (SERVE, DEPLOY, *COMMANDS)
+ALL_COMMANDS = (SERVE, DEPLOY, *COMMANDS, *PLUGIN_COMMANDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,6 +98,10 @@ def _run(invocation: Invocation) -> int:
             _serve(invocation)
         elif invocation.command is DEPLOY:
             deploy_plugin(invocation, _tell_now)
+        elif invocation.command in PLUGIN_COMMANDS:
+            from procengine.cli.plugin_commands import run_plugin_command
+
+            _print(run_plugin_command(invocation, _surroundings(), SystemClock()))
         else:
             _print(run_invocation(_connect, invocation, _surroundings()))
     except ConfigError as error:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Option
+from procengine.cli.grammar import ALIASES, COMMANDS, Arity, Command, Option
+from procengine.cli.plugin_grammar import NOTEBOOK_COMMANDS
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
 from procengine.model.names import INTERNAL_DATABASE
@@ -119,6 +120,8 @@ class MagicCompleter:
             found = self._for_command_line(words)
         elif magic == "%procengine" and words and words[0] in grammar.ACTION_PARSERS:
             found = self._for_magic(grammar.ACTION_PARSERS[words[0]](), words[1:])
+        elif magic == "%procengine" and words[:1] == ["plugin"]:
+            found = self._for_command_line(words, NOTEBOOK_COMMANDS)
         elif magic in _PARSERS:
             found = self._for_magic(_PARSERS[magic](), words)
         else:
@@ -180,10 +183,12 @@ class MagicCompleter:
                 return [Candidate(f"{name}=", "limit") for name in LIMIT_NAMES]
         return []
 
-    def _for_command_line(self, words: list[str]) -> list[Candidate]:
+    def _for_command_line(
+        self, words: list[str], known: tuple[Command, ...] = COMMANDS
+    ) -> list[Candidate]:
         said = [ALIASES.get(word, word) for word in words]
         path: list[str] = []
-        commands = list(COMMANDS)
+        commands = list(known)
         for word in said:
             deeper = [c for c in commands if c.words[len(path) : len(path) + 1] == (word,)]
             if deeper:

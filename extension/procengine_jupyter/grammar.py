@@ -36,6 +36,7 @@ ACTIONS = (
     "detach",
     "tail",
     "update",
+    "plugin",
 )
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
@@ -62,7 +63,8 @@ def procengine_parser() -> MagicParser:
         "  %procengine attach http://HOST:8181 --database prod --token $token\n"
         "  %procengine tail home         new rows of a table that is attached\n"
         "  %procengine detach prod\n"
-        "  %procengine update hot_rooms  what the git repository of its plugin has now",
+        "  %procengine update hot_rooms  what the git repository of its plugin has now\n"
+        "  %procengine plugin --help     make, check, publish and install plugins, and go back to earlier texts",
     )
     parser.add_argument(
         "action",

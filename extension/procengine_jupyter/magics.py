@@ -108,6 +108,11 @@ class ProcengineMagics(Magics):
             from procengine_jupyter.attach_command import attach_command
 
             return attach_command(self.session, action, rest)
+        if action == "plugin":
+            from procengine_jupyter.plugins_command import run_plugin_line
+
+            sys.stdout.write(f"{run_plugin_line(self.session, line)}\n")
+            return None
         said = grammar.procengine_parser().read(line)
         if said.action not in {"start", "restart"} and _start_options(said):
             raise UsageError("options are for a start; %procengine restart takes them")

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from procengine.model.near_names import did_you_mean
 from procengine.model.schema_fault import Fault, quoted
 from procengine.model.semantic_version import Version, VersionTextError, parse_version
@@ -327,6 +325,8 @@ def read_dependencies(fields: Fields) -> Dependencies | None:
 
 
 def _check_requirement(fields: Fields, key: str, text: str) -> None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         Requirement(text)
     except InvalidRequirement as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,12 @@ import pyarrow as pa
 
 from procengine.errors import ProcengineError
 from procengine.model.counted import counted
+from procengine.model.manifest import MANIFEST, parse_manifest
+from procengine.model.schema_fault import SchemaFaultsError
 from procengine.model.trigger import Trigger
 from procengine.processing.plugin_registry import PluginInfo
 from procengine.processing.plugin_versions import PluginVersion, version_of
+from procengine.registry.installation import origin_of
 from procengine_jupyter.inspectors.actions import Action, Said
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.missing_modules import Module, modules_of
@@ -42,7 +46,10 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFacts:
-    """One plugin: its texts of now, those of before (oldest first), what uses it, and what it imports."""
+    """One plugin: its texts of now, those of before (oldest first), what uses it, and what it imports.
+
+    ``needs`` is what its manifest asks for.
+    """
 
     info: PluginInfo
     place: str
@@ -50,6 +57,7 @@ class PluginFacts:
     versions: tuple[PluginVersion, ...]
     triggers: tuple[Trigger, ...]
     modules: tuple[Module, ...]
+    needs: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -118,6 +126,7 @@ class PluginState(Inspected):
             versions=facts.versions,
             triggers=[f"{one.name} ({one.database}, {one.spec})" for one in facts.triggers],
             modules=[(one.name, one.is_there) for one in facts.modules],
+            needs=facts.needs,
         )
 
     def actions(self, key: object) -> Sequence[Action]:
@@ -144,7 +153,7 @@ class PluginState(Inspected):
         return f"restored {one.filename} as of {instant(one.first_loaded_ns)}"
 
     def _read(self, info: PluginInfo, triggers: tuple[Trigger, ...]) -> PluginFacts:
-        texts = self._texts(info)
+        texts = plugin_texts(self._engine, info.filename)
         own = info.filename.removesuffix(".py").rpartition("/")[2]
         return PluginFacts(
             info=info,
@@ -153,20 +162,32 @@ class PluginState(Inspected):
             versions=self._engine.plugin_versions.of(info.filename),
             triggers=triggers,
             modules=modules_of(texts.values(), own=own),
+            needs=self._needs(info),
         )
 
-    def _texts(self, info: PluginInfo) -> dict[str, str]:
-        """Return the texts of a plugin's files as they are; what cannot be read is left out."""
-        texts = {}
-        for file in self._engine.plugins.files(info.filename):
-            try:
-                texts[file.name] = file.path.read_bytes().decode("utf-8-sig", "replace")
-            except OSError:
-                continue
-        return texts
+    def _home(self, info: PluginInfo) -> Path:
+        """Return the folder in which a manifest of the plugin would be."""
+        path = self._engine.plugins.folder / info.filename
+        return path if info.is_directory else path.parent
+
+    def _needs(self, info: PluginInfo) -> tuple[str, ...]:
+        """Return what a plugin's manifest says that it needs; nothing where there is none that can be read."""
+        home = self._home(info)
+        if home == self._engine.plugins.folder:
+            return ()
+        try:
+            manifest = parse_manifest((home / MANIFEST).read_bytes())
+        except (OSError, SchemaFaultsError):
+            return ()
+        needs = manifest.dependencies
+        plugins = (f"{one.name}@{one.version} of {one.index_url}" for one in needs.plugins)
+        return f"InfluxDB 3 {needs.database_version}", *needs.python, *plugins
 
     def _place(self, info: PluginInfo, texts: Mapping[str, str]) -> str:
-        """Return the cell that a plugin's text stands in, or that it is a file or a folder."""
+        """Return the artifact or the cell that a plugin came from, or that it is a file or a folder."""
+        artifact = origin_of(self._home(info))
+        if artifact is not None:
+            return f"{artifact.identity} of {artifact.index_url}"
         if info.is_directory:
             return f"folder, {counted(len(texts), 'file')}"
         try:
@@ -174,6 +195,17 @@ class PluginState(Inspected):
         except ProcengineError:
             return "file"
         return self._cell_names().get(origin, "file")
+
+
+def plugin_texts(engine: Engine, filename: str) -> dict[str, str]:
+    """Return the texts of a plugin's files as they are; what cannot be read is left out."""
+    texts = {}
+    for file in engine.plugins.files(filename):
+        try:
+            texts[file.name] = file.path.read_bytes().decode("utf-8-sig", "replace")
+        except OSError:
+            continue
+    return texts
 
 
 MOST_WAYS_BACK = 6

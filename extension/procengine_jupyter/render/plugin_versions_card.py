@@ -23,10 +23,12 @@ def plugin_versions_card(
     versions: Sequence[PluginVersion],
     triggers: Sequence[str],
     modules: Sequence[tuple[str, bool]],
+    needs: Sequence[str] = (),
 ) -> Html:
     """Return a plugin's triggers, its modules (by name, and whether they are there) and its versions.
 
-    ``now`` are its texts of now; ``versions`` are those that were loaded, oldest first.
+    ``needs`` is what its manifest asks for. ``now`` are its texts of now; ``versions`` are those that were loaded,
+    oldest first.
     """
     imported = [
         code(name) if is_there else element("span", f"{name} (not installed)", css="pe-text-bad")
@@ -36,6 +38,7 @@ def plugin_versions_card(
         filename,
         part("triggers", join(list(triggers), ", ") if triggers else soft("none")),
         part("imports", join(imported, ", ") if imported else soft("nothing")),
+        *([part("needs", join([code(one) for one in needs], ", "))] if needs else []),
         *_versions(now, versions),
         details=f"{place} · {counted(len(versions), 'version')}",
     )

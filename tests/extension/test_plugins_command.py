@@ -1,0 +1,146 @@
+"""Plugins are made, installed and taken back from the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from procengine_jupyter.inspectors.plugin_state import PluginState
+
+from tests.extension.conftest import Notebook
+from tests.extension.test_completion import completions
+from tests.registry.some_plugins import Registry, make_plugin
+
+CELL = """%%plugin hot_rooms --trigger table:home --database house
+def process_writes(influxdb3_local, table_batches, args=None):
+    influxdb3_local.info("{text}")
+"""
+
+
+@pytest.fixture
+def registry(notebook: Notebook, tmp_path: Path) -> Registry:
+    """A registry with one plugin in two versions, which needs a package."""
+    registry = Registry(tmp_path / "registry")
+    needs = 'python = ["no-such-package>=1"]\n'
+    for version in ("1.0.0", "1.1.0"):
+        registry.publish(make_plugin(tmp_path / version, name="warm", version=version, needs=needs))
+    return registry
+
+
+@pytest.fixture
+def said(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """A function that runs a line of ``%procengine plugin`` and returns what it printed."""
+
+    def run(line: str) -> str:
+        capsys.readouterr()
+        notebook.run(f"%procengine plugin {line}")
+        return capsys.readouterr().out
+
+    return run
+
+
+def runs_of(notebook: Notebook, text: str) -> list[str]:
+    """Write a row; return what the run that it caused logged between the engine's own two lines."""
+    notebook.engine.write("house", f"home,room={text} temp=1")
+    assert notebook.engine.wait_idle(30)
+    newest = max(notebook.engine.triggers.runs, key=lambda one: one.run_id)
+    return [one.text for one in newest.logs][1:-1]
+
+
+def test_a_plugin_is_made_beside_the_notebook(notebook: Notebook, said: Callable[[str], str]) -> None:
+    """A new plugin stands in the notebook's folder, and is valid."""
+    shown = said("new process_request my-plugin")
+    assert "tests/test_my_plugin.py" in shown
+    shown = said("validate my-plugin")
+    assert "my-plugin@0.1.0 is valid: my-plugin.py has process_request" in shown
+
+
+def test_a_plugin_is_installed_into_the_engine(
+    notebook: Notebook, registry: Registry, said: Callable[[str], str]
+) -> None:
+    """An artifact is installed where triggers find it, and its place and needs are shown."""
+    shown = said(f"install warm@1.0.0 --index {registry.url}")
+    assert "installed warm@1.0.0 as warm/hot.py" in shown
+    assert "needs: influxdb3 install package 'no-such-package>=1'" in shown
+    state = PluginState(notebook.engine)
+    state.version()
+    contents = state.contents()
+    assert contents.keys == ["warm/hot.py"]
+    assert contents.table["place"].to_pylist() == [f"warm@1.0.0 of {registry.url}"]
+    card = str(state.detail("warm/hot.py"))
+    assert "<code>InfluxDB 3 &gt;=3.0.0</code>, <code>no-such-package&gt;=1</code>" in card
+
+
+def test_another_version_runs_at_once(
+    notebook: Notebook, registry: Registry, said: Callable[[str], str]
+) -> None:
+    """A trigger stays when another version is installed, and its next run is of that one."""
+    notebook.run(f"%procengine plugin install warm@1.0.0 --index {registry.url}")
+    notebook.run("%influxdb3 create database house")
+    notebook.run(
+        "%influxdb3 create trigger --database house --path warm/hot.py --trigger-spec table:home warm"
+    )
+    assert runs_of(notebook, "a") == ["1.0.0"]
+    shown = said(f"install warm --index {registry.url}")
+    assert "installed warm@1.1.0 as warm/hot.py, in place of warm@1.0.0" in shown
+    assert runs_of(notebook, "b") == ["1.1.0"]
+    shown = said("rollback warm/hot.py")
+    assert "+    influxdb3_local.info('1.0.0')" in shown
+    assert runs_of(notebook, "c") == ["1.0.0"]
+
+
+def test_rollback_goes_back_one_version_at_a_time(
+    notebook: Notebook, said: Callable[[str], str]
+) -> None:
+    """Without a version the one before is put back, with its digits any; the next run takes it."""
+    seen = []
+    for text in ("one", "two", "three"):
+        notebook.run(CELL.format(text=text))
+        seen += runs_of(notebook, text)
+    assert seen == ["one", "two", "three"]
+    versions = notebook.engine.plugin_versions.of("hot_rooms.py")
+    shown = said("rollback hot_rooms")
+    assert (
+        f"version {versions[1].version[:6]} in place of {versions[2].version[:6]}; the next run" in shown
+    )
+    assert '-    influxdb3_local.info("three")' in shown
+    assert runs_of(notebook, "x") == ["two"]
+    notebook.run("%procengine plugin rollback hot_rooms.py")
+    assert runs_of(notebook, "y") == ["one"]
+    notebook.run(f"%procengine plugin rollback hot_rooms {versions[2].version[:8]}")
+    assert runs_of(notebook, "z") == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("rollback", "accepted: %procengine plugin rollback PLUGIN [VERSION]"),
+        ("rollback hot_room", "there is no plugin 'hot_room'; did you mean hot_rooms?"),
+        ("rollback hot_rooms", "hot_rooms.py has no version before"),
+        ("rollback hot_rooms zz", "hot_rooms.py has no version 'zz'; there is"),
+        ("instal", "unrecognized subcommand 'instal' of '%procengine plugin'; accepted: new, validate"),
+        ("install warm", "'%procengine plugin install' requires --index"),
+    ],
+)
+def test_misuse_says_what_is_accepted(notebook: Notebook, line: str, why: str) -> None:
+    """A line that cannot be read is answered by what can be, without a traceback."""
+    notebook.run(CELL.format(text="one"))
+    runs_of(notebook, "a")
+    assert why in notebook.fails(f"%procengine plugin {line}")
+
+
+def test_help_and_completion(notebook: Notebook, said: Callable[[str], str]) -> None:
+    """Help lists the commands; completion knows commands, options and plugins."""
+    notebook.run(CELL.format(text="one"))
+    shown = said("--help")
+    assert "%procengine plugin rollback" in shown
+    assert "plugin" in completions(notebook, "%procengine pl")
+    assert set(completions(notebook, "%procengine plugin ")) >= {
+        "new",
+        "validate",
+        "install",
+        "rollback",
+    }
+    assert "--index" in completions(notebook, "%procengine plugin install warm --i")
+    assert completions(notebook, "%procengine plugin rollback h") == ["hot_rooms"]
