@@ -8,9 +8,9 @@ stay, since InfluxDB 3 deletes no file and others may use the rest by then; they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from procengine.deploy.bundle import Bundle
 from procengine.deploy.dry_run import Tried, staged_files, staged_name, try_plugin
@@ -87,8 +87,12 @@ def deploy(
         run.carry_out(dry_run=dry_run)
         after = run.verify()
     except (ProcengineError, KeyboardInterrupt) as error:
-        left = roll_back(server, plan, run.steps, tell)
-        raise DeployFailedError(run.at, str(error) or "interrupted", left) from error
+        back = roll_back(server, plan, run.steps, tell)
+        if back.now is not None and back.texts:
+            # Or the texts that were put back would count as another's the next time, by their times.
+            files = {**plan.record.files, **_sent(back.texts, back.now)}
+            records.keep(plan.url, replace(plan.record, files=files))
+        raise DeployFailedError(run.at, str(error) or "interrupted", back.left) from error
     records.keep(plan.url, _record(plan, after))
     return Deployed(
         plan=plan,
@@ -269,13 +273,17 @@ def _record_of_unseen(bundle: Bundle) -> Record:
 
 def _record(plan: Plan, after: ServerState) -> Record:
     """Return what is known of a server after a deployment."""
-    sent = {
-        name: SentFile(text=text, size_bytes=seen.size_bytes, modified_ms=seen.modified_ms)
-        for name, text in plan.bundle.files.items()
-        if (seen := after.files.get(name)) is not None
-    }
     return Record(
-        files={**plan.record.files, **sent},
+        files={**plan.record.files, **_sent(plan.bundle.files, after)},
         unseen={**plan.record.unseen, **_record_of_unseen(plan.bundle).unseen},
         packages=plan.record.packages | frozenset(plan.bundle.packages),
     )
+
+
+def _sent(texts: Mapping[str, str], now: ServerState) -> dict[str, SentFile]:
+    """Return texts that were sent, with what the server tells of their files."""
+    return {
+        name: SentFile(text=text, size_bytes=seen.size_bytes, modified_ms=seen.modified_ms)
+        for name, text in texts.items()
+        if (seen := now.files.get(name)) is not None
+    }

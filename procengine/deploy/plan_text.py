@@ -44,7 +44,8 @@ def summary(plan: Plan) -> str:
     if plan.is_empty:
         return "all is the same"
     changed = sum(item.change is not Change.SAME for item in plan.items)
-    return f"{counted(changed, 'change')}, {len(plan.items) - changed} the same"
+    same = len(plan.items) - changed
+    return f"{counted(changed, 'change')}, {same} the same" if same else counted(changed, "change")
 
 
 def _line(item: Item) -> str:

@@ -7,8 +7,8 @@ named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from procengine.deploy.plan import Change, Kind, Plan, cache_key, trigger_key, unseen_key
@@ -27,17 +27,29 @@ from procengine.model.trigger import Trigger
 from procengine.remote import RemoteServer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack:
+    """What is left of a deployment, in words; and what is on the server now, where that could be seen.
+
+    ``texts`` are those that were put back, by file: each has another time on the server than before.
+    """
+
+    left: tuple[str, ...] = ()
+    now: ServerState | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
 def roll_back(
     server: RemoteServer, plan: Plan, steps: Sequence[Step], tell: Callable[[str], None]
-) -> tuple[str, ...]:
-    """Put back what steps of a plan changed; return what is left of them, in words."""
+) -> RolledBack:
+    """Put back what steps of a plan changed; return what is left of them."""
     if not steps:
-        return ()
+        return RolledBack()
     tell("rolling back")
     try:
         now = read_state(server, plan.bundle)
     except ProcengineError as error:
-        return _unreached(steps, error)
+        return RolledBack(left=_unreached(steps, error))
     return _RollBack(server, plan, steps, now).all()
 
 
@@ -56,15 +68,22 @@ class _RollBack:
     plan: Plan
     steps: Sequence[Step]
     now: ServerState
+    texts: dict[str, str] = field(default_factory=dict)
 
-    def all(self) -> tuple[str, ...]:
+    def all(self) -> RolledBack:
         """Put everything back, triggers last, so that none runs what is to go."""
         left = self._stays()
         left += self._delete_triggers()
         left += self._restore_files()
         left += self._restore_caches()
         left += self._restore_triggers()
-        return (*left, *self._still_other())
+        try:
+            after = read_state(self.server, self.plan.bundle)
+        except ProcengineError as error:
+            left.append(f"whether it is as before could not be seen ({error})")
+            return RolledBack(left=tuple(left))
+        left += self._still_other(after)
+        return RolledBack(left=tuple(left), now=after, texts=self.texts)
 
     def _stays(self) -> list[str]:
         """Return what is new and is not taken away again."""
@@ -105,7 +124,10 @@ class _RollBack:
                         name,
                         self.plan.former_files[name],
                     )
-                    left += _attempt(f"file {name} has the new text", send)
+                    failed = _attempt(f"file {name} has the new text", send)
+                    if not failed:
+                        self.texts[name] = self.plan.former_files[name]
+                    left += failed
         return left
 
     def _sent_files(self, changes: dict[str, Change]) -> set[str]:
@@ -143,12 +165,8 @@ class _RollBack:
                 left += _attempt(f"trigger {trigger_key(trigger)} is switched", switch)
         return left
 
-    def _still_other(self) -> list[str]:
+    def _still_other(self, now: ServerState) -> list[str]:
         """Return what is otherwise than before, of triggers and caches, now that all was put back."""
-        try:
-            now = read_state(self.server, self.plan.bundle)
-        except ProcengineError as error:
-            return [f"whether it is as before could not be seen ({error})"]
         before, left = self.plan.before, []
         for trigger in self._touched_triggers():
             place = (trigger.database, trigger.name)

@@ -24,8 +24,9 @@ from procengine.deploy import (
 )
 from procengine.errors import InvalidInputError
 from procengine.model.result_format import ResultFormat
-from procengine.remote import RemoteServer
+from procengine.remote import RefusedByServerError, RemoteServer
 from tests.deploy.conftest import TEXT
+from tests.deploy.cutting_proxy import cutting_proxy
 from tests.test_command_line import serving
 
 WRITER = """def process_writes(influxdb3_local, table_batches, args=None):
@@ -181,3 +182,56 @@ def test_disabled_packages_there(engine: Engine, tmp_path: Path) -> None:
         with pytest.raises(DeployFailedError, match="has been disabled"):
             there.deploy("numpy")
         assert there.rows("SELECT * FROM system.processing_engine_triggers") == []
+
+
+def test_a_wrong_token_there(there: There) -> None:
+    """It is told by the plan, which asks nothing more."""
+    there.token = "apiv3_other"
+    with pytest.raises(RefusedByServerError, match="401"):
+        there.plan()
+
+
+@pytest.mark.parametrize("lets_it_through", [False, True], ids=["not done", "done, not answered"])
+def test_each_request_may_be_cut(there: There, tmp_path: Path, *, lets_it_through: bool) -> None:
+    """Whichever request of a change is lost: what lives there is as before, and what stays is named."""
+    there.deploy()
+    engine = there.engine
+    write(engine, TEXT + "# more\n")
+    engine.triggers.delete("house", "hot_rooms", force=True)
+    engine.triggers.create("house", "hot_rooms", "hot.py", "table:home", arguments={"limit": "1"})
+    engine.triggers.disable("house", "tick")
+    engine.catalog.delete_last_cache("house", "home", "rooms")
+    engine.catalog.create_last_cache("house", "home", name="rooms", key_columns=["room"], count=3)
+    live = tmp_path / "there" / "plugins" / "hot.py"
+    before = _state(there), live.read_text()
+    with cutting_proxy(there.url) as proxy:
+        proxy.lets_it_through = lets_it_through
+        remote = RemoteServer(proxy.url, token=there.token)
+        failures = 0
+        while True:
+            plan = there.plan()
+            proxy.begin(failures)
+            failed = _failure_of(remote, plan, there.records)
+            if failed is None:
+                break
+            assert (_state(there), live.read_text()) == before, failed
+            assert all("procengine_staged/hot.py" in each for each in failed.left), failed
+            failures += 1
+        assert failures > 15
+    assert _state(there) != before[0]
+    assert there.plan().is_empty, plan_text(there.plan())
+
+
+def _failure_of(remote: RemoteServer, plan: Plan, records: Records) -> DeployFailedError | None:
+    try:
+        deploy(remote, plan, records)
+    except DeployFailedError as error:
+        return error
+    return None
+
+
+def _state(there: There) -> list[list[dict[str, Any]]]:
+    """Return triggers, their arguments and caches, but for the numbers that a new one gets."""
+    tables = ("processing_engine_triggers", "processing_engine_trigger_arguments", "last_caches")
+    found = [there.rows(f"SELECT * FROM system.{name}") for name in (*tables, "distinct_caches")]
+    return [sorted(rows, key=str) for rows in found]

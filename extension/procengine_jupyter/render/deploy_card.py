@@ -97,8 +97,7 @@ def _notes(name: str, plan: Plan) -> Html:
             "li",
             soft(f"line {note.line_number} " if note.line_number else ""),
             note.reason,
-            element("br"),
-            soft(note.remedy),
+            element("div", soft(note.remedy)),
         )
         for note in plan.bundle.notes[name]
     ]
