@@ -150,12 +150,18 @@ def trigger_list(engine: Engine) -> TriggerList:
 
 
 def missing_table(engine: Engine, trigger: Trigger) -> str | None:
-    """Return the table that a trigger watches and that does not exist, or None."""
+    """Return the table that a trigger watches and that does not exist, or None.
+
+    One that is followed on a server is there: its rows come from there.
+    """
     if not trigger.spec.lstrip().startswith("table:"):  # spares reading a cron expression
         return None
     spec = parse_trigger_spec(trigger.spec)
     database = engine.catalog.find_database(trigger.database)
     if not isinstance(spec, TableSpec) or database is None or spec.table in database.tables:
+        return None
+    attached = engine.attachments.find(trigger.database)
+    if attached is not None and any(one.table == spec.table for one in attached.tails):
         return None
     return spec.table
 

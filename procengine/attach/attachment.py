@@ -198,6 +198,14 @@ class Attachment:
             tail.stop()
         self._remote.close()
 
+    def kept_from_ns(self, table: str) -> int | None:
+        """Return since when the scratch database keeps rows; see `procengine.attach.tail.Here`."""
+        found = self._catalog.find_database(self.name)
+        definition = None if found is None else found.tables.get(table)
+        if found is None or definition is None:
+            return None
+        return found.cutoff_ns(definition, self._clock.now_ns())
+
     def has_scratch(self, table: str, columns: list[str]) -> list[str]:
         """Return those of the columns that a table of the scratch database has; see `procengine.attach.tail.Here`."""
         found = self._catalog.find_database(self.name)

@@ -47,6 +47,10 @@ class Here(Protocol):
         """
         ...
 
+    def kept_from_ns(self, table: str) -> int | None:
+        """Return the instant (nanoseconds UTC) before which rows of a table are not kept; None: all are."""
+        ...
+
     def has_scratch(self, table: str, columns: list[str]) -> list[str]:
         """Return those of the columns that a table here has; none where there is no table."""
         ...
@@ -184,6 +188,9 @@ class Tail:
         Raises: ProcengineError: the server does not answer, or the rows cannot be kept.
         """
         from_ns = max(self._first_ns, self._cursor_ns - self.options.overlap_ns)
+        kept_from_ns = self._here.kept_from_ns(self.table)
+        if kept_from_ns is not None:  # what is kept here no longer would look new
+            from_ns = max(from_ns, kept_from_ns)
         for page in pages(self._query, self.table, from_ns, self.options.page_rows):
             self._take(page)
             last_ns = pc.max(page[TIME].cast(pa.int64())).as_py()

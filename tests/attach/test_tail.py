@@ -151,6 +151,21 @@ def test_many_rows_come_in_pages(
     assert tail.state.rows == len(rows)
 
 
+def test_rows_that_are_kept_here_no_longer_do_not_come_again(
+    engine: Engine, attached: Attachment, remote: Remote, clock: VirtualClock
+) -> None:
+    """A retention period bounds what a tail keeps here; within the overlap, too, what it ended is not new."""
+    tail = follow(attached, overlap_seconds=1000)
+    remote.write(lines(("Attic", 1, 1.0)))
+    looked(tail, clock)
+    engine.catalog.set_retention_period(attached.name, 60 * SECOND)
+    looked(tail, clock, 100)
+    assert attached.query_scratch("SELECT * FROM home").num_rows == 0
+    remote.write(lines(("Hall", 100, 2.0)))
+    looked(tail, clock)
+    assert given(engine, attached) == [("Attic", 1, 1.0), ("Hall", 100, 2.0)]
+
+
 def test_a_paused_tail_goes_on_from_where_it_was(
     engine: Engine, attached: Attachment, remote: Remote, clock: VirtualClock
 ) -> None:
@@ -271,6 +286,7 @@ def test_another_engine_goes_on_from_there(
         assert again.options.every_seconds == 7
         assert again.options.since_ns == START_NS + 5 * SECOND
         assert again.wait_for_looks(1, SECONDS)
+        assert other.query("SELECT count(*) AS n FROM home", terms.name).to_pylist() == [{"n": 3}]
 
 
 def test_a_table_is_followed_once(attached: Attachment) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+
 import pytest
 from procengine_jupyter import grammar
 
@@ -145,6 +148,34 @@ def test_a_failed_query_is_a_short_error(prod: Notebook, remote: Remote) -> None
     ]
 
 
+def test_the_stop_button_ends_a_query(notebook: Notebook, strict: StrictServer) -> None:
+    """A cell that waits for the server ends with one word, and the server hears that nobody waits."""
+    notebook.run(f"%procengine attach {strict.url} -d p")
+    strict.go_on.clear()
+    strict.is_waiting.clear()
+
+    def press() -> None:
+        strict.is_waiting.wait(SECONDS)
+        _thread.interrupt_main()
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    assert notebook.fails("%%query p\nSELECT 1") == "interrupted"
+    pressing.join()
+    assert strict.left.wait(SECONDS)
+
+
+def test_a_table_that_is_followed_is_not_missing(prod: Notebook) -> None:
+    """A trigger waits for a table here, unless its rows come from the server."""
+    plugin = (
+        "%%plugin seen --trigger table:home --database prod\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n    pass\n"
+    )
+    assert "table home does not exist yet" in prod.run(plugin).text()
+    prod.run("%procengine tail home")
+    assert "waiting for table" not in prod.run("%procengine triggers").text()
+
+
 def test_completion_and_help(prod: Notebook) -> None:
     """Options, tokens' variables and attached names complete; the help names the three."""
     magics = prod.shell.magics_manager.registry["ProcengineMagics"]
@@ -165,8 +196,6 @@ def test_completion_and_help(prod: Notebook) -> None:
 
 def test_a_long_query_is_waited_for_in_sight(notebook: Notebook, strict: StrictServer) -> None:
     """From half a second on the cell says whom it waits for; afterwards that is gone."""
-    import threading
-
     from procengine_jupyter import attach_command
 
     notebook.run(f"%procengine attach {strict.url} -d p")
