@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,38 @@ from jupyter_client.manager import start_new_kernel
 
 from tests.notebooks.lessons import Lesson, code_cells, read, run_lesson
 
+CELLS = [cell.source for cell in code_cells(read("05_errors_and_debugging"))]
 MISTAKE = r"Cell In\[3\], line 6, in process_writes\n.*\n.*\n *KeyError: 'temp_max'"
+
+
+class Prompt:
+    """A kernel whose questions are answered."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self._client = client
+
+    def run(self, source: str) -> None:
+        """Run a cell."""
+        self._client.execute(source, reply=True, timeout=60)
+
+    def answer(self, source: str, *answers: str) -> str:
+        """Run a cell, give each answer to a question, and return what was shown. All answers must be asked for."""
+        left = iter(answers)
+        shown: list[str] = []
+
+        def keep(message: Any) -> None:
+            content = message["content"]
+            shown.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
+
+        self._client.execute_interactive(
+            source,
+            allow_stdin=True,
+            stdin_hook=lambda _question: self._client.input(next(left)),
+            output_hook=keep,
+            timeout=60,
+        )
+        assert next(left, None) is None, "\n".join(shown)
+        return "\n".join(shown)
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +62,54 @@ def test_traceback_is_in_the_cells_lines(lesson: Lesson) -> None:
     assert "1 row into errors.weather" in lesson.shown["%%write errors"]
 
 
-def test_debugger_opens_where_the_notebook_says(tmp_path: Path) -> None:
-    """After the write, ``%debug`` and then ``p row`` shows the row that the plugin could not do with."""
-    cells = [cell.source for cell in code_cells(read("05_errors_and_debugging"))]
-    first = cells.index(next(source for source in cells if source.startswith("%%plugin celsius")))
-    manager, client = start_new_kernel(cwd=str(tmp_path))
+@pytest.fixture(scope="module")
+def prompt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prompt]:
+    """A kernel in which prompts are answered."""
+    manager, client = start_new_kernel(cwd=str(tmp_path_factory.mktemp("prompt")))
     assert isinstance(client, BlockingKernelClient)
     try:
-        for source in (cells[0], cells[first], next(one for one in cells if one.startswith("%%write"))):
-            client.execute(source, reply=True, timeout=60)
-        said = iter(["p row", "q"])
-        shown: list[str] = []
-
-        def keep(message: Any) -> None:
-            shown.append(str(message["content"].get("text", "")))
-
-        client.execute_interactive(
-            "%debug",
-            allow_stdin=True,
-            stdin_hook=lambda _question: client.input(next(said)),
-            output_hook=keep,
-            timeout=60,
-        )
+        yield Prompt(client)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
-    assert "{'location': 'Hayward', 'precip': 0.2, 'time': 1672617600000000000}" in "".join(shown)
-    assert next(said, None) is None
+
+def test_debugger_opens_where_the_notebook_says(prompt: Prompt) -> None:
+    """After the write, ``%debug`` and then ``p row`` shows the row that the plugin could not do with."""
+    for first in (
+        "%load_ext",
+        "%%plugin celsius",
+        "%%write errors\nweather,location=Hayward precip=0.2",
+    ):
+        prompt.run(next(source for source in CELLS if source.startswith(first)))
+
+    shown = prompt.answer("%debug", "p row", "q")
+
+    assert "{'location': 'Hayward', 'precip': 0.2, 'time': 1672617600000000000}" in shown
+
+
+def test_run_stops_where_the_notebook_says(prompt: Prompt) -> None:
+    """The line of the text stops at the first line of the mended plugin, and ``p temperature`` shows its value."""
+    text = "\n".join(cell.source for cell in read("05_errors_and_debugging").cells)
+    fire = re.search(r"^%fire celsius --debug .*$", text, re.M)
+    assert fire is not None
+    prompt.run("%load_ext procengine")
+    prompt.run("%%write errors\nweather,location=Concord temp_max=60 1")
+    prompt.run([source for source in CELLS if source.startswith("%%plugin celsius")][1])
+
+    shown = prompt.answer(fire.group(), "n", "n", "n", "p temperature", "c")
+
+    assert "77.0" in shown
+    assert "would write 1 row into celsius" in shown
+
+
+def test_forgotten_breakpoint_is_passed(lesson: Lesson) -> None:
+    """The run goes on, and the card says where to look."""
+    shown = lesson.shown["%%write errors #2"]
+
+    assert "doubtful: success" in shown
+    assert "breakpoint passed in process_writes" in shown
+    assert "%debug looks at it" in shown
 
 
 def test_failed_run_writes_nothing(lesson: Lesson) -> None:
@@ -102,7 +153,7 @@ def test_endless_run_is_ended(lesson: Lesson) -> None:
 def test_all_errors_are_in_one_place(lesson: Lesson) -> None:
     """The inspector and the table of runs have the runs that failed."""
     assert "KeyError: 'temp_max'" in lesson.shown["%inspect runs celsius"]
-    assert re.search(r"\| celsius +\| 5 +\| 2 ", lesson.shown["%%query errors #2"])
+    assert re.search(r"\| celsius +\| 6 +\| 2 ", lesson.shown["%%query errors #2"])
 
 
 def test_run_becomes_a_test_that_passes(lesson: Lesson) -> None:
