@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 
 from procengine.errors import InvalidInputError
 from procengine.model.byte_size import format_bytes
@@ -179,12 +180,16 @@ def dropped(run: Run) -> str:
     return f"{lines} not written: the run {why}"
 
 
-def breakpoint_text(run: Run) -> str:
-    """Return where a run met a breakpoint that nobody stopped at; empty for none."""
+def breakpoint_text(run: Run, cell_names: Mapping[str, str]) -> str:
+    """Return where a run met a breakpoint that nobody stopped at, in the cell if it is one's; empty for none."""
     met = run.breakpoint
     if met is None or run.outcome.is_failure:  # its failure is what %debug opens then
         return ""
-    return f"passed in {met.function}, line {met.line_number} of {Path(met.filename).name}; %debug looks at it"
+    where = f"line {met.line_number} of {Path(met.filename).name}"
+    for frame, line in walk_tb(met.exception.__traceback__):
+        if frame.f_code.co_filename in cell_names:
+            where = f"{cell_names[frame.f_code.co_filename]}, line {line}"
+    return f"passed in {met.function}, {where}; %debug looks at it"
 
 
 def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
@@ -199,8 +204,8 @@ def run_parts(run: Run, cell_names: Mapping[str, str]) -> list[Html]:
     parts += [_error_html(text) for text in run.write_errors]
     if run.failure is not None:
         parts.append(element("pre", failure_text(run, cell_names)))
-    if breakpoint_text(run):
-        parts.append(part("breakpoint", breakpoint_text(run)))
+    if met := breakpoint_text(run, cell_names):
+        parts.append(part("breakpoint", met))
     if dropped(run):
         parts.append(element("div", dropped(run), css="pe-part pe-text-warn"))
     if run.cache_changes:
@@ -347,8 +352,8 @@ def run_text(run: Run, cell_names: Mapping[str, str]) -> str:
         lines.append(f"  ... and {_more_logs(run)}")
     lines += [f"  {text}" for text in run.write_errors]
     lines += [f"  {line}" for line in failure_text(run, cell_names).splitlines()]
-    if breakpoint_text(run):
-        lines.append(f"  breakpoint {breakpoint_text(run)}")
+    if met := breakpoint_text(run, cell_names):
+        lines.append(f"  breakpoint {met}")
     if dropped(run):
         lines.append(f"  {dropped(run)}")
     lines += [
