@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from procengine.engine import Engine
     from procengine.processing.event import Event
     from procengine.processing.instrument import Instrument
+    from procengine_jupyter.render.run_profile import RunProfile
 
 NOTE_SECONDS = 1.0
 """How long a fired event waits for its trigger before a line says so."""
@@ -129,17 +130,33 @@ def parse_instant(text: str, *, now_ns: int, option: str = "--at") -> int:
 
 
 def instrument_of(engine: Engine, trigger: Trigger, said: Namespace) -> Instrument | None:
-    """Return the debugger that was asked for, if any.
+    """Return the debugger or the profiler that was asked for, if any.
 
-    Raises: UsageError for one of several runs; ProcengineError for a plugin that cannot be read.
+    Raises: UsageError for both, or one of several runs; ProcengineError for a plugin that cannot be read.
     """
-    if not said.debug:
+    if said.debug and said.profile:
+        raise UsageError("a run is debugged or profiled: say --debug or --profile")
+    if not (said.debug or said.profile):
         return None
     if said.repeat > 1:
-        raise UsageError("--debug is for one run; leave --repeat out")
+        raise UsageError(f"--{'debug' if said.debug else 'profile'} is for one run; leave --repeat out")
+    plugin = engine.plugins.load(trigger.plugin_filename)
+    if said.profile:
+        from procengine_jupyter.run_profile import Profiler
+
+        return Profiler(plugin.owns)
     from procengine_jupyter.debugged_run import debugger_for
 
-    return debugger_for(engine.plugins.load(trigger.plugin_filename))
+    return debugger_for(plugin)
+
+
+def profile_of(instrument: Instrument | None) -> RunProfile | None:
+    """Return what a profiler measured; None where there was none."""
+    if instrument is None:
+        return None
+    from procengine_jupyter.run_profile import Profiler
+
+    return instrument.profile() if isinstance(instrument, Profiler) else None
 
 
 def fire(

@@ -255,6 +255,7 @@ def fire_parser() -> MagicParser:
         "  %fire hourly --at 2022-12-31T00:00:00Z\n"
         "  %fire hourly --dry-run --debug  stop at breakpoint(), or at the first line\n"
         "  %fire lookup --param room=Attic\n"
+        "  %fire hourly --profile        where its time goes\n"
         "  %%fire hot_rooms              the rows stand in the cell\n"
         "  %%fire lookup --method POST   the body stands in the cell",
     )
@@ -268,6 +269,11 @@ def fire_parser() -> MagicParser:
         action="store_true",
         help="stop at breakpoint(), or without one at the first line, in the cell's prompt; JupyterLab's debugger "
         "stops at its own breakpoints while it is on",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="say where the run's time went: the plugin's functions, and what they called",
     )
     parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="send the event N times")
     parser.add_argument("--lp", metavar="LINES", help="rows of a write trigger, as line protocol")

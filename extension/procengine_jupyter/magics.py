@@ -35,7 +35,7 @@ from procengine_jupyter import grammar
 from procengine_jupyter.command_hints import CommandHints
 from procengine_jupyter.doctor_command import doctor, notes_on
 from procengine_jupyter.errors import short_errors
-from procengine_jupyter.fire_command import find_trigger, fire, instrument_of, make_event
+from procengine_jupyter.fire_command import find_trigger, fire, instrument_of, make_event, profile_of
 from procengine_jupyter.pieces import read_source
 from procengine_jupyter.plugin_command import save_plugin
 from procengine_jupyter.post_mortem import exception_of
@@ -182,7 +182,8 @@ class ProcengineMagics(Magics):
         if len(runs) > 1:
             return RunsCard(runs, labels)
         notes = brief(notes_on(engine, trigger.plugin_filename, labels), trigger.plugin_filename)
-        return RunCard(runs[0], labels, fired_run_test(engine, trigger, event, runs[0]), notes)
+        test = fired_run_test(engine, trigger, event, runs[0])
+        return RunCard(runs[0], labels, test, notes, profile_of(instrument))
 
     @line_cell_magic
     @documented_by(grammar.write_parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ def plain_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield Notebook(shell)
     if "procengine" in shell.extension_manager.loaded:
         shell.run_cell("%unload_ext procengine")
+    atexit.unregister(
+        shell.atexit_operations
+    )  # it collects garbage, once a shell: a minute after many tests
     InteractiveShell.clear_instance()
 
 

@@ -214,6 +214,15 @@ def test_cells_own_error_is_not_lost_to_background_failures(kernel: Debugged) ->
     assert "1 / (mine - 3)" in shown
 
 
+def test_profiled_run_tells_where_its_time_went(kernel: Debugged) -> None:
+    """The card has the plugin's functions by the cell's lines, and its calls of the engine."""
+    shown = kernel.output(kernel.run('%fire plain --profile --lp "plain,room=a temp=21"'))
+
+    assert "in the entry point, the profiler's own cost included" in shown
+    assert re.search(r"doubled +1× .* Cell In\[\d+\], line 2", shown)
+    assert re.search(r"influxdb3_local\.info +1× .* engine", shown)
+
+
 def api(kernel: Debugged) -> Callable[[str, bytes], Any]:
     """Return what posts to the kernel's HTTP API from this process."""
     kernel.run("from procengine.http import server_of\nserver = server_of(engine)")

@@ -64,6 +64,17 @@ def test_wait_for_a_busy_trigger_is_said_and_can_be_interrupted(
     assert notebook.run("%fire gated").run.outcome is RunOutcome.SUCCESS
 
 
+def test_profile_and_debug_exclude_each_other(notebook: Notebook) -> None:
+    """One of them, and one run."""
+    notebook.run(GATED)
+    both = "a run is debugged or profiled: say --debug or --profile"
+    assert notebook.fails("%fire gated --debug --profile") == both
+    assert (
+        notebook.fails("%fire gated --profile --repeat 2")
+        == "--profile is for one run; leave --repeat out"
+    )
+
+
 def test_debugged_fire_is_for_one_run(notebook: Notebook) -> None:
     """Several runs in the debugger are refused before any begins."""
     notebook.run(GATED)

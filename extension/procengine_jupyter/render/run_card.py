@@ -24,6 +24,7 @@ from procengine.model.run import (
 from procengine.model.trigger import TriggerKind
 from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.phrases import clock_time, duration, instant, listed
+from procengine_jupyter.render.run_profile import RunProfile, profile_html, profile_lines
 from procengine_jupyter.render.style import card, code, part, soft
 from procengine_jupyter.render.view import View
 
@@ -47,13 +48,14 @@ class RunCard(View):
 
     ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
     by, such as ``Cell In[3]``. ``write_test`` writes a test of the run, None where that cannot be.
-    ``notes`` say what would be otherwise on a server.
+    ``notes`` say what would be otherwise on a server. ``profile`` says where the time went, if that was measured.
     """
 
     run: Run
     cell_names: Mapping[str, str] = field(default_factory=dict)
     write_test: Callable[[str | Path, bool], View] | None = None
     notes: str = ""
+    profile: RunProfile | None = None
 
     def to_pytest(self, path: str | Path, *, replace: bool = False) -> View:
         """Write a test to a file: it replays the run's input against the plugin, and asserts what the run did.
@@ -72,6 +74,7 @@ class RunCard(View):
         return card(
             title(self.run),
             *run_parts(self.run, self.cell_names),
+            profile_html(self.profile, self.cell_names) if self.profile is not None else "",
             part("on a server", soft(self.notes)) if self.notes else "",
             details=join([element("span", word, css=f"pe-text-{tone}"), " · ", measures(self.run)]),
             tone=tone,
@@ -80,6 +83,8 @@ class RunCard(View):
     def plain(self) -> str:
         """Return the card as text."""
         text = run_text(self.run, self.cell_names)
+        if self.profile is not None:
+            text = "\n  ".join([text, *profile_lines(self.profile, self.cell_names)])
         return f"{text}\n  on a server: {self.notes}" if self.notes else text
 
 
