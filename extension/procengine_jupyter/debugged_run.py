@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from IPython.core.debugger import InterruptiblePdb
+from IPython.core.debugger import Pdb
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
 
 if TYPE_CHECKING:
     from procengine.processing.instrument import Hold, Instrument
@@ -26,9 +28,15 @@ _ENGINE = "procengine"
 
 
 def debugger_for(plugin: LoadedPlugin) -> Instrument:
-    """Return the debugger that the reader has at hand, for a plugin."""
+    """Return the debugger that the reader has at hand, for a plugin.
+
+    Raises: UsageError: there is none, as nobody can be asked.
+    """
     if visual_debugger_is_on():
         return VisualDebugger()
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is not None and not kernel._allow_stdin:
+        raise UsageError("--debug asks in the cell's prompt, and this front end has none")
     return PromptDebugger(plugin.owns, stops_at_first_line=not calls_breakpoint(plugin.texts))
 
 
@@ -99,7 +107,7 @@ class PromptDebugger:
         return True
 
 
-class _CellPdb(InterruptiblePdb):
+class _CellPdb(Pdb):
     """IPython's debugger, with the prompt and the output of the cell that fired the run.
 
     The run has a context of its own, by which what is printed goes to the trigger's log.
@@ -142,6 +150,13 @@ class _CellPdb(InterruptiblePdb):
         assert self._hold is not None  # it stops only after it began
         with self._hold():
             self._in_cell(super().interaction, *args, **kwargs)
+
+    def cmdloop(self, intro: Any = None) -> None:
+        """Take commands; the notebook's stop button is ``q``."""
+        try:
+            super().cmdloop(intro)
+        except KeyboardInterrupt:
+            self.set_quit()
 
     def _is_plugins(self, frame: FrameType | None) -> bool:
         """Tell whether a frame is the plugin's, or what it called, the engine aside."""

@@ -91,6 +91,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debugged]:
     try:
         one.run("%load_ext procengine")
         one.run("engine = get_ipython().magics_manager.registry['ProcengineMagics'].session.engine")
+        one.run("import threading")
         one.run(STEPS.format(name="plain", inside="pass"))
         one.run(STEPS.format(name="marked", inside="breakpoint()"))
         yield one
@@ -144,6 +145,48 @@ def test_quitting_the_debugger_cancels_the_run(kernel: Debugged) -> None:
     assert "debugged_run.py" not in shown
 
 
+def test_stop_button_at_the_prompt_cancels_the_run(kernel: Debugged) -> None:
+    """As ``q`` does."""
+    cell = str(
+        kernel.client.execute('%fire plain --debug --lp "plain,room=a temp=21"', allow_stdin=True)
+    )
+    kernel.client.get_stdin_msg(timeout=20)
+    kernel.manager.interrupt_kernel()
+    kernel.wait(lambda: kernel.is_done(cell))
+
+    assert "plain: cancelled" in kernel.output(cell)
+    assert "quit in the debugger" in kernel.output(cell)
+
+
+def test_trigger_can_be_disabled_while_a_run_of_it_stands_at_the_prompt(kernel: Debugged) -> None:
+    """The run ends when the reader lets it go on."""
+    kernel.run("disabling = threading.Thread(target=engine.triggers.disable, args=('house', 'plain'))")
+    shown = kernel.answer(
+        '%fire plain --debug --lp "plain,room=a temp=21"',
+        [
+            "!get_ipython().user_ns['disabling'].start()",
+            "!while not influxdb3_local.__run__.thread._token.cancelled: pass",
+            "p 'still here'",
+            "c",
+        ],
+    )
+    kernel.run("disabling.join(); engine.triggers.enable('house', 'plain')")
+
+    assert "'still here'" in shown
+    assert "plain: cancelled" in shown
+
+
+def test_debugger_needs_somebody_to_ask(kernel: Debugged) -> None:
+    """Where a front end has no prompt, nothing is fired."""
+    cell = str(
+        kernel.client.execute('%fire plain --debug --lp "plain,room=a temp=21"', allow_stdin=False)
+    )
+    kernel.wait(lambda: kernel.is_done(cell))
+
+    assert "--debug asks in the cell's prompt, and this front end has none" in kernel.output(cell)
+    assert "plain: " not in kernel.output(cell)
+
+
 def test_other_triggers_go_on_while_one_stands_at_the_prompt(kernel: Debugged) -> None:
     """What is written meanwhile runs its trigger."""
     shown = kernel.answer(
@@ -188,7 +231,6 @@ def test_debug_opens_what_a_run_in_the_background_failed_with(kernel: Debugged) 
     kernel.run(
         "from procengine.model.run import Cause, CauseKind\n"
         "from procengine.processing.event import RequestEvent\n"
-        "import threading\n"
         "event = RequestEvent(method='GET', query_params={}, headers={}, body=b'', "
         "cause=Cause(kind=CauseKind.REQUEST))\n"
         "thread = threading.Thread(target=engine.triggers.request, args=('broken', event))\n"
