@@ -111,11 +111,12 @@ class PluginUploads:
         raise PluginError(f"Plugin not found: {name}")
 
     def _folders(self) -> Iterable[Path]:
-        """Return where the triggers' plugins are, those that are folders or were."""
+        """Return where the triggers' plugins are, and the folders that those of registries are in."""
         names = {
             one.plugin_filename for each in self._catalog.databases for one in each.triggers.values()
         }
-        for name in names:
+        homes = {Path(name).parts[0] for name in names if name}
+        for name in names | homes:
             try:
                 yield target_path(self._folder, name)
             except PluginPathError:

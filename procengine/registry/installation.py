@@ -29,7 +29,7 @@ from procengine.registry.fetching import Fetcher
 from procengine.registry.plugin_folder import PluginFolder, read_plugin_folder
 from procengine.registry.resolution import Wanted, chosen, unmet
 from procengine.registry.unpacking import ARTIFACT_BYTES, UnpackedFile, unpacked
-from procengine.replaced_folder import folder_replaced
+from procengine.replaced_folder import folder_replaced, mend_folder
 
 INDEX_BYTES: Final = 32 << 20
 """The largest index that is taken."""
@@ -140,6 +140,12 @@ def origin_of(folder: Path) -> Origin | None:
 
 def _replaceable(folder: Path, index_url: str, entry: IndexEntry) -> Origin | None:
     """Return what a folder holds now; what is not the same plugin of the same registry is left alone."""
+    try:
+        mend_folder(folder)
+    except OSError as error:
+        raise InvalidInputError(
+            f"cannot install {entry.identity} in {str(folder)!r}: {error.strerror}"
+        ) from error
     if not folder.exists() and not folder.is_symlink():
         return None
     found = None if folder.is_symlink() else origin_of(folder)

@@ -67,8 +67,9 @@ def test_a_plugin_is_installed_into_the_engine(
     state.version()
     contents = state.contents()
     assert contents.keys == ["warm/hot.py"]
-    assert contents.table["place"].to_pylist() == [f"warm@1.0.0 of {registry.url}"]
+    assert contents.table["place"].to_pylist() == ["warm@1.0.0"]
     card = str(state.detail("warm/hot.py"))
+    assert f"warm@1.0.0 of {registry.url}" in card
     assert "<code>InfluxDB 3 &gt;=3.0.0</code>, <code>no-such-package&gt;=1</code>" in card
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from procengine.engine import Engine
 from procengine.errors import InvalidInputError, NotFoundError, ProcengineError, RegistryError
 from procengine.model.schema_fault import SchemaFaultsError
 from procengine.registry.fetching import Fetcher
@@ -277,3 +278,30 @@ def test_a_registry_of_a_server(registry: Registry, plugins: Path) -> None:
         answers["/index.json"] = plain(registry.read().replace(registry.folder.as_uri(), url).encode())
         done = install(wanted, index_url=f"{url}/index.json", plugin_dir=plugins, fetcher=Fetcher())
     assert done.path == "hot_rooms/hot.py"
+
+
+def test_a_crash_between_two_renames_is_mended(
+    tmp_path: Path, registry: Registry, plugins: Path
+) -> None:
+    """What a crash left without its name is put back by the next installation, even by one that fails."""
+    installed(registry, plugins, "hot-rooms")
+    before = content(plugins)
+    (plugins / "hot_rooms").rename(plugins / ".hot_rooms.old")
+    _no_artifact(registry, registry.publish(make_plugin(tmp_path / "a", version="3.0.0")))
+    with pytest.raises(RegistryError):
+        installed(registry, plugins, "hot-rooms@3.0.0")
+    assert content(plugins) == before
+
+
+def test_a_crash_between_two_renames_is_mended_at_start(
+    tmp_path: Path, registry: Registry, plugins: Path
+) -> None:
+    """An engine that starts after such a crash finds the plugin of its trigger."""
+    path = installed(registry, plugins, "hot-rooms").path
+    options = {"plugin_dir": plugins, "data_dir": tmp_path / "data", "http_bind": "off"}
+    with Engine(environ={}, **options) as engine:
+        engine.catalog.create_database("house")
+        engine.triggers.create("house", "hot", path, "table:home")
+    (plugins / "hot_rooms").rename(plugins / ".hot_rooms.old")
+    with Engine(environ={}, **options):
+        assert (plugins / path).is_file()

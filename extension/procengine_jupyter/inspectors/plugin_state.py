@@ -121,7 +121,7 @@ class PluginState(Inspected):
         facts: PluginFacts = found[1]
         return plugin_versions_card(
             facts.info.filename,
-            place=facts.place,
+            place=self._whence(facts),
             now=facts.texts,
             versions=facts.versions,
             triggers=[f"{one.name} ({one.database}, {one.spec})" for one in facts.triggers],
@@ -183,11 +183,16 @@ class PluginState(Inspected):
         plugins = (f"{one.name}@{one.version} of {one.index_url}" for one in needs.plugins)
         return f"InfluxDB 3 {needs.database_version}", *needs.python, *plugins
 
+    def _whence(self, facts: PluginFacts) -> str:
+        """Return a plugin's place, with the registry that it came from."""
+        artifact = origin_of(self._home(facts.info))
+        return facts.place if artifact is None else f"{facts.place} of {artifact.index_url}"
+
     def _place(self, info: PluginInfo, texts: Mapping[str, str]) -> str:
         """Return the artifact or the cell that a plugin came from, or that it is a file or a folder."""
         artifact = origin_of(self._home(info))
         if artifact is not None:
-            return f"{artifact.identity} of {artifact.index_url}"
+            return artifact.identity
         if info.is_directory:
             return f"folder, {counted(len(texts), 'file')}"
         try:
