@@ -8,14 +8,17 @@ Differs: a token that cannot be made is a failure, exit code 1, where the origin
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation
 from procengine.cli.target import Target
-from procengine.errors import InvalidInputError
+from procengine.errors import InvalidInputError, PackageInstallError
 from procengine.model.installation import InstallPlan, InstallWatch
 from procengine.model.token import ADMIN_TOKEN_NAME
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STORE = "Store this token securely, as it will not be shown again."
 
 
@@ -66,16 +69,33 @@ def install_package(target: Target, invocation: Invocation, surroundings: Surrou
                 f"Are you sure you want to install {arrivals}", said_yes=invocation["yes"]
             )
 
-    watch = InstallWatch(tell=surroundings.tell, accept=accept, into_kernel=bool(invocation["kernel"]))
-    if invocation["requirements"] is not None:
-        done = target.install_requirements(invocation["requirements"], watch)
-    elif invocation["packages"]:
-        done = target.install_packages(invocation["packages"], watch)
-    else:
-        raise InvalidInputError("say which packages to install: <PACKAGES>..., or -r <REQUIREMENTS>")
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        surroundings.tell(line)
+
+    watch = InstallWatch(tell=tell, accept=accept, into_kernel=bool(invocation["kernel"]))
+    try:
+        if invocation["requirements"] is not None:
+            done = target.install_requirements(invocation["requirements"], watch)
+        elif invocation["packages"]:
+            done = target.install_packages(invocation["packages"], watch)
+        else:
+            raise InvalidInputError("say which packages to install: <PACKAGES>..., or -r <REQUIREMENTS>")
+    except PackageInstallError as error:
+        if not told:
+            raise
+        raise PackageInstallError(_untold(str(error), told)) from error
     if done is not None:
         surroundings.tell(str(done))
     return CommandOutput()
+
+
+def _untold(text: str, told: Sequence[str]) -> str:
+    """Return what an installer's failure says beside the lines that were told, and the last of those."""
+    first, *rest = [line for line in text.splitlines() if line not in told]
+    return "\n".join((f"{first}: {_COLOUR.sub('', told[-1])}", *rest))
 
 
 def _as_json(token: str) -> str:

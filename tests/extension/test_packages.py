@@ -78,6 +78,17 @@ def test_conflicts_are_shown_and_asked_about(
     )
 
 
+def test_a_failure_says_what_was_not_said_yet(
+    notebook: Notebook, wheels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The installer's lines stand above; the error repeats the last of them alone."""
+    wheels.mkdir()
+    text = notebook.fails("%influxdb3 install package tiny_gone")
+    why = "ERROR: No matching distribution found for tiny_gone"
+    assert text == f"External call failed: status 1: {why}"
+    assert capsys.readouterr().out.count(why) == 1
+
+
 def test_an_interrupt_installs_nothing(
     notebook: Notebook, wheels: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
