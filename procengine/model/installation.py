@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +55,15 @@ def _unheard(line: str) -> None:
     """Tell nobody."""
 
 
-def _accepted(plan: InstallPlan) -> None:
-    """Accept any."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallWatch:
     """Who follows an installation.
 
     ``tell`` is given each line of the installer as it comes. ``accept`` is shown the plan before anything is changed,
-    and raises to have nothing changed. ``into_kernel``: into this Python's own environment, not the plugins'.
+    and raises to have nothing changed; without it conflicts are logged. ``into_kernel``: into this Python's own
+    environment, not the plugins'.
     """
 
     tell: Callable[[str], None] = _unheard
-    accept: Callable[[InstallPlan], None] = field(default=_accepted)
+    accept: Callable[[InstallPlan], None] | None = None
     into_kernel: bool = False

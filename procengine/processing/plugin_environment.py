@@ -351,9 +351,11 @@ def _names_imported(folder: Path, arriving: Sequence[Arrival]) -> tuple[str, ...
 
 def _show(plan: InstallPlan, watch: InstallWatch) -> None:
     """Show a plan before anything is changed; raises what the watcher raises to refuse it."""
+    if watch.accept is not None:
+        watch.accept(plan)
+        return
     for text in plan.conflicts:
         logger.warning("installation into %s: %s", plan.place, text)
-    watch.accept(plan)
 
 
 def _differences(before: Mapping[str, Package], after: Mapping[str, Package]) -> str:
