@@ -90,14 +90,15 @@ def read_state(server: RemoteServer, bundle: Bundle) -> ServerState:
     databases = _databases(server)
     known = [name for name in bundle.databases if name in databases]
     has_plugin, refusal = _look_for_plugin(server, bundle)
+    triggers = {(one.database, one.name): one for name in known for one in _triggers(server, name)}
     return ServerState(
         product=str(ping.get("product_name", "InfluxDB 3")),
         version=str(ping.get("version", "")),
         databases=databases,
         columns={place: each for name in known for place, each in _columns(server, name).items()},
-        triggers={(one.database, one.name): one for name in known for one in _triggers(server, name)},
+        triggers=triggers,
         caches={cache_place(one): one for name in known for one in _caches(server, name)},
-        files=_files(server, bundle),
+        files=_files(server, bundle, triggers.values()),
         nodes=_nodes(server),
         has_plugin=has_plugin,
         refusal=refusal,
@@ -208,11 +209,19 @@ def _caches(server: RemoteServer, database: str) -> Iterable[CacheDefinition]:
         )
 
 
-def _files(server: RemoteServer, bundle: Bundle) -> dict[str, SeenFile]:
-    """Return the files that the server tells of, under the bundle's paths."""
-    rows = _rows_if_known(server, INTERNAL_DATABASE, "SELECT * FROM system.plugin_files")
+def _files(server: RemoteServer, bundle: Bundle, triggers: Iterable[Trigger]) -> dict[str, SeenFile]:
+    """Return the files that the server tells of, under the bundle's paths.
+
+    It tells them by trigger and whole path: of a trigger that is known, its plugin's name decides, as ``a/b.py`` ends
+    like ``b.py`` too.
+    """
+    plugins: dict[str, set[str]] = {}
+    for one in triggers:
+        plugins.setdefault(one.name, set()).add(one.plugin_filename.rstrip("/"))
     found = {}
-    for row in rows:
+    for row in _rows_if_known(server, INTERNAL_DATABASE, "SELECT * FROM system.plugin_files"):
+        if bundle.filename not in plugins.get(row["plugin_name"], {bundle.filename}):
+            continue
         for name in bundle.files:
             if _path(row) == name or _path(row).endswith(f"/{name}"):
                 found[name] = SeenFile(

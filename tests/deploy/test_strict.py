@@ -394,3 +394,13 @@ def test_a_cache_of_a_missing_column_is_a_problem(deployer: Deployer) -> None:
         "the cache 'house/home/rooms' needs column 'room', which the table on the server does not have; columns come "
         "with written rows alone"
     )
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another(deployer: Deployer) -> None:
+    """A plugin ``old/hot.py`` on the server is not taken for ``hot.py``."""
+    deployer.deploy()
+    server = deployer.server
+    server.files["old/hot.py"] = ("# other\n", 99)
+    other = server.triggers["house", "tick"] | {"trigger_name": "other", "plugin_filename": "old/hot.py"}
+    server.triggers["house", "other"] = other
+    assert deployer.plan().is_empty
