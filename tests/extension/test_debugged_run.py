@@ -205,6 +205,22 @@ def test_other_triggers_go_on_while_one_stands_at_the_prompt(kernel: Debugged) -
     assert "plain: success" in shown
 
 
+def test_plugin_of_a_folder_is_debugged(kernel: Debugged) -> None:
+    """A step leads from one of its files into another."""
+    kernel.run(
+        "%%plugin rooms/__init__ --trigger every:1h --database house\n"
+        "from rooms.rules import rule\n"
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    influxdb3_local.info(rule(3))\n"
+    )
+    kernel.run("%%plugin rooms/rules\ndef rule(number):\n    breakpoint()\n    return number + 1\n")
+    shown = kernel.answer("%fire rooms --debug", ["p number", "u", "c"])
+
+    assert "return number + 1" in shown
+    assert "influxdb3_local.info(rule(3))" in shown
+    assert "INFO  4" in shown
+
+
 def test_breakpoint_of_a_background_run_is_kept_for_debug(kernel: Debugged) -> None:
     """A run that a write caused passes it, says so, and ``%debug`` finds the values of that moment."""
     written = kernel.run("%%write house\nmarked,room=a temp=21")
@@ -280,9 +296,10 @@ def api(kernel: Debugged) -> Callable[[str, bytes], Any]:
     return ask
 
 
-def test_visual_debugger_stops_in_a_plugin_cell_and_the_engine_goes_on(kernel: Debugged) -> None:
-    """A breakpoint of the cell's whole source binds; while the run stands there, the engine writes and answers."""
-    source = STEPS.format(name="seen", inside="pass")
+@pytest.fixture
+def seen_kernel(kernel: Debugged) -> Iterator[Debugged]:
+    """The kernel with the front end's debugger on."""
+    kernel.messages.clear()
     kernel.debug(
         "initialize",
         clientID="test",
@@ -290,31 +307,50 @@ def test_visual_debugger_stops_in_a_plugin_cell_and_the_engine_goes_on(kernel: D
         linesStartAt1=True,
         columnsStartAt1=True,
         pathFormat="path",
-        supportsVariableType=True,
     )
     kernel.debug("attach")
-    path = kernel.debug("dumpCell", code=source)["sourcePath"]
-    bound = kernel.debug(
+    try:
+        yield kernel
+    finally:
+        kernel.debug("disconnect", restart=False, terminateDebuggee=False)
+
+
+def test_visual_debugger_stops_in_a_plugin_cell_and_the_engine_goes_on(seen_kernel: Debugged) -> None:
+    """A breakpoint of the cell's whole source binds; while the run stands there, the engine writes and answers."""
+    source = STEPS.format(name="seen", inside="pass")
+    path = seen_kernel.debug("dumpCell", code=source)["sourcePath"]
+    bound = seen_kernel.debug(
         "setBreakpoints", source={"path": path}, breakpoints=[{"line": 3}], sourceModified=False
     )
     assert bound["breakpoints"][0]["verified"]
-    kernel.debug("configurationDone")
-    kernel.run(source)
-    ask = api(kernel)
+    seen_kernel.debug("configurationDone")
+    seen_kernel.run(source)
+    ask = api(seen_kernel)
 
-    fired = kernel.start('%fire seen --debug --lp "seen,room=a temp=21"')
-    stopped = kernel.event("stopped")
-    frames = kernel.debug("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+    fired = seen_kernel.start('%fire seen --debug --lp "seen,room=a temp=21"')
+    stopped = seen_kernel.event("stopped")
+    frames = seen_kernel.debug("stackTrace", threadId=stopped["threadId"])["stackFrames"]
     assert (frames[0]["name"], frames[0]["line"], frames[0]["source"]["path"]) == ("doubled", 3, path)
-    assert not kernel.is_done(fired)
+    assert not seen_kernel.is_done(fired)
 
     ask("/api/v3/write_lp?db=house", b"marked,room=c temp=4")
     question = json.dumps(
         {"db": "house", "q": "SELECT temp FROM marked WHERE room = 'c'", "format": "json"}
     )
     assert ask("/api/v3/query_sql", question.encode()) == [{"temp": 4.0}]
-    assert not kernel.is_done(fired)
+    assert not seen_kernel.is_done(fired)
 
-    kernel.debug("continue", threadId=stopped["threadId"])
-    kernel.wait(lambda: kernel.is_done(fired))
-    assert "seen: success" in kernel.output(fired)
+    seen_kernel.debug("continue", threadId=stopped["threadId"])
+    seen_kernel.wait(lambda: seen_kernel.is_done(fired))
+    assert "seen: success" in seen_kernel.output(fired)
+
+
+def test_visual_debugger_stops_at_breakpoint(seen_kernel: Debugged) -> None:
+    """Where the plugin says ``breakpoint()``, while the front end's debugger is on: in its frame."""
+    fired = seen_kernel.start('%fire marked --debug --lp "marked,room=a temp=21"')
+    stopped = seen_kernel.event("stopped")
+    frames = seen_kernel.debug("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+    assert frames[0]["name"] == "doubled"
+    seen_kernel.debug("continue", threadId=stopped["threadId"])
+    seen_kernel.wait(lambda: seen_kernel.is_done(fired))
+    assert "marked: success" in seen_kernel.output(fired)
