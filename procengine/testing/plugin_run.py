@@ -10,6 +10,7 @@ from typing import Any
 from procengine.model.run import Response, Run
 
 _OF_THE_ENGINE = ("starting execution", "finished execution")
+_FAILED = ("error running ", "error executing ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,5 +76,5 @@ def logs_of_plugin(run: Run) -> list[tuple[str, str]]:
 
 def _is_of_engine(run: Run, text: str) -> bool:
     return text.startswith(_OF_THE_ENGINE) or (
-        run.failure is not None and text.startswith("error running ") and run.failure.message in text
+        run.failure is not None and text.startswith(_FAILED) and run.failure.message in text
     )

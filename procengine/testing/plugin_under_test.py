@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -108,6 +108,10 @@ class PluginUnderTest:
         """Answer a query of the plugin, word for word the same, with rows instead of stored ones."""
         self._answers.known[_key(sql, params)] = pa.Table.from_pylist([dict(row) for row in rows])
 
+    def before_query(self, call: Callable[[str, str, Mapping[str, object] | None], None]) -> None:
+        """Have text, database and parameters of each query told before it is answered."""
+        self._answers.keep = call
+
     def advance(self, seconds: float) -> None:
         """Let the engine's clock go on; what was cached with a time to live may expire."""
         self._clock.advance(seconds)
@@ -209,10 +213,13 @@ class _Answers:
     others: QueryEndpoint
 
     def __init__(self) -> None:
+        self.keep: Callable[[str, str, Mapping[str, object] | None], None] | None = None
         self.known: dict[tuple[str, tuple[tuple[str, object], ...]], pa.Table] = {}
 
     def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """Return the rows of a query."""
+        if self.keep is not None:
+            self.keep(sql, database, params)
         known = self.known.get(_key(sql, params))
         return self.others.query(sql, database, params) if known is None else known
 

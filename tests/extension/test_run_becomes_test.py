@@ -51,3 +51,20 @@ def test_a_run_of_the_history_becomes_a_test_by_a_button(notebook: Notebook) -> 
     again = attempt(action, {"path": "tests/test_hot_rooms_1.py"})
     assert again.failed
     assert "is there" in again.text
+
+
+def test_a_dry_run_s_queries_are_answered_in_its_test(notebook: Notebook, tmp_path: Path) -> None:
+    """Of a dry run no query is kept: the test asks the engine what the plugin asks."""
+    notebook.run(
+        "%%plugin counts --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    rows = influxdb3_local.query('SELECT count(*) AS n FROM home WHERE room = $r', {'r': 'Attic'})\n"
+        "    influxdb3_local.info(rows)\n"
+        "    influxdb3_local.query('SELECT n FROM nowhere')\n"
+    )
+    notebook.run("%%write house\nhome,room=Attic temp=30\nhome,room=Attic temp=30 1")
+    run = notebook.run("run = %fire counts --dry-run --lp 'home,room=Attic temp=31 2'\nrun")
+    path = tmp_path / "test_counts.py"
+    run.to_pytest(path)
+    assert "[('INFO', \"[{'n': 2}]\")]" in path.read_text()
+    passes(path)
