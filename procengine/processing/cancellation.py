@@ -35,6 +35,27 @@ _withdraw_from_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c
 )
 
 
+class _Settled(BaseException):
+    """Sent by a thread to itself."""
+
+
+def settle_interrupts() -> None:
+    """Have the interpreter note no longer that an exception was sent to a thread which has not met it.
+
+    CPython 3.11 notes that for the whole process until any thread meets one; as long as the other waits in C, that
+    is never, and meanwhile a profiled or traced function does not get past its first line. The other one meets its
+    exception all the same.
+
+    Source: CPython 3.11, Python/ceval.c, DO_TRACING and handle_eval_breaker.
+    """
+    try:
+        _raise_in_thread(threading.get_ident(), _Settled)
+        while True:  # Raised where the loop begins again.
+            pass
+    except _Settled:
+        pass
+
+
 class PluginInterrupt(KeyboardInterrupt):
     """Sent into a running plugin; the interpreter makes it without arguments, so its class brings the text along."""
 

@@ -18,7 +18,7 @@ from procengine.model.run import Response, RunFailure
 from procengine.model.trigger import TriggerKind
 from procengine.processing.active_run import ActiveRun
 from procengine.processing.breakpoints import uninterrupted
-from procengine.processing.cancellation import CancelToken, PluginThread
+from procengine.processing.cancellation import CancelToken, PluginThread, settle_interrupts
 from procengine.processing.declared_packages import declared_packages
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.failure import CALL_FAILED, run_failure
@@ -118,6 +118,7 @@ class PluginCall:
         if run.instrument is None:
             result = function(*arguments)
         else:
+            settle_interrupts()
             result = run.instrument.call(function, arguments, lambda: uninterrupted(run))
         self._entered = False
         return response_of(result) if kind is TriggerKind.REQUEST else None

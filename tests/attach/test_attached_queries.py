@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import subprocess
 import sys
 import threading
@@ -263,6 +264,8 @@ def test_the_stop_button_ends_a_query(engine: Engine, strict: StrictServer) -> N
     engine.attach(strict.url, "T", "p")
     strict.go_on.clear()
     strict.is_waiting.clear()
+    # A process that a shell began in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         strict.is_waiting.wait(SECONDS)
@@ -270,8 +273,11 @@ def test_the_stop_button_ends_a_query(engine: Engine, strict: StrictServer) -> N
 
     pressing = threading.Thread(target=interrupt)
     pressing.start()
-    with pytest.raises(KeyboardInterrupt):
-        engine.query("SELECT 1", "p")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.query("SELECT 1", "p")
+    finally:
+        signal.signal(signal.SIGINT, before)
     pressing.join()
     assert strict.left.wait(SECONDS)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
+
 import pytest
 from procengine_jupyter.render.run_profile import (
     ProfileRow,
@@ -136,3 +139,30 @@ def test_empty_profile_is_shown() -> None:
     assert profile_lines(RunProfile(total_ns=0, rows=()), {}) == [
         "profile: 0 ns in the entry point, the profiler's own cost included"
     ]
+
+
+def test_a_run_is_profiled_while_another_thread_has_an_interrupt_to_come(notebook: Notebook) -> None:
+    """One that waits in C does not meet it, and nothing else may wait for that."""
+    gate = threading.Lock()
+    gate.acquire()
+    waiting = threading.Thread(target=_wait_for, args=(gate,))
+    waiting.start()
+    assert waiting.ident is not None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(waiting.ident), ctypes.py_object(TimeoutError)
+    )
+    try:
+        notebook.run(COSTLY)
+        assert notebook.run("%fire costly --profile").profile is not None
+    finally:
+        gate.release()
+        waiting.join()
+
+
+def _wait_for(gate: threading.Lock) -> None:
+    try:
+        gate.acquire()
+        while True:
+            pass
+    except TimeoutError:
+        pass
