@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 
 import pytest
@@ -153,6 +154,8 @@ def test_the_stop_button_ends_a_query(notebook: Notebook, strict: StrictServer) 
     notebook.run(f"%procengine attach {strict.url} -d p")
     strict.go_on.clear()
     strict.is_waiting.clear()
+    # A process that a shell began in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press() -> None:
         strict.is_waiting.wait(SECONDS)
@@ -160,7 +163,10 @@ def test_the_stop_button_ends_a_query(notebook: Notebook, strict: StrictServer) 
 
     pressing = threading.Thread(target=press)
     pressing.start()
-    assert notebook.fails("%%query p\nSELECT 1") == "interrupted"
+    try:
+        assert notebook.fails("%%query p\nSELECT 1") == "interrupted"
+    finally:
+        signal.signal(signal.SIGINT, before)
     pressing.join()
     assert strict.left.wait(SECONDS)
 
