@@ -6,17 +6,9 @@ Each function takes the text and returns the value, or raises ValueError with th
 from __future__ import annotations
 
 from procengine.errors import InvalidInputError
-from procengine.model.column import Column, ColumnType
+from procengine.model.column import FIELD_TYPES, Column
 from procengine.model.duration import SECOND, parse_duration
 from procengine.model.node_spec import parse_node_spec
-
-FIELD_TYPES = {
-    "int64": ColumnType.INTEGER,
-    "uint64": ColumnType.UINTEGER,
-    "float64": ColumnType.FLOAT,
-    "utf8": ColumnType.STRING,
-    "bool": ColumnType.BOOLEAN,
-}
 
 
 def parse_key_value(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from procengine.cli.trigger_line import create_trigger_line
 from procengine.model.cache_definition import CacheDefinition, LastCacheDefinition
-from procengine.model.column import ColumnType
+from procengine.model.column import FIELD_TYPE_NAMES
 from procengine.model.node_spec import ALL_NODES
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import Trigger
@@ -22,13 +22,6 @@ HIDDEN = "***"
 _SECRET = re.compile(
     r"token|passw|secret|credential|auth|(api|access|private)[_-]?key|\bkey\b|webhook|dsn", re.I
 )
-_TYPES = {
-    ColumnType.STRING: "utf8",
-    ColumnType.INTEGER: "int64",
-    ColumnType.UINTEGER: "uint64",
-    ColumnType.FLOAT: "float64",
-    ColumnType.BOOLEAN: "bool",
-}
 
 
 def is_secret(name: str) -> bool:
@@ -55,7 +48,10 @@ def create_table(database: str, table: str, schema: TableSchema) -> str:
     if schema.series_key:
         words += ["--tags", ",".join(schema.series_key)]
     if schema.fields:
-        words += ["--fields", ",".join(f"{one.name}:{_TYPES[one.type]}" for one in schema.fields)]
+        words += [
+            "--fields",
+            ",".join(f"{one.name}:{FIELD_TYPE_NAMES[one.type]}" for one in schema.fields),
+        ]
     return _line(*words, table)
 
 

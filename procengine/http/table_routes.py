@@ -18,7 +18,7 @@ from procengine.http.periods import duration_ns, hard_deletion, said_period_ns
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
 from procengine.http.serde import JsonObject
-from procengine.model.column import Column, ColumnType
+from procengine.model.column import FIELD_TYPES, Column
 from procengine.model.names import check_database_name
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 TABLE: Final = "/api/v3/configure/table"
 RESTORE: Final = f"{TABLE}/restore"
 RETENTION: Final = "/api/v3/enterprise/configure/table/retention_period"
-
-_TYPES: Final = {
-    "utf8": ColumnType.STRING,
-    "int64": ColumnType.INTEGER,
-    "uint64": ColumnType.UINTEGER,
-    "float64": ColumnType.FLOAT,
-    "bool": ColumnType.BOOLEAN,
-}
 
 
 def table_routes(engine: Engine) -> RouteTable:
@@ -87,4 +79,4 @@ def table_routes(engine: Engine) -> RouteTable:
 
 
 def _field(said: JsonObject) -> Column:
-    return Column(said.required("name", str), said.required_choice("type", _TYPES))
+    return Column(said.required("name", str), said.required_choice("type", FIELD_TYPES))

@@ -7,6 +7,7 @@ Source: core/schema/src/lib.rs, InfluxColumnType.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -80,3 +81,15 @@ class Column:
 
     name: str
     type: ColumnType
+
+
+FIELD_TYPES: Mapping[str, ColumnType] = {
+    "utf8": ColumnType.STRING,
+    "int64": ColumnType.INTEGER,
+    "uint64": ColumnType.UINTEGER,
+    "float64": ColumnType.FLOAT,
+    "bool": ColumnType.BOOLEAN,
+}
+"""What the API and the command line call the types of fields."""
+
+FIELD_TYPE_NAMES: Mapping[ColumnType, str] = {kind: name for name, kind in FIELD_TYPES.items()}

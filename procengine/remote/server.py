@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from procengine.errors import InvalidInputError, OperationRefusedError
-from procengine.model.column import Column, ColumnType
+from procengine.model.column import FIELD_TYPE_NAMES, Column
 from procengine.model.duration import format_duration
 from procengine.model.installation import InstallWatch
 from procengine.model.node_spec import nodes_of
@@ -39,13 +39,6 @@ TRIGGER = f"{CONFIGURE}/processing_engine_trigger"
 TABLE_RETENTION = "/api/v3/enterprise/configure/table/retention_period"
 
 _FORMATS = {form: form.value for form in ResultFormat} | {ResultFormat.JSON_LINES: "json_lines"}
-_TYPES = {
-    ColumnType.STRING: "utf8",
-    ColumnType.INTEGER: "int64",
-    ColumnType.UINTEGER: "uint64",
-    ColumnType.FLOAT: "float64",
-    ColumnType.BOOLEAN: "bool",
-}
 
 
 class RemoteServer:
@@ -123,7 +116,7 @@ class RemoteServer:
         retention_period_ns: int | None,
     ) -> None:
         """Have a table created; of its retention period Core knows nothing."""
-        typed = [{"name": one.name, "type": _TYPES[one.type]} for one in fields]
+        typed = [{"name": one.name, "type": FIELD_TYPE_NAMES[one.type]} for one in fields]
         said: dict[str, object] = {"db": database, "table": table, "tags": list(tags), "fields": typed}
         if retention_period_ns is not None:
             said["retention_period"] = _span(retention_period_ns)

@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from procengine.cli.outcome import Surroundings
 from procengine.cli.target import Connection
 from procengine.http import Server
 from procengine.remote import RemoteServer
+from tests.local_server import serving
 
 SECONDS = 30.0
 Run = Callable[..., str]
@@ -73,14 +74,8 @@ def fake() -> Iterator[FakeServer]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as state.url:
+        yield state
 
 
 def connect(connection: Connection) -> RemoteServer:
