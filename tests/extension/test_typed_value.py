@@ -70,7 +70,7 @@ def test_a_literal_is_offered_as_a_text_that_makes_it_again(value: Any) -> None:
         pd.DataFrame(),
         {1: {2: [print]}},
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_no_literal_stands_for_is_not_offered(value: Any) -> None:
     """An approximation would be put in its place by an edit that changed nothing."""
