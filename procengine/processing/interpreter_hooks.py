@@ -122,9 +122,11 @@ def _behind(stream: TextIO) -> TextIO:
 class _Mark:
     """What a hook replaced, and how many engines use it."""
 
-    def __init__(self, ours: Any, replaced: Any) -> None:
+    def __init__(self, ours: Any, replaced: Any, was_inherited: bool) -> None:
         self.ours = ours
         self.replaced = replaced
+        # What a class inherits is hidden, and not replaced.
+        self.was_inherited = was_inherited
         self.users = 1
 
 
@@ -135,8 +137,6 @@ class _Hook:
         self._owner = owner
         self._name = name
         self._mark = f"__procengine_{name}__"
-        # What a class inherits is hidden, and not replaced.
-        self._is_inherited = isinstance(owner, type) and name not in vars(owner)
         self._make = make
 
     def install(self) -> None:
@@ -146,7 +146,8 @@ class _Hook:
             mark.users += 1
             return
         replaced = getattr(self._owner, self._name, None)
-        mark = _Mark(self._make(replaced), replaced)
+        was_inherited = isinstance(self._owner, type) and self._name not in vars(self._owner)
+        mark = _Mark(self._make(replaced), replaced, was_inherited)
         setattr(self._owner, self._mark, mark)
         setattr(self._owner, self._name, mark.ours)
 
@@ -158,7 +159,7 @@ class _Hook:
             return False
         delattr(self._owner, self._mark)
         if vars(self._owner).get(self._name) is mark.ours:
-            if mark.replaced is None or self._is_inherited:
+            if mark.replaced is None or mark.was_inherited:
                 delattr(self._owner, self._name)
             else:
                 setattr(self._owner, self._name, mark.replaced)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -338,7 +339,7 @@ def test_the_user_s_own_plugin_folder_goes_first(
 
 
 def test_variables_are_the_plugins_alone(tmp_path: Path) -> None:
-    """Each engine's plugins see their own folder; the process and other engines see nothing of it."""
+    """Each engine's plugins see their own folder; the process and other engines see nothing of it, nor afterwards."""
     source = (
         "import os\n"
         + REQUEST
@@ -353,6 +354,7 @@ def test_variables_are_the_plugins_alone(tmp_path: Path) -> None:
     )
     before = dict(os.environ)
     replaced = type(os.environ).__getitem__
+    own_names = set(vars(socket.socket))
     folders = [tmp_path / "one", tmp_path / "two"]
     engines = []
     for folder in folders:
@@ -372,6 +374,7 @@ def test_variables_are_the_plugins_alone(tmp_path: Path) -> None:
         assert run.response.body.decode() == f'["{folder}", "{folder / ".venv"}"]'
     assert during == dict(os.environ) == before
     assert type(os.environ).__getitem__ is replaced
+    assert set(vars(socket.socket)) == own_names
 
 
 def test_a_folder_finds_files_beside_it(
