@@ -16,21 +16,27 @@ Differs: the original stores nothing.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 from procengine.clock import Clock
 from procengine.model.run import CacheKey
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace, Saved
-from procengine.processing.cache_trace import TracedValue
+from procengine.processing.cache_trace import NO_VALUES, TracedValues
 from procengine.processing.failure import failure_message
 from procengine.processing.plugin_classes import SINGLE_FILE_MODULES, Home
-from procengine.processing.plugin_pickle import ValuePickles, fingerprint, is_immutable
+from procengine.processing.plugin_pickle import (
+    LONGEST_COMPARED_BYTES,
+    ValuePickles,
+    fingerprint,
+    is_immutable,
+)
 from procengine.state import (
     LARGEST_VALUE_BYTES,
     Commit,
@@ -38,7 +44,6 @@ from procengine.state import (
     KeyPlace,
     Place,
     PluginState,
-    StoredValue,
 )
 
 ATTEMPTS: Final = 3
@@ -55,13 +60,15 @@ Guard = Callable[[Callable[[], None]], None]
 class CacheChanges:
     """What a run did to the plugin cache: the keys that it changed, and what its log is to say.
 
-    ``fault`` is why changes are not durable yet. ``pickles`` are, for each of ``keys``, the bytes that were handed to
-    the disk, None for none; ``traced`` what the keys held before and hold now.
+    ``fault`` is why changes are not durable yet. ``entries`` are, for each of ``keys``, what it holds now, None for
+    nothing, and ``pickles`` the bytes of that which were handed to the disk, None for none; ``traced`` what the keys
+    held before and hold now.
     """
 
     keys: tuple[CacheKey, ...] = ()
+    entries: Sequence[Entry | None] = ()
     pickles: Sequence[bytes | None] = ()
-    traced: tuple[TracedValue, ...] = ()
+    traced: TracedValues = NO_VALUES
     warnings: tuple[str, ...] = ()
     fault: str | None = None
 
@@ -116,14 +123,20 @@ class Look:
             KeyboardInterrupt: the run was cancelled, or the notebook's stop button pressed.
         """
         try:
-            self.type_name = type_name(value)
-            data = _dumped(value, dump)
+            self.type_name = _PLAIN_NAMES.get(type(value)) or type_name(value)
+            try:
+                data = dump(value)
+            except RuntimeError as error:
+                if isinstance(error, RecursionError):
+                    raise
+                # Most likely another thread changed a dictionary or a set meanwhile.
+                data = _dumped_again(value, dump)
             if len(data) > LARGEST_VALUE_BYTES:
                 raise ValueError(
                     f"its {len(data)} bytes are more than the {LARGEST_VALUE_BYTES} that can be stored"
                 )
-            self.mark = fingerprint(data)
-            self.crc = zlib.crc32(data)
+            self.mark = data if len(data) <= LONGEST_COMPARED_BYTES else fingerprint(data)
+            self.crc = crc32(data)
             self.data = data
         except KeyboardInterrupt:
             raise
@@ -195,7 +208,7 @@ class CacheCommits:
 
     def _noted(self, touched: Iterable[TouchedKeys], run_id: int | None, now_ns: int) -> CacheChanges:
         """Note which keys were put or deleted; nothing is stored, and changes in place are not seen."""
-        changed = []
+        changed, entries = [], []
         for namespace, keys, own in touched:
             for key in keys:
                 entry = namespace.live(key, now_ns)
@@ -209,22 +222,29 @@ class CacheCommits:
                         namespace.saved[key] = entry.saved
                 if is_new and own:
                     changed.append(CacheKey(key, namespace.place == GLOBAL_PLACE, entry is None))
-        return CacheChanges(keys=tuple(changed)) if changed else NO_CHANGES
+                    entries.append(entry)
+        if not changed:
+            return NO_CHANGES
+        return CacheChanges(keys=tuple(changed), entries=entries, pickles=[None] * len(changed))
 
     def _look(self, touched: Iterable[TouchedKeys], now_ns: int, settling: Settling) -> list[Look]:
         """Return what may have changed; note whether anything touched is still under way to the disk."""
         looks = []
+        asked: Commit | None = None  # mostly the keys of a run were last committed by one
         for namespace, keys, own in touched:
             for key in keys:
                 stamp = next(self._stamps)
-                entry = namespace.live(key, now_ns)
+                entry = namespace.entries.get(key)
+                if entry is not None and entry.expires_ns is not None and entry.expires_ns <= now_ns:
+                    entry = None
                 saved = namespace.saved.get(key)
-                if saved is not None and saved.commit is not None:
+                if saved is not None and saved.commit is not asked:
+                    asked = saved.commit
                     settling.wait_for(saved)
                 if entry is None:
                     if saved is not None and not saved.gone:
                         looks.append(Look(namespace, key, None, own, stamp))
-                elif entry.stored is None and not _is_same(entry, saved):
+                elif entry.stored is None and (entry.saved is None or not _is_same(entry, saved)):
                     looks.append(Look(namespace, key, entry, own, stamp))
         return looks
 
@@ -250,8 +270,8 @@ class CacheCommits:
     def _settle(self, look: Look, settling: Settling) -> None:
         """Turn a look into a change of the file, if it is one. The lock is held."""
         namespace, key, entry = look.namespace, look.key, look.entry
-        saved = namespace.saved.get(key)
-        if namespace.dropped or namespace.place is None:
+        saved, place = namespace.saved.get(key), namespace.place
+        if namespace.dropped or place is None:
             return
         if saved is not None and saved.stamp > look.stamp:
             settling.wait_for(saved)
@@ -260,11 +280,16 @@ class CacheCommits:
                 gone = settling.replace(look, saved, gone=True)
                 self._graves.append((namespace, key, gone))
         elif look.data is not None:
-            if saved is not None and saved.holds(look.mark, len(look.data), entry.expires_ns):
+            if (
+                saved is not None
+                and saved.fingerprint == look.mark
+                and saved.size_bytes == len(look.data)
+                and saved.expires_ns == entry.expires_ns
+            ):
                 entry.saved = saved
                 settling.wait_for(saved)
             else:
-                entry.saved = settling.put(look, look.data, entry.expires_ns, namespace.place)
+                entry.saved = settling.put(look, look.data, entry.expires_ns, place)
         elif look.reason is not None:
             if namespace.warn_once(key, look.reason):
                 settling.warnings.append(_unsaved_text(look))
@@ -292,6 +317,7 @@ class Settling:
         self.warnings: list[str] = []
         self.interrupted: list[str] = []
         self._keys: list[CacheKey] = []
+        self._entries: list[Entry | None] = []
         self._pickles: list[bytes | None] = []
         self._waits = False
         self._run_id = run_id
@@ -309,14 +335,21 @@ class Settling:
 
     def put(self, look: Look, data: bytes, expires_ns: int | None, place: Place) -> Saved:
         """Let a key have a value, and return what is to be known of it."""
-        run_id, now_ns = self._run_id if look.own else None, self._now_ns
-        key, name = look.key, look.type_name
+        # What `_note` does is written out: each put pays for it.
+        namespace, key, name, own = look.namespace, look.key, look.type_name, look.own
+        run_id, now_ns = self._run_id if own else None, self._now_ns
         database, trigger_id = place
         self.group.puts.append(
-            StoredValue(database, trigger_id, key, data, look.crc, name, expires_ns, run_id, now_ns)
+            (database, trigger_id, key, data, look.crc, name, expires_ns, run_id, now_ns)
         )
         saved = Saved(look.stamp, look.mark, len(data), name, expires_ns, run_id, now_ns, self.commit)
-        self._note(look, saved)
+        namespace.saved[key] = saved
+        if namespace.told:
+            namespace.told.pop(key, None)
+        if own:
+            self._keys.append(CacheKey(key, not trigger_id and not database, False))
+            self._entries.append(look.entry)
+            self._pickles.append(data)
         return saved
 
     def replace(self, look: Look, before: Saved | None, *, gone: bool) -> Saved:
@@ -346,6 +379,7 @@ class Settling:
             fault = f"pickling {', '.join(self.interrupted)} was interrupted"
         return CacheChanges(
             keys=tuple(self._keys),
+            entries=self._entries,
             pickles=self._pickles,
             warnings=tuple(self.warnings),
             fault=fault,
@@ -358,6 +392,7 @@ class Settling:
             namespace.told.pop(key, None)
         if look.own:
             self._keys.append(CacheKey(key, namespace.place == GLOBAL_PLACE, saved.gone))
+            self._entries.append(look.entry)
             self._pickles.append(None if saved.fingerprint is None else look.data)
 
 
@@ -389,14 +424,10 @@ def _is_same(entry: Entry, saved: Saved | None) -> bool:
     )
 
 
-def _dumped(value: Any, dump: Callable[[Any], bytes]) -> bytes:
-    for _ in range(ATTEMPTS - 1):
-        try:
+def _dumped_again(value: Any, dump: Callable[[Any], bytes]) -> bytes:
+    for _ in range(ATTEMPTS - 2):
+        with contextlib.suppress(RuntimeError):
             return dump(value)
-        except RuntimeError as error:
-            if isinstance(error, RecursionError):
-                raise
-            # Most likely another thread changed a dictionary or a set meanwhile.
     return dump(value)
 
 

@@ -67,14 +67,6 @@ class Saved:
         """Whether the file has, or is to have, a value of the key."""
         return self.fingerprint is not None
 
-    def holds(self, fingerprint: bytes, size_bytes: int, expires_ns: int | None) -> bool:
-        """Tell whether this is what is stored."""
-        return (
-            self.fingerprint == fingerprint
-            and self.size_bytes == size_bytes
-            and self.expires_ns == expires_ns
-        )
-
     @property
     def is_settled(self) -> bool:
         """Whether nothing about it is under way to the disk."""

@@ -9,8 +9,9 @@ that the commit stored, and those of the commit before, where they are still kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from procengine.model.run import CacheKey
@@ -33,31 +34,66 @@ class TracedValue(NamedTuple):
     stored_before: bytes | None = None
     stored_after: bytes | None = None
 
-    @property
-    def size_bytes(self) -> int:
-        """The bytes of the pickles."""
-        return sum(map(len, filter(None, (self.stored_before, self.stored_after))))
-
 
 class FirstFound:
     """What the keys of one namespace held when a run first touched them. Made before its changes are committed."""
 
-    __slots__ = ("_saved", "_touched")
+    __slots__ = ("saved", "touched")
 
     def __init__(self, touched: Mapping[str, Entry | None]) -> None:
-        self._touched = touched
+        self.touched = touched
         # A commit replaces what an entry says of the last one.
-        self._saved = {key: entry.saved for key, entry in touched.items() if entry is not None}
+        self.saved = {key: entry.saved for key, entry in touched.items() if entry is not None}
 
-    def traced(
-        self, key: CacheKey, after: Entry | None, stored_after: bytes | None, now_ns: int
-    ) -> TracedValue:
-        """Return what became of a key; what had expired by now was not there."""
-        before = self._touched.get(key.key)
-        if before is not None and before.expires_ns is not None and before.expires_ns <= now_ns:
-            before = None
-        known = None if before is None else _known_bytes(self._saved.get(key.key))
-        return TracedValue(key, before, after, known, stored_after)
+
+class TracedValues:
+    """What a run found and left under the keys that it changed; each is made when somebody asks.
+
+    ``size_bytes`` are the bytes of the pickles.
+    """
+
+    __slots__ = ("_after", "_before", "_keys", "_stored_after", "_stored_before", "size_bytes")
+
+    def __init__(
+        self,
+        keys: Sequence[CacheKey],
+        after: Sequence[Entry | None],
+        stored_after: Sequence[bytes | None],
+        found: tuple[FirstFound, FirstFound],
+        now_ns: int,
+    ) -> None:
+        """``found`` is in the run's own namespace and in the global one; what had expired by now was not there."""
+        self._keys = keys
+        self._after = after
+        self._stored_after = stored_after
+        self._before = [_unless_expired(found[one[1]].touched.get(one[0]), now_ns) for one in keys]
+        self._stored_before = [
+            None if before is None else _known_bytes(found[one[1]].saved.get(one[0]))
+            for one, before in zip(keys, self._before, strict=True)
+        ]
+        self.size_bytes = sum(map(len, filter(None, chain(self._stored_before, stored_after))))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[TracedValue]:
+        return map(
+            TracedValue,
+            self._keys,
+            self._before,
+            self._after,
+            self._stored_before,
+            self._stored_after,
+        )
+
+
+NO_VALUES: Final = TracedValues((), (), (), (FirstFound({}), FirstFound({})), 0)
+
+
+def _unless_expired(entry: Entry | None, now_ns: int) -> Entry | None:
+    if entry is None or (entry.expires_ns is not None and entry.expires_ns <= now_ns):
+        return None
+    return entry
 
 
 def _known_bytes(saved: Saved | None) -> bytes | None:
@@ -117,7 +153,7 @@ class CacheDifference:
 
 
 def differences(
-    traced: Sequence[TracedValue], unpickle: Unpickle, earlier: Callable[[CacheKey], bytes | None]
+    traced: Iterable[TracedValue], unpickle: Unpickle, earlier: Callable[[CacheKey], bytes | None]
 ) -> Iterator[CacheDifference]:
     """Yield what a run changed. ``earlier`` returns the bytes that a run before it left under a key, if known."""
     for one in traced:

@@ -35,7 +35,7 @@ from procengine.processing.cache_commits import (
 )
 from procengine.processing.cache_copies import CopyingLooks
 from procengine.processing.cache_namespace import GLOBAL_PLACE, Entry, Namespace
-from procengine.processing.cache_trace import FirstFound, TracedValue
+from procengine.processing.cache_trace import FirstFound, TracedValues
 from procengine.processing.cached_value import CachedValue, cached_values
 from procengine.processing.cancellation import CancelToken
 from procengine.processing.failure import failure_message
@@ -198,21 +198,10 @@ class PluginCache:
         return replace(
             changes,
             warnings=(*warnings, *changes.warnings),
-            traced=self._traced(view, found, changes),
+            traced=TracedValues(
+                changes.keys, changes.entries, changes.pickles, found, self._clock.now_ns()
+            ),
         )
-
-    def _traced(
-        self, view: PyCache, found: tuple[FirstFound, FirstFound], changes: CacheChanges
-    ) -> tuple[TracedValue, ...]:
-        """Return what a run found and left; ``found`` is in its own namespace and in the global one."""
-        now_ns = self.now_ns()
-        sides = (view.__local__.entries, view.__global__.entries)
-        traced = []
-        pickles = changes.pickles or (None,) * len(changes.keys)
-        for key, stored in zip(changes.keys, pickles, strict=True):
-            after = None if key.deleted else sides[key.use_global].get(key.key)
-            traced.append(found[key.use_global].traced(key, after, stored, now_ns))
-        return tuple(traced)
 
     def put(
         self,

@@ -75,20 +75,25 @@ class PyCache:
         Raises:
             ValueError: ``ttl`` is negative, not a number, or too big.
         """
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
+        if type(key) is not str or not key.isascii():
+            key = checked_text("key", key)
+        side = self.__local__ if use_global is None else self.__side__(use_global)
         namespace = side.namespace
         ttl_ns = namespace.default_ttl_ns if ttl is None else ttl_nanoseconds(ttl)
         if self.__changes__ is not None:
             self.__changes__.look(namespace, key)
         before = side.entries.get(key)
-        namespace.put(key, value, None if ttl_ns is None else self.__store__.now_ns() + ttl_ns)
+        if ttl_ns is None:
+            side.entries[key] = Entry(value, None)
+        else:
+            namespace.put(key, value, self.__store__.now_ns() + ttl_ns)
         side.touched.setdefault(key, before)
 
     def get(self, key: str, default: object = None, use_global: bool | None = None) -> Any:
         """Return the value itself, or ``default`` when there is none or it has expired."""
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
+        if type(key) is not str or not key.isascii():
+            key = checked_text("key", key)
+        side = self.__local__ if use_global is None else self.__side__(use_global)
         if self.__changes__ is not None:
             self.__changes__.look(side.namespace, key)
         entry: Entry | None = side.entries.get(key)
@@ -108,13 +113,17 @@ class PyCache:
 
     def delete(self, key: str, use_global: bool | None = None) -> bool:
         """Forget a value; tell whether there was one."""
-        key = checked_text("key", key)
-        side = self.__global__ if _is_global(use_global) else self.__local__
+        if type(key) is not str or not key.isascii():
+            key = checked_text("key", key)
+        side = self.__local__ if use_global is None else self.__side__(use_global)
         if self.__changes__ is not None:
             self.__changes__.look(side.namespace, key)
         before = side.entries.pop(key, None)
         side.touched.setdefault(key, before)
         return before is not None
+
+    def __side__(self, use_global: object) -> Side:
+        return self.__global__ if checked_bool("use_global", use_global) else self.__local__
 
 
 def ttl_nanoseconds(ttl: float) -> int:
@@ -139,7 +148,3 @@ def ttl_nanoseconds(ttl: float) -> int:
 
 def _refuse(ttl: object) -> float:
     raise TypeError(f"argument 'ttl': must be real number, not {type(ttl).__name__}") from None
-
-
-def _is_global(use_global: bool | None) -> bool:
-    return use_global is not None and use_global is not False and checked_bool("use_global", use_global)

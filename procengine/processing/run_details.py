@@ -17,7 +17,7 @@ from procengine.model.counted import counted
 from procengine.model.run import CacheKey, CauseKind, Run
 from procengine.model.table_rows import TableRows
 from procengine.model.trigger import Trigger, TriggerKind
-from procengine.processing.cache_trace import CacheDifference, TracedValue, Unpickle, differences
+from procengine.processing.cache_trace import CacheDifference, TracedValues, Unpickle, differences
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.run_trace import RunQuery, RunTrace, RunWrite
 
@@ -46,7 +46,7 @@ class KeptRun:
         trigger: Trigger,
         event: Event,
         trace: RunTrace | None,
-        cache: tuple[TracedValue, ...],
+        cache: TracedValues,
         dropped: Mapping[str, list[str]] | None,
         failed: bool,
     ) -> None:
@@ -58,8 +58,7 @@ class KeptRun:
         self.dropped = dropped
         self.failed = failed
         size = 0 if trace is None else trace.size_bytes
-        if cache:
-            size += sum([one.size_bytes for one in cache])
+        size += cache.size_bytes
         if dropped:
             size += sum([len(line) for lines in dropped.values() for line in lines])
         if type(event) is not ScheduleEvent:

@@ -49,6 +49,18 @@ def test_missing_keys(cache: PyCache) -> None:
     assert cache.get("k", "gone") == "gone"
 
 
+@pytest.mark.parametrize("key", ["\udc80", "a\ud800", 5, b"a", None])
+def test_keys_are_text(cache: PyCache, key: object) -> None:
+    """A key that no binding to Rust takes is refused by all three calls, and so is a flag that is none."""
+    wanted: type[Exception] = UnicodeEncodeError if isinstance(key, str) else TypeError
+    for call in (cache.get, cache.delete, lambda key: cache.put(key, 1)):
+        with pytest.raises(wanted):
+            call(key)  # type: ignore[arg-type]
+    for flag in (0, 1, "yes"):
+        with pytest.raises(TypeError, match="use_global"):
+            cache.get("key", use_global=flag)  # type: ignore[arg-type]
+
+
 def test_namespaces(caches: PluginCache, cache: PyCache) -> None:
     """Section 5: local by database and trigger, global for the whole engine."""
     cache.put("k", "local")

@@ -110,6 +110,25 @@ def test_all_of_a_value_comes_back(tmp_path: Path, state: PluginState) -> None:
     ]
 
 
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+def test_all_of_many_values_come_back(tmp_path: Path, state: PluginState, count: int) -> None:
+    """However many are put at once, new ones and others: each comes back as it is, in the order of the first put."""
+    first = [varied(number, b"old") for number in range(0, count, 2)]
+    second = [varied(number, b"new") for number in range(count)]
+    assert commit(state, *first) is None
+    assert commit(state, *second) is None
+    state.close()
+    assert reopened(tmp_path) == second[::2] + second[1::2]
+
+
+def varied(number: int, data: bytes) -> StoredValue:
+    """Return a value that begins like the one before it in one case of three, and ends like it in one of four."""
+    database, trigger_id = f"d'{number // 3}é", number // 6
+    end = (("str", "plugin.Größe")[number // 4 % 2], None, number // 4 or None, number // 4)
+    data += b"%d" % number
+    return StoredValue(database, trigger_id, f'"{number}" é', data, zlib.crc32(data), *end)
+
+
 def test_keys_keep_the_order_of_their_first_put(tmp_path: Path, state: PluginState) -> None:
     """Keys come back in the order in which a dictionary would have them."""
     commit(state, put("b"), put("c"), put("a"))
