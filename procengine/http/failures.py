@@ -40,7 +40,6 @@ _QUERY_STATUS: Final = (
     ("IO error:", 500),
     ("Internal error:", 500),
     ("Resources exhausted:", 500),
-    ("Optimizer rule", 500),
     ("External error:", 500),
     ("the query engine failed", 500),
 )
@@ -100,12 +99,13 @@ def query_error(error: Exception) -> HttpError:
 
 
 def query_status(text: str) -> int:
-    """Return the status of a query's error.
+    """Return the status of a query's error: that of what caused it, where its text names causes.
 
     Source: influxdb3_server/src/http.rs, datafusion_error_status_code.
     """
+    cause = text.rsplit("\ncaused by\n", 1)[-1]
     for beginning, status in _QUERY_STATUS:
-        if text.startswith(beginning):
+        if cause.startswith(beginning):
             return status
     return QueryError.http_status
 

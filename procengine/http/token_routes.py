@@ -14,7 +14,7 @@ from procengine.http.failures import HttpError, compact_json
 from procengine.http.request import Request
 from procengine.http.routes import Route, RouteTable
 from procengine.http.serde import FormError
-from procengine.model.result_format import format_instant
+from procengine.model.result_values import format_instant
 from procengine.model.token import ADMIN_TOKEN_NAME, Token, new_token_text, token_hash
 
 if TYPE_CHECKING:

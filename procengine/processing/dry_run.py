@@ -13,7 +13,7 @@ from procengine.catalog import Catalog
 from procengine.clock import Clock
 from procengine.errors import InvalidInputError, TriggerSpecError
 from procengine.model.names import check_database_name
-from procengine.model.result_format import format_instant
+from procengine.model.result_values import format_instant
 from procengine.model.run import Cause, CauseKind, Run, RunOutcome
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import CronSpec, parse_trigger_spec

@@ -1,6 +1,7 @@
 """What does a query's user read when SQL fails?
 
-DataFusion's own message, which is the original's, without the marks of the languages it passed through.
+DataFusion's own message, to the letter, which is the original's: ``SQL error: ParserError("...")``, over several
+lines where it has them. Only the marks of the languages that it passed through here are taken off.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from contextlib import contextmanager
 
 from procengine.errors import ProcengineError, QueryError
 
-_CROSSING = re.compile(r"^(?:External error: |DataFusion error: |(?:\w+\s+caused by\s+))+")
-_PARSER = re.compile(r"ParserError\(\"(?P<text>.*)\"\)|TokenizerError\(\"(?P<other>.*)\"\)", re.DOTALL)
+_CROSSING = re.compile(r"^(?:External error: |DataFusion error: )+")
 _BACKTRACE = re.compile(r"\n*\s*(?:stack )?backtrace:.*", re.DOTALL | re.IGNORECASE)
 _BUG_REPORT = re.compile(r"\s*This issue was likely caused by a bug in DataFusion's code\..*", re.DOTALL)
 
@@ -34,15 +34,13 @@ def datafusion_errors() -> Iterator[None]:
 
 
 def clean_message(text: str) -> str:
-    """Return DataFusion's message as one line without wrappers, quotes of Rust values and backtraces."""
-    text = _BUG_REPORT.sub("", _BACKTRACE.sub("", _CROSSING.sub("", text)))
-    text = _PARSER.sub(lambda found: _unescape(found["text"] or found["other"] or ""), text)
-    return " ".join(line.strip() for line in text.splitlines() if line.strip())
+    """Return DataFusion's message without wrappers and backtraces."""
+    return _BUG_REPORT.sub("", _BACKTRACE.sub("", _CROSSING.sub("", text))).strip()
 
 
 def planning_error(text: str) -> QueryError:
-    """Return the error for a text that cannot be planned, in one line even where it quotes several."""
-    return QueryError(clean_message(f"Error during planning: {text}"))
+    """Return the error for a text that cannot be planned."""
+    return QueryError(f"Error during planning: {text}")
 
 
 def missing_parameter(placeholder: str) -> str:
@@ -51,8 +49,3 @@ def missing_parameter(placeholder: str) -> str:
     Source: DataFusion, LogicalPlan::replace_params_with_values.
     """
     return f"Error during planning: No value found for placeholder with name {placeholder}"
-
-
-def _unescape(text: str) -> str:
-    """Undo how Rust quotes a string."""
-    return re.sub(r"\\(['\"\\])", r"\1", text.replace("\\n", " ").replace("\\t", " "))

@@ -26,6 +26,7 @@ from procengine.query.live_catalog import (
     LiveCatalog,
     LiveSchema,
 )
+from procengine.query.server_functions import follow_the_server
 from procengine.query.session_options import SessionOptions
 from procengine.query.sql_library import datafusion
 from procengine.query.statement import Statement
@@ -57,6 +58,7 @@ def new_context(options: SessionOptions, *, catalog: bool) -> Any:
     else:
         runtime = library.RuntimeEnvBuilder().with_disk_manager_os()
         context = library.SessionContext(config, runtime.with_fair_spill_pool(options.memory_bytes))
+    follow_the_server(context, library)
     if options.bucket is not None:
         _register_bucket(context, options.bucket)
     return context

@@ -269,10 +269,16 @@ UNBOUND = "Error during planning: No value found for placeholder with name $r"
     ("sql", "error"),
     [
         ("SELECT * FROM nowhere", NOT_FOUND),
-        ("SELEKT 1", "SQL error: Expected: an SQL statement, found: SELEKT at Line: 1, Column: 1"),
+        (
+            "SELEKT 1",
+            'SQL error: ParserError("Expected: an SQL statement, found: SELEKT at Line: 1, Column: 1")',
+        ),
         ("DROP TABLE home", "Error during planning: DDL not supported: DropTable"),
         ("SELECT i FROM home WHERE room = $r", UNBOUND),
-        ("SELECT i FROM $t", "SQL error: Expected: identifier, found: $t at Line: 1, Column: 15"),
+        (
+            "SELECT i FROM $t",
+            'SQL error: ParserError("Expected: identifier, found: $t at Line: 1, Column: 15")',
+        ),
     ],
 )
 def test_failed_queries(fire: Fire, sql: str, error: str) -> None:

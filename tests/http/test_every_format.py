@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,6 +30,7 @@ SQL = "/api/v3/query_sql"
 ROWS = """\
 home,room=a,wall=x temp=1.5,n=1i,u=2u,b=true,s="text" 1700000000
 home,room=b temp=2.5 1700000001"""
+NESTED = re.compile(r"Arrow error: Csv error: Nested type (?:List|Struct)\(.+\) is not supported in CSV")
 T0, T1 = "2023-11-14T22:13:20", "2023-11-14T22:13:21"
 
 Get = Callable[[str, str], pa.Table]
@@ -73,14 +75,20 @@ def answers(api: httpx.Client, database: str, sql: str) -> dict[str, httpx.Respo
     found = {}
     for format_ in ("json", "jsonl", "csv", "pretty", "parquet"):
         answer = api.get(SQL, params={"db": database, "q": sql, "format": format_})
-        assert answer.status_code == 200, (sql, format_, answer.text)
+        if format_ == "csv" and answer.status_code == 500:
+            assert NESTED.fullmatch(answer.text), (sql, answer.text)
+        else:
+            assert answer.status_code == 200, (sql, format_, answer.text)
         found[format_] = answer
     return found
 
 
 @pytest.mark.parametrize("database", ["db", INTERNAL_DATABASE])
 def test_every_format_of_every_table(api: httpx.Client, get: Get, engine: Engine, database: str) -> None:
-    """All tables that there are, the engine's own included: as many rows in each format, and over Flight."""
+    """All tables that there are, the engine's own included: as many rows in each format, and over Flight.
+
+    CSV has no lists, as some system tables have them.
+    """
     tables = engine.query("SHOW TABLES", database).to_pylist()
     assert {row["table_schema"] for row in tables} >= {"system", "information_schema"}
     for row in tables:
@@ -159,14 +167,20 @@ CASES: list[tuple[str, list[dict[str, Any]], str]] = [
 def test_every_format_of_every_type(
     api: httpx.Client, get: Get, sql: str, rows: list[dict[str, Any]], text: str
 ) -> None:
-    """Caches, lists, structs, durations, text views and instants of milliseconds: values as arrow-rs writes them."""
+    """Caches, lists, structs, durations, text views and instants of milliseconds: values as arrow-rs writes them.
+
+    CSV refuses what is nested.
+    """
     found = answers(api, "db", sql)
     assert found["json"].json() == rows
     assert [json.loads(line) for line in found["jsonl"].text.splitlines()] == rows
-    assert found["csv"].text == text
+    parquet = pq.read_table(io.BytesIO(found["parquet"].content))
+    if any(pa.types.is_nested(field.type) for field in parquet.schema):
+        assert found["csv"].status_code == 500
+    else:
+        assert found["csv"].text == text
     cells = [cell.strip() for cell in found["pretty"].text.splitlines()[3].strip("|").split("|")]
     assert cells == list(csv.reader(io.StringIO(text)))[1]
-    parquet = pq.read_table(io.BytesIO(found["parquet"].content))
     assert get("db", sql).to_pylist() == parquet.to_pylist()
 
 

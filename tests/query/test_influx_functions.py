@@ -134,7 +134,7 @@ def test_wrong_arguments_are_named(executor: QueryExecutor, call: str, text: str
 
 def test_errors_beside_the_functions_speak_of_the_users_text(executor: QueryExecutor) -> None:
     """A mistake elsewhere in a text with such functions is reported at its place in that text."""
-    with pytest.raises(QueryError, match=r"found: time at Line: 1, Column: 36$"):
+    with pytest.raises(QueryError, match=r"found: time at Line: 1, Column: 36\"\)$"):
         executor.query("SELECT tz(time), now() FROM t WHER time > 5", "d")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from procengine.model.counted import counted
-from procengine.model.result_format import format_float, format_pretty
+from procengine.model.result_format import format_pretty
+from procengine.model.result_values import format_float
 from procengine_jupyter.render.markup import Html, element, escape, visible
 from procengine_jupyter.render.phrases import duration
 from procengine_jupyter.render.style import card, soft
