@@ -85,7 +85,7 @@ def test_write_retention_policy(api: httpx.Client, engine: Engine, policy: str, 
 
 def test_write_gzip(api: httpx.Client, engine: Engine) -> None:
     """A body may be compressed, in one member or several; ``identity`` says that it is not."""
-    one, other = gzip.compress(b"cpu v=1 1\n"), gzip.compress(b"cpu v=2 2\n")
+    one, other = gzip.compress(b"cpu v=1 1\n", mtime=0), gzip.compress(b"cpu v=2 2\n", mtime=0)
     for encoding, body in (("gzip", one + other), ("identity", b"cpu v=3 3\n")):
         answer = api.post(
             V3,
@@ -245,13 +245,13 @@ def test_write_bad_parameters(api: httpx.Client, path: str, query: str, status: 
             "error decoding gzip stream: invalid gzip header",
         ),
         (
-            gzip.compress(b"cpu v=1")[:-4],
+            gzip.compress(b"cpu v=1", mtime=0)[:-4],
             {"Content-Encoding": "gzip"},
             400,
             "error decoding gzip stream: unexpected end of file",
         ),
         (
-            gzip.compress(b"cpu v=1")[:-8] + b"\0" * 8,
+            gzip.compress(b"cpu v=1", mtime=0)[:-8] + b"\0" * 8,
             {"Content-Encoding": "gzip"},
             400,
             "error decoding gzip stream: corrupt gzip stream does not have a matching checksum",
@@ -311,8 +311,8 @@ class TestSmallBodies:
         [
             (b"#" * 1001, {}),
             (b"#" * 100_000, {}),
-            (gzip.compress(b"#" * 1001), {"Content-Encoding": "gzip"}),
-            (gzip.compress(b"#" * 50_000_000), {"Content-Encoding": "gzip"}),
+            (gzip.compress(b"#" * 1001, mtime=0), {"Content-Encoding": "gzip"}),
+            (gzip.compress(b"#" * 50_000_000, mtime=0), {"Content-Encoding": "gzip"}),
         ],
     )
     def test_write_too_large(self, api: httpx.Client, body: bytes, headers: dict[str, str]) -> None:
