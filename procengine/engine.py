@@ -54,39 +54,24 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from procengine.attach.attached_databases_table import AttachedDatabases
 from procengine.attach.attachments import Attachments
-from procengine.bucket import LOCAL_PLACES, Bucket, BucketFiles, BucketOptions
-from procengine.cache import DistinctCaches, HolderSettings, LastCaches
+from procengine.bucket import LOCAL_PLACES
+from procengine.cache import DistinctCaches, LastCaches
 from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock, SystemClock
 from procengine.config import EngineConfig, load_config, memory_bytes
-from procengine.data_folder import DataFolder
 from procengine.errors import (
-    ConfigError,
     NotFoundError,
     PackageInstallDisabledError,
     PluginsDisabledError,
     StoppedError,
 )
 from procengine.file_system import LOCAL, FileSystem, make_folder_durably
-from procengine.model.catalog_event import (
-    CatalogEvent,
-    DatabaseDeleted,
-    DatabaseRestored,
-    DistinctCacheCreated,
-    DistinctCacheDeleted,
-    LastCacheCreated,
-    LastCacheDeleted,
-    RetentionPeriodChanged,
-    TableDeleted,
-    TableRestored,
-)
 from procengine.model.installation import Installation, InstallWatch
 from procengine.model.precision import Precision
-from procengine.model.table_rows import WalContents
 from procengine.model.write_result import WriteResult
 from procengine.query import QueryExecutor, SessionOptions
 from procengine.query.cache_tables import DistinctCacheDefinitions, LastCacheDefinitions
@@ -109,12 +94,8 @@ from procengine.query.runs_table import ProcessingEngineRuns
 from procengine.query.system_table import SystemTable
 from procengine.query.token_table import Tokens
 from procengine.recovery import Recovery
-from procengine.wal import ReplayedRows, SteppedWal, Wal
-from procengine.write.expiry import Expiry
-from procengine.write.snapshot_tracker import SnapshotPolicy
-from procengine.write.snapshots import Snapshots
-from procengine.write.table_history import TableHistory
-from procengine.write.table_view import TableView
+from procengine.storage_part import StoragePart, machine_memory_bytes
+from procengine.wal import Wal
 from procengine.write.write_buffer import WriteBuffer
 from procengine.write.writer import Writer
 
@@ -149,25 +130,6 @@ class Service(Protocol):
     def stop(self) -> None:
         """End, and wait for that."""
         ...
-
-
-BYTES_PER_BUFFERED_VALUE = 8
-"""What a value takes in a buffer: a number, a time or an offset."""
-
-CACHE_EVENTS = (
-    DatabaseDeleted,
-    DatabaseRestored,
-    TableDeleted,
-    TableRestored,
-    LastCacheCreated,
-    LastCacheDeleted,
-    DistinctCacheCreated,
-    DistinctCacheDeleted,
-)
-"""After these the caches are no longer those of before."""
-
-ASSUMED_MEMORY_BYTES = 8 << 30
-"""Taken where the system does not tell how much memory the machine has."""
 
 
 class Engine:
@@ -213,7 +175,6 @@ class Engine:
         self.config: EngineConfig = self.loaded_config.config
         self.clock: Clock = clock if clock is not None else SystemClock()
         self._file_system = file_system
-        self.recovery: Recovery | None = None
         self._connect_state = connect_state
         self._step_pool = step_pool
         self._stopped = False
@@ -223,7 +184,20 @@ class Engine:
         with ExitStack() as started:
             if clock is None:
                 started.callback(self.clock.close)
-            self._start_storage(started)
+            self._storage = storage = StoragePart(
+                config=self.config,
+                clock=self.clock,
+                file_system=file_system,
+                started=started,
+                has_threads=step_pool is None,
+            )
+            self.recovery: Recovery | None = storage.recovery
+            self.catalog: Catalog = storage.catalog
+            self.wal: Wal = storage.wal
+            self.write_buffer: WriteBuffer = storage.write_buffer
+            self.last_caches: LastCaches = storage.last_caches
+            self.distinct_caches: DistinctCaches = storage.distinct_caches
+            self.writer: Writer = storage.writer
             self._start_query(started)
             self._start_plugins(started)
             self._start_log(started)
@@ -231,106 +205,18 @@ class Engine:
             # What was started is now stopped by `stop`, in the reverse order.
             self._started = started.pop_all()
 
-    def _start_storage(self, started: ExitStack) -> None:
-        """Open the folder, the catalog, and the rows; replay the log into the buffer."""
-        self._folder = folder = self._open_folder(started)
-        if folder is not None:
-            self.recovery = Recovery(folder.damaged, file_system=self._file_system)
-        self.catalog = Catalog(
-            folder.catalog if folder is not None else None,
-            clock=self.clock,
-            node_id=self.config.node_id,
-            file_system=self._file_system,
-            recovery=self.recovery,
-        )
-        started.callback(self.catalog.close)
-        self.catalog.start()
-        self.wal = self._open_wal(folder)
-        self._bucket = self._open_bucket(folder)
-        files = self._file_system
-        self.write_buffer = WriteBuffer(
-            folder.tables if folder is not None else None,
-            catalog=self.catalog,
-            gen1_duration_ns=int(self.config.gen1_duration * NANOSECONDS_PER_SECOND),
-            policy=_snapshot_policy(self.config),
-            file_system=files if self._bucket is None else BucketFiles(files, self._bucket),
-            places=self._bucket or LOCAL_PLACES,
-        )
-        replayed = self.wal.open(after=self.write_buffer.load())
-        self.last_caches: LastCaches = LastCaches(self.catalog, self._cache_settings("last"))
-        self.distinct_caches: DistinctCaches = DistinctCaches(
-            self.catalog, self._cache_settings("distinct")
-        )
-        self.last_caches.open()
-        self.distinct_caches.open()
-        self._replayed = ReplayedRows()
-        for contents in replayed:
-            self._apply(contents)
-            self._replayed.add(contents)
-        self.last_caches.fill()
-        self.distinct_caches.fill()
-        self._expiry = Expiry(
-            self.catalog, self.write_buffer, self.clock, wake=self.write_buffer.due.set
-        )
-        started.callback(self._expiry.stop)
-        self._expiry.run()
-        self.writer = Writer(catalog=self.catalog, log=self.wal, clock=self.clock)
-        started.callback(self.catalog.subscribe(self._on_catalog_event))
-
-    def _open_folder(self, started: ExitStack) -> DataFolder | None:
-        if self.config.object_store == "memory" or self.config.data_dir is None:
-            return None
-        folder = DataFolder(self.config.data_dir, file_system=self._file_system)
-        folder.open()
-        started.callback(folder.close)
-        return folder
-
-    def _open_bucket(self, folder: DataFolder | None) -> Bucket | None:
-        """Return where Parquet files lie with object store ``s3``, which has been looked at."""
-        config = self.config
-        if folder is None or config.object_store != "s3":
-            return None
-        assert config.bucket is not None
-        options = BucketOptions(
-            bucket=config.bucket,
-            region=config.aws_default_region,
-            access_key_id=config.aws_access_key_id,
-            secret_access_key=config.aws_secret_access_key,
-            session_token=config.aws_session_token,
-            endpoint=config.aws_endpoint,
-            allow_http=config.aws_allow_http,
-        )
-        bucket = Bucket(options, folder.tables, f"procengine/{self.catalog.instance_id}")
-        bucket.check()
-        return bucket
-
-    def _open_wal(self, folder: DataFolder | None) -> Wal:
-        if self._step_pool is not None:
-            if folder is not None:
-                raise ConfigError(
-                    "an engine without threads keeps nothing; expected object_store='memory'"
-                )
-            return SteppedWal(clock=self.clock)
-        return Wal(
-            folder.wal if folder is not None else None,
-            clock=self.clock,
-            flush_interval_seconds=self.config.wal_flush_interval,
-            file_system=self._file_system,
-            recovery=self.recovery,
-        )
-
     def _start_query(self, started: ExitStack) -> None:
-        memory = memory_bytes(self.config.exec_mem_pool_bytes, _machine_memory_bytes())
+        bucket = self._storage.bucket
         self.query_executor = QueryExecutor(
             self.catalog,
-            self._view,
+            self._storage.view,
             self._system_tables(),
             clock=self.clock,
             options=SessionOptions(
                 threads=self.config.datafusion_num_threads,
-                memory_bytes=memory,
-                places=self._bucket or LOCAL_PLACES,
-                bucket=None if self._bucket is None else self._bucket.options,
+                memory_bytes=memory_bytes(self.config.exec_mem_pool_bytes, machine_memory_bytes()),
+                places=bucket or LOCAL_PLACES,
+                bucket=None if bucket is None else bucket.options,
             ),
             log_size=self.config.query_log_size,
             check_files=self.write_buffer.check_files,
@@ -353,7 +239,7 @@ class Engine:
             ProcessingEngineRuns(self._run_rows),
             PluginFiles(self._plugin_files),
             InfluxdbSchema(self.catalog),
-            ParquetFiles(self.catalog, self.write_buffer.view, self._bucket or LOCAL_PLACES),
+            ParquetFiles(self.catalog, self.write_buffer.view, self._storage.bucket or LOCAL_PLACES),
             LastCacheDefinitions(self.catalog),
             DistinctCacheDefinitions(self.catalog),
             Databases(self.catalog),
@@ -377,8 +263,8 @@ class Engine:
             write=self.attachments,
             query=self.attachments,
             wal=self.wal,
-            replayed=self._replayed,
-            state_folder=self._folder.state if self._folder is not None else None,
+            replayed=self._storage.replayed,
+            state_folder=self._storage.folder.state if self._storage.folder is not None else None,
             file_system=self._file_system,
             state=self._plugin_state(started),
             step_pool=self._step_pool,
@@ -387,13 +273,14 @@ class Engine:
 
     def _plugin_state(self, started: ExitStack) -> PluginState | None:
         """Return where the plugin cache is stored, or None with object store ``memory``."""
-        if self._folder is None:
+        folder = self._storage.folder
+        if folder is None:
             return None
         from procengine.state import PluginState, connect
 
-        make_folder_durably(self._file_system, self._folder.state)
+        make_folder_durably(self._file_system, folder.state)
         state = PluginState(
-            self._folder.state,
+            folder.state,
             connect=self._connect_state or connect,
             keep=self.recovery.keep if self.recovery is not None else None,
         )
@@ -402,22 +289,15 @@ class Engine:
 
     def _start_log(self, started: ExitStack) -> None:
         """Start the threads: from here on writes are taken and triggers run."""
-        triggers = self._part.triggers if self._part is not None else None
-        started.callback(self.wal.close)
-        self._snapshots = Snapshots(
-            self.write_buffer, persisted=self._let_log_go, expire=self._expiry.run
+        part = self._part
+        self._storage.start(
+            started,
+            offer=part.triggers.offer if part is not None else _pass_over,
+            oldest_needed=lambda: part.triggers.oldest_needed if part is not None else None,
         )
-        apply = self._apply if self._step_pool is None else self._apply_and_tidy
-        self.wal.start(apply, triggers.offer if triggers is not None else _pass_over)
-        if self._step_pool is None:
-            started.callback(self._snapshots.stop)
-            self._snapshots.start()
-        for caches in (self.last_caches, self.distinct_caches):
-            started.callback(caches.stop)
-            caches.start()
-        if self._part is not None:
-            started.callback(self._part.stop)
-            self._part.start()
+        if part is not None:
+            started.callback(part.stop)
+            part.start()
 
     @property
     def triggers(self) -> Triggers:
@@ -563,7 +443,7 @@ class Engine:
         With object store ``memory`` nothing happens.
         """
         self._check_running()
-        self._snapshots.snapshot()
+        self._storage.snapshot()
 
     def wait_idle(self, timeout_seconds: float | None = None) -> bool:
         """Wait until no trigger runs or has anything waiting; tell whether that came in time.
@@ -659,65 +539,6 @@ class Engine:
             raise PluginsDisabledError
         return self._part
 
-    def _let_log_go(self, persisted: int) -> bool:
-        """Let the log's files go up to a flush, but for what a trigger has still to read; tell whether one has."""
-        needed = self._part.triggers.oldest_needed if self._part is not None else None
-        first_kept = persisted + 1
-        is_needed = needed is not None and needed < first_kept
-        self.wal.retain_from(needed if needed is not None and is_needed else first_kept)
-        return is_needed
-
-    def _on_catalog_event(self, event: CatalogEvent) -> None:
-        if isinstance(event, CACHE_EVENTS):
-            self.last_caches.follow()
-            self.distinct_caches.follow()
-        if isinstance(event, DatabaseDeleted | TableDeleted | RetentionPeriodChanged):
-            self._expiry.run()
-
-    def _apply(self, contents: WalContents) -> None:
-        """Let the rows of one flush be seen. The flush thread's, or the replay's."""
-        self.last_caches.apply(contents)
-        self.distinct_caches.apply(contents)
-        self.write_buffer.apply(contents)
-
-    def _apply_and_tidy(self, contents: WalContents) -> None:
-        """Let the rows of one flush be seen, and do here what the snapshot thread does elsewhere."""
-        self._apply(contents)
-        if self.write_buffer.due.is_set():
-            self._snapshots.tidy()
-
-    def _cache_settings(self, kind: Literal["last", "distinct"]) -> HolderSettings:
-        config = self.config
-        from_history, seconds = {
-            "last": (
-                not config.last_value_cache_disable_from_history,
-                config.last_cache_eviction_interval,
-            ),
-            "distinct": (
-                not config.distinct_value_cache_disable_from_history,
-                config.distinct_cache_eviction_interval,
-            ),
-        }[kind]
-        return HolderSettings(
-            clock=self.clock,
-            node_id=self.catalog.node_id,
-            read_history=self._history if from_history else None,
-            settle=self.wal.flush,
-            eviction_interval_seconds=seconds,
-        )
-
-    def _history(self, table_id: int) -> TableHistory:
-        """Return the rows of a table that a new cache begins with: those that its retention period keeps."""
-        history = self.write_buffer.history(table_id)
-        cutoff_ns = self._cutoff_ns(table_id)
-        return history if cutoff_ns is None else history.since(cutoff_ns)
-
-    def _view(self, table_id: int) -> TableView:
-        """Return the rows of a table that a query sees: those that its retention period keeps."""
-        view = self.write_buffer.view(table_id)
-        cutoff_ns = self._cutoff_ns(table_id)
-        return view if cutoff_ns is None else view.since(cutoff_ns)
-
     def _log_rows(self, database: str) -> pa.Table | None:
         return None if self._part is None else self._part.logs.table(database)
 
@@ -727,28 +548,9 @@ class Engine:
     def _run_rows(self, database: str) -> pa.Table | None:
         return None if self._part is None else self._part.triggers.runs.table(database)
 
-    def _cutoff_ns(self, table_id: int) -> int | None:
-        """Return the instant before which a table's rows are kept no longer, None when all are kept."""
-        found = self.catalog.table_by_id(table_id)
-        return None if found is None else found[0].cutoff_ns(found[1], self.clock.now_ns())
-
     def _plugin_files(self) -> Iterable[PluginFile]:
         return () if self._part is None else self._part.files()
 
 
 def _pass_over(contents: object) -> None:
     """Offer flushed rows to nobody: there are no triggers."""
-
-
-def _snapshot_policy(config: EngineConfig) -> SnapshotPolicy:
-    memory = memory_bytes(config.force_snapshot_mem_threshold, _machine_memory_bytes())
-    return SnapshotPolicy(
-        flushes=config.wal_snapshot_size, values=max(1, memory // BYTES_PER_BUFFERED_VALUE)
-    )
-
-
-def _machine_memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return ASSUMED_MEMORY_BYTES

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.write", "procengine.registry"),
     ("procengine.query", "procengine.processing", "procengine.remote"),
     ("procengine.attach",),
-    ("procengine.plugin_part",),
+    ("procengine.plugin_part", "procengine.storage_part"),
     ("procengine.engine",),
     (
         "procengine.http",

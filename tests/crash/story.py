@@ -59,7 +59,7 @@ def small_files() -> Iterator[None]:
             ("Wal", partial(Wal, segment_bytes=2500)),
             ("WriteBuffer", partial(WriteBuffer, retired_file_seconds=0.0)),
         ):
-            patches.enter_context(patch(f"procengine.engine.{name}", small))
+            patches.enter_context(patch(f"procengine.storage_part.{name}", small))
         patches.enter_context(patch.object(catalog_files, "SMALLEST_LOG_BYTES", 1500))
         yield
 

@@ -38,7 +38,7 @@ SITES = (
     "sync_folder < FileIndex.load < WriteBuffer.load",
     "sync_folder < Segments._writable < Segments._append",
     "sync_folder < SnapshotFiles._write_table < SnapshotFiles.write",
-    "sync_folder in make_folder_durably < DataFolder.open < Engine._open_folder",
+    "sync_folder in make_folder_durably < DataFolder.open < StoragePart._open_folder",
     "sync_folder in make_folder_durably < Recovery.keep < EventLog._cut_tail",
     "sync_folder in make_folder_durably < Recovery.keep < Segments._cut",
     "sync_folder in make_folder_durably < SnapshotFiles._make_folder < SnapshotFiles._write_table",

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pyarrow.parquet  # noqa: F401  (imported before the fork)
 
-import procengine.engine
 import procengine.plugin_part
+import procengine.storage_part
 from procengine import Engine
 from procengine.catalog.definitions import HardDeletion
 from procengine.errors import AlreadyExistsError
@@ -98,8 +98,8 @@ def live(order: Order) -> None:
     """Run an engine until the process is killed."""
     files = DeadlyFiles(order) if order.kill_at is not None else LOCAL
     # Segments are short and replaced files go at once, so that a process can be killed while they do.
-    procengine.engine.Wal = partial(Wal, segment_bytes=10_000)  # type: ignore[misc, assignment]
-    procengine.engine.WriteBuffer = partial(WriteBuffer, retired_file_seconds=0.0)  # type: ignore[misc, assignment]
+    procengine.storage_part.Wal = partial(Wal, segment_bytes=10_000)  # type: ignore[misc, assignment]
+    procengine.storage_part.WriteBuffer = partial(WriteBuffer, retired_file_seconds=0.0)  # type: ignore[misc, assignment]
     engine = Engine(
         data_dir=order.folder,
         plugin_dir=order.plugins,

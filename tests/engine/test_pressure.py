@@ -156,7 +156,7 @@ def test_a_long_backlog_costs_the_trigger_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While 200,000 rows wait a trigger holds as much as while 40 do; the log is kept for it, and then let go."""
-    monkeypatch.setattr("procengine.engine.Wal", partial(Wal, segment_bytes=200_000))
+    monkeypatch.setattr("procengine.storage_part.Wal", partial(Wal, segment_bytes=200_000))
     folder = tmp_path / "data" / "wal"
     lines = "\n".join(f"home n={number}i {number}" for number in range(40))
     with on_disk(wal_flush_interval=0) as engine:

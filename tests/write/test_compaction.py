@@ -160,7 +160,7 @@ def test_compaction_of_the_log_waits_for_triggers(
     plugins.mkdir()
     (plugins / "slow.py").write_text(PLUGIN)
     files = WatchedFiles()
-    monkeypatch.setattr("procengine.engine.Wal", lambda *a, **k: Wal(*a, **k, segment_bytes=1))
+    monkeypatch.setattr("procengine.storage_part.Wal", lambda *a, **k: Wal(*a, **k, segment_bytes=1))
     log = tmp_path / "data" / "wal"
     with (
         Engine(data_dir=tmp_path / "data", plugin_dir=plugins, environ={}, file_system=files) as engine,
