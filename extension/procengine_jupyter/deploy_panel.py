@@ -37,7 +37,7 @@ class DeployPanel:
         self.button = ipywidgets.Button(
             description=f"deploy to {plan.url}",
             button_style="primary",
-            layout=ipywidgets.Layout(width="auto"),
+            layout=ipywidgets.Layout(width="max-content", max_width="100%"),
         )
         self.button.add_class("pe-deploy-do")
         self.button.on_click(lambda _button: self.press())

@@ -16,6 +16,7 @@ from procengine.cli.target import PluginTest
 from procengine.deploy.bundle import Bundle
 from procengine.deploy.command_lines import base_name, is_secret
 from procengine.errors import OperationRefusedError
+from procengine.model.counted import counted
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import CronSpec, parse_trigger_spec
 from procengine.remote import RemoteServer
@@ -88,7 +89,9 @@ def _try(server: RemoteServer, bundle: Bundle, trigger: Trigger, filename: str) 
             f"the dry run of {trigger.name!r} on the server failed: {_without_secrets('; '.join(errors), trigger)}"
         )
     written = sum(len(each) for each in answer.get("database_writes", {}).values())
-    return Tried(trigger=trigger.name, passed=True, said=f"ran; would have written {written} lines")
+    return Tried(
+        trigger=trigger.name, passed=True, said=f"ran; would have written {counted(written, 'line')}"
+    )
 
 
 def _untried(trigger: Trigger, why: str) -> Tried:

@@ -123,8 +123,9 @@ class CancelToken:
 
     def exceed(self, text: str) -> None:
         """Do as `cancel` does, because a limit was exceeded: the plugin sees a KeyboardInterrupt with this text."""
-        # The name is what the plugin sees of the class.
-        self._end(type(KeyboardInterrupt.__name__, (PluginInterrupt,), {"text": text}), text, None)
+        # Name and module are what a traceback shows of the class.
+        body = {"text": text, "__module__": PluginInterrupt.__module__}
+        self._end(type(KeyboardInterrupt.__name__, (PluginInterrupt,), body), text, None)
 
     @contextmanager
     def child(self, on_entry: Callable[[], None]) -> Iterator[CancelToken]:

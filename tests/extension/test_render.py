@@ -307,6 +307,22 @@ def test_result_shows_bounded_rows_and_types() -> None:
     assert text.count("2022-12-31 12:00:00") == 20
 
 
+def test_query_result_says_durations_with_their_unit() -> None:
+    """A column of durations is read as what it is, below its plain type; a view of texts is a string."""
+    table = pa.table(
+        {
+            "longest": pa.array([103_215_425, -2_000, 0, None], pa.duration("ns")),
+            "seconds": pa.array([75, 1, 0, None], pa.duration("s")),
+            "room": pa.array(["Attic"] * 4, pa.string_view()),
+        }
+    )
+
+    text = Reader(QueryResult(table)).text
+
+    assert "longest duration seconds duration room string" in text
+    assert "103 ms 1 min 15 s Attic -2.00 µs 1.00 s Attic 0 ns 0 ns Attic NULL NULL Attic" in text
+
+
 def test_result_gives_its_data_to_any_library() -> None:
     """pandas, polars and pyarrow take a result, directly or by its methods."""
     import pandas as pd
@@ -348,7 +364,7 @@ def test_trigger_list_shows_state_and_last_run() -> None:
 
     html = str(TriggerList((fresh, failing)).html())
     assert html.count("<th>") * 2 == html.count("<td>")
-    assert "enabled, asynchronous · 0 runs · no run since the engine started" in text
+    assert "enabled, asynchronous · 0 runs · not yet" in text
     assert "retrying: attempt 2, asynchronous · 7 runs, 1 failed" in text
     assert "failed 12:00:00 · next 2022-12-31 12:00:00" in text
     assert TriggerList(()).text() == "no triggers"

@@ -72,7 +72,7 @@ DISTINCT = CacheKind(
     holder=lambda engine: engine.distinct_caches,
     keys=lambda definition: definition.columns,
     bounds=lambda definition: {
-        "max cardinality": definition.max_cardinality,
+        "max cardinality": f"{definition.max_cardinality:,}",
         "max age": span_text(definition.max_age_seconds),
     },
     gone=lambda held: held.pruned_count,

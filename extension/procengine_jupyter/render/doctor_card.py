@@ -49,19 +49,30 @@ class DoctorCard(View):
     def html(self) -> Html:
         """Return the card as HTML."""
         has_notes = any(file.notes or file.unread for file in self.files)
-        body = [_file_html(file) for file in self.files]
+        body = [_file_html(file) for file in self.files if file.notes or file.unread]
+        if clean := self._clean():
+            body.append(element("div", soft(clean), css="pe-part"))
         return card("doctor", *body, details=self._summary(), tone="warn" if has_notes else "good")
 
     def plain(self) -> str:
         """Return the card as text."""
         lines = [f"doctor: {self._summary()}"]
         for file in self.files:
+            if not (file.notes or file.unread):
+                continue
             lines.append(f"  {_head(file)}")
             lines += [
                 f"    {_line(note)}{note.code.value}: {note.reason}; {note.remedy}"
                 for note in file.notes
             ]
+        if clean := self._clean():
+            lines.append(f"  {clean}")
         return "\n".join(lines)
+
+    def _clean(self) -> str:
+        """Return the files without notes, as one line; empty where each has some."""
+        names = [_place(file) for file in self.files if not (file.notes or file.unread)]
+        return f"{', '.join(names)}: nothing to note" if names else ""
 
     def _summary(self) -> str:
         number = sum(len(file.notes) for file in self.files)
@@ -69,9 +80,11 @@ class DoctorCard(View):
 
 
 def _head(file: Examined) -> str:
-    said = file.unread or ("" if file.notes else "nothing to note")
-    place = f"{file.name} ({file.label})" if file.label else file.name
-    return f"{place}: {said}" if said else place
+    return f"{_place(file)}: {file.unread}" if file.unread else _place(file)
+
+
+def _place(file: Examined) -> str:
+    return f"{file.name} ({file.label})" if file.label else file.name
 
 
 def _line(note: Note) -> str:

@@ -116,4 +116,4 @@ def _notes_html(notes: tuple[Note, ...]) -> Html | str:
         element("li", element("span", code_.value, css="pe-text-warn"), text)
         for code_, text in _grouped(notes)
     ]
-    return element("div", soft("on a server"), element("ul", *items), css="pe-part")
+    return element("div", soft("notes"), element("ul", *items), css="pe-part")

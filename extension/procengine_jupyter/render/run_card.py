@@ -48,7 +48,7 @@ class RunCard(View):
 
     ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
     by, such as ``Cell In[3]``. ``write_test`` writes a test of the run, None where that cannot be.
-    ``notes`` say what would be otherwise on a server. ``profile`` says where the time went, if that was measured.
+    ``notes`` are those on the plugin, by their codes. ``profile`` says where the time went, if that was measured.
     """
 
     run: Run
@@ -75,7 +75,7 @@ class RunCard(View):
             title(self.run),
             *run_parts(self.run, self.cell_names),
             profile_html(self.profile, self.cell_names) if self.profile is not None else "",
-            part("on a server", soft(self.notes)) if self.notes else "",
+            part("notes", soft(self.notes)) if self.notes else "",
             details=join([element("span", word, css=f"pe-text-{tone}"), " · ", measures(self.run)]),
             tone=tone,
         )
@@ -85,7 +85,7 @@ class RunCard(View):
         text = run_text(self.run, self.cell_names)
         if self.profile is not None:
             text = "\n  ".join([text, *profile_lines(self.profile, self.cell_names)])
-        return f"{text}\n  on a server: {self.notes}" if self.notes else text
+        return f"{text}\n  notes: {self.notes}" if self.notes else text
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -135,6 +135,9 @@ def cell_texts(column: pa.ChunkedArray) -> list[str | None]:
     if pa.types.is_timestamp(kind):
         texts = column.cast(pa.string()).to_pylist()
         return [None if text is None else _trim_time(text) for text in texts]
+    if pa.types.is_duration(kind):
+        values = column.cast(pa.duration("ns")).cast(pa.int64()).to_pylist()
+        return [None if v is None else duration(v) if v >= 0 else f"-{duration(-v)}" for v in values]
     return [None if v is None else visible(v, longest=LONGEST_CELL) for v in column.to_pylist()]
 
 
@@ -149,4 +152,8 @@ def type_name(kind: pa.DataType) -> str:
     """Return a column type as a reader of InfluxDB knows it."""
     if pa.types.is_dictionary(kind):
         return "tag"
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return "string"
+    if pa.types.is_duration(kind):
+        return "duration"
     return str(escape(kind)).replace("&lt;", "<").replace("&gt;", ">").replace("double", "float")

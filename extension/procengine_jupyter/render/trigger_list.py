@@ -94,7 +94,7 @@ class TriggerLine:
     def last_text(self) -> str:
         """When the last run was, and how it ended."""
         if self.last_run_ns is None or self.last_outcome is None:
-            return "" if self.in_flight else "no run since the engine started"
+            return "" if self.in_flight else "not yet"
         return f"{LAST_RUNS[self.last_outcome][0]} {clock_time(self.last_run_ns)[:8]}"
 
     @property
