@@ -150,17 +150,16 @@ def test_mistake_is_shown_at_the_cells_line(executed: Cells) -> None:
     assert "WARN  downpour in Hayward" in executed["%%fire downpour --dry-run #2"]
 
 
-def test_triggers_are_listed_at_the_end(executed: Cells) -> None:
-    """All four triggers are there, and none failed."""
-    shown = executed["%procengine triggers"]
+def test_board_is_shown_at_the_end(executed: Cells) -> None:
+    """All four triggers are there, in the order in which they were made, and none failed."""
+    shown = executed["%inspect"]
 
-    assert [line.split(" · ")[0] for line in shown.splitlines()] == [
-        "hot_days",
-        "monthly_report",
-        "climate",
-        "downpour",
+    assert re.findall(r"^\| (\w+) +\| bay +\| (\w+)", shown, re.MULTILINE) == [
+        ("hot_days", "idle"),
+        ("monthly_report", "idle"),
+        ("climate", "idle"),
+        ("downpour", "idle"),
     ]
-    assert "failed" not in shown
 
 
 def test_quickstart_command_prints_what_happened(

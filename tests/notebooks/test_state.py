@@ -55,11 +55,11 @@ def test_triggers_share_what_is_global(lesson: Lesson) -> None:
         temperature = float(row.get("temp_max", -99))
         records[row["location"]] = max(temperature, records.get(row["location"], -99))
 
-    shown = lesson.shown["%fire record"]
+    shown = lesson.shown["%fire highest"]
     assert {place: float(text) for place, text in re.findall(r'"([\w ]+)": ([\d.]+)', shown)} == records
     inspected = lesson.shown["%inspect cache"]
     assert "plugin cache · 4 keys" in inspected
-    assert re.search(r"memory/frost +\| told Concord +\| float", inspected)
+    assert re.search(r"memory/cold +\| told Concord +\| float", inspected)
     assert "memory/counter count 4" in lesson.shown["engine = %procengine"]
 
 
