@@ -17,6 +17,7 @@ from procengine.model.duration import SECOND
 from procengine_jupyter import grammar
 from procengine_jupyter.display import show_updatable
 from procengine_jupyter.fire_command import parse_instant
+from procengine_jupyter.meant_database import meant_database
 from procengine_jupyter.render.attachment_card import AttachmentCard, TailLine, WaitingCard
 
 if TYPE_CHECKING:
@@ -117,16 +118,14 @@ def _tail_options(engine: Engine, said: Namespace) -> TailOptions:
 
 
 def _meant(engine: Engine, name: str | None) -> Attachment:
-    if name is not None:
-        return engine.attachments.get(name)
-    attached = engine.attachments.all()
-    if len(attached) == 1:
-        return attached[0]
-    known = ", ".join(one.name for one in attached)
-    raise UsageError(
-        f"of which database? --database NAME says it; attached: {known}"
-        if known
-        else "no database is attached; %procengine attach URL --database DB attaches one"
+    return engine.attachments.get(
+        name
+        or meant_database(
+            [one.name for one in engine.attachments.all()],
+            question="of which database",
+            known="attached",
+            none="no database is attached; %procengine attach URL --database DB attaches one",
+        )
     )
 
 

@@ -40,6 +40,7 @@ from procengine_jupyter.doctor_command import notes_on
 from procengine_jupyter.errors import lines_text
 from procengine_jupyter.fire_command import parse_instant
 from procengine_jupyter.held_interrupt import HeldInterrupt
+from procengine_jupyter.meant_database import meant_database
 from procengine_jupyter.render.comparison_card import ComparisonCard
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
@@ -307,15 +308,12 @@ def _with_tags_of(database: Database, how: SourceFormat) -> SourceFormat:
 def _only_database(engine: Engine) -> str:
     """Return the database that is meant where none is named: the only one, or the only one with triggers."""
     databases = [one for one in engine.catalog.databases if one.name != INTERNAL_DATABASE]
-    with_triggers = [one.name for one in databases if one.triggers]
-    for found in ([one.name for one in databases], with_triggers):
-        if len(found) == 1:
-            return found[0]
-    known = ", ".join(one.name for one in databases)
-    raise UsageError(
-        f"whose triggers are to run? --database NAME says it; there are: {known}"
-        if known
-        else "there is no database whose triggers could run; %%plugin ... --database NAME makes one"
+    return meant_database(
+        [one.name for one in databases],
+        [one.name for one in databases if one.triggers],
+        question="whose triggers are to run",
+        known="there are",
+        none="there is no database whose triggers could run; %%plugin ... --database NAME makes one",
     )
 
 

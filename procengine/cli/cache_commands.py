@@ -11,23 +11,24 @@ import json
 
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation
-from procengine.cli.target import DistinctCacheRequest, Json, LastCacheRequest, Target
+from procengine.cli.target import Json, Target
+from procengine.model.cache_definition import DistinctCacheSettings, LastCacheSettings
 
 
 def create_last_cache(target: Target, invocation: Invocation, _: Surroundings) -> CommandOutput:
     """Create a last-value cache."""
     return _created(
         target.create_last_cache(
-            LastCacheRequest(
-                database=invocation["database"],
-                table=invocation["table"],
+            invocation["database"],
+            invocation["table"],
+            LastCacheSettings(
                 name=invocation["cache_name"],
                 key_columns=invocation["key_columns"] or None,
                 value_columns=invocation["value_columns"] or None,
                 count=invocation["count"],
                 ttl_seconds=invocation["ttl"],
                 node_spec=invocation["node_spec"],
-            )
+            ),
         )
     )
 
@@ -36,15 +37,15 @@ def create_distinct_cache(target: Target, invocation: Invocation, _: Surrounding
     """Create a distinct-value cache."""
     return _created(
         target.create_distinct_cache(
-            DistinctCacheRequest(
-                database=invocation["database"],
-                table=invocation["table"],
+            invocation["database"],
+            invocation["table"],
+            DistinctCacheSettings(
                 name=invocation["cache_name"],
                 columns=invocation["columns"],
                 max_cardinality=invocation["max_cardinality"],
                 max_age_seconds=invocation["max_age"],
                 node_spec=invocation["node_spec"],
-            )
+            ),
         )
     )
 

@@ -17,22 +17,20 @@ from procengine.catalog import HardDeletion
 from procengine.cli.target import (
     Connect,
     Connection,
-    DistinctCacheRequest,
     Json,
-    LastCacheRequest,
     PluginTest,
     Target,
     TriggerChange,
-    TriggerRequest,
     WriteOptions,
 )
 from procengine.errors import InvalidInputError
+from procengine.model.cache_definition import DistinctCacheSettings, LastCacheSettings
 from procengine.model.column import Column
 from procengine.model.created_cache import created_cache
 from procengine.model.installation import Installation, InstallWatch
 from procengine.model.result_format import ResultFormat, format_result, result_chunks
 from procengine.model.token import ADMIN_TOKEN_NAME, new_token_text, token_hash
-from procengine.model.trigger import TriggerSettings
+from procengine.model.trigger import Trigger
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -141,30 +139,12 @@ class EngineTarget:
     ) -> None:
         self._catalog.set_retention_period(database, retention_period_ns, table=table)
 
-    def create_last_cache(self, cache: LastCacheRequest) -> Json:
-        created = self._engine.last_caches.create(
-            cache.database,
-            cache.table,
-            name=cache.name,
-            key_columns=cache.key_columns,
-            value_columns=cache.value_columns,
-            count=cache.count,
-            ttl_seconds=cache.ttl_seconds,
-            node_spec=cache.node_spec,
-        )
-        return self._told_of(created.definition)
+    def create_last_cache(self, database: str, table: str, settings: LastCacheSettings) -> Json:
+        return self._told_of(self._engine.last_caches.create(database, table, **settings).definition)
 
-    def create_distinct_cache(self, cache: DistinctCacheRequest) -> Json:
-        created = self._engine.distinct_caches.create(
-            cache.database,
-            cache.table,
-            name=cache.name,
-            columns=cache.columns,
-            max_cardinality=cache.max_cardinality,
-            max_age_seconds=cache.max_age_seconds,
-            node_spec=cache.node_spec,
-        )
-        return self._told_of(created.definition)
+    def create_distinct_cache(self, database: str, table: str, settings: DistinctCacheSettings) -> Json:
+        made = self._engine.distinct_caches.create(database, table, **settings)
+        return self._told_of(made.definition)
 
     def delete_last_cache(self, database: str, table: str, name: str) -> None:
         self._engine.last_caches.delete(database, table, name)
@@ -172,29 +152,18 @@ class EngineTarget:
     def delete_distinct_cache(self, database: str, table: str, name: str) -> None:
         self._engine.distinct_caches.delete(database, table, name)
 
-    def create_trigger(self, trigger: TriggerRequest) -> None:
-        self._engine.triggers.create(
-            trigger.database,
-            trigger.name,
-            trigger.plugin_filename,
-            trigger.spec,
-            arguments=trigger.arguments,
-            run_async=trigger.run_async,
-            error_behavior=trigger.error_behavior,
-            disabled=trigger.disabled,
-            node_spec=trigger.node_spec,
-        )
+    def create_trigger(self, trigger: Trigger) -> None:
+        place = (trigger.database, trigger.name, trigger.plugin_filename, trigger.spec)
+        self._engine.triggers.create(*place, **trigger.settings)
 
     def change_trigger(self, database: str, name: str, change: TriggerChange) -> None:
         triggers = self._engine.triggers
         present = triggers.get(database, name)
-        settings = TriggerSettings(
-            arguments=present.arguments if change.arguments is None else change.arguments,
-            run_async=present.run_async,
-            error_behavior=change.error_behavior or present.error_behavior,
-            disabled=present.disabled,
-            limits=present.limits,
-        )
+        settings = present.settings
+        if change.arguments is not None:
+            settings["arguments"] = change.arguments
+        if change.error_behavior is not None:
+            settings["error_behavior"] = change.error_behavior
         filename = change.plugin_filename or present.plugin_filename
         triggers.replace(database, name, filename, present.spec, **settings)
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from procengine.model.cache_definition import DistinctCacheSettings, LastCacheSettings
 from procengine.model.column import Column
 from procengine.model.installation import Installation, InstallWatch
 from procengine.model.result_format import ResultFormat
+from procengine.model.trigger import Trigger
 
 Json = Mapping[str, Any]
 
@@ -43,21 +45,6 @@ class WriteOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRequest:
-    """A trigger that is to be created. ``node_spec`` is as in `procengine.model.node_spec`."""
-
-    database: str
-    name: str
-    plugin_filename: str
-    spec: str
-    arguments: Mapping[str, str] | None
-    run_async: bool
-    error_behavior: str
-    disabled: bool
-    node_spec: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerChange:
     """What is to become of a trigger; None leaves it as it is."""
 
@@ -69,33 +56,6 @@ class TriggerChange:
     def is_empty(self) -> bool:
         """Whether nothing is to change."""
         return self == TriggerChange()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastCacheRequest:
-    """A last-value cache that is to be created; None: the server decides."""
-
-    database: str
-    table: str
-    name: str | None
-    key_columns: Sequence[str] | None
-    value_columns: Sequence[str] | None
-    count: int
-    ttl_seconds: int
-    node_spec: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistinctCacheRequest:
-    """A distinct-value cache that is to be created."""
-
-    database: str
-    table: str
-    name: str | None
-    columns: Sequence[str]
-    max_cardinality: int
-    max_age_seconds: int
-    node_spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +125,16 @@ class Target(Protocol):
         """Say how long a database's rows are kept, or those of one of its tables; None: for ever."""
         ...
 
-    def create_last_cache(self, cache: LastCacheRequest) -> Json | None:
-        """Create a last-value cache; return what is told of it, None when it was there."""
+    def create_last_cache(self, database: str, table: str, settings: LastCacheSettings) -> Json | None:
+        """Create a last-value cache; return what is told of it, None when it was there.
+
+        A setting that is None is left to the server.
+        """
         ...
 
-    def create_distinct_cache(self, cache: DistinctCacheRequest) -> Json | None:
+    def create_distinct_cache(
+        self, database: str, table: str, settings: DistinctCacheSettings
+    ) -> Json | None:
         """Create a distinct-value cache; return what is told of it, None when it was there."""
         ...
 
@@ -181,7 +146,7 @@ class Target(Protocol):
         """Delete a distinct-value cache."""
         ...
 
-    def create_trigger(self, trigger: TriggerRequest) -> None:
+    def create_trigger(self, trigger: Trigger) -> None:
         """Create a trigger."""
         ...
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from procengine.cli.outcome import CommandOutput, Surroundings
 from procengine.cli.parser import Invocation
-from procengine.cli.target import Target, TriggerChange, TriggerRequest
+from procengine.cli.target import Target, TriggerChange
 from procengine.errors import InvalidInputError
+from procengine.model.trigger import ErrorBehavior, Trigger
 
 INIT = "__init__.py"
 
@@ -25,14 +26,14 @@ def create_trigger(target: Target, invocation: Invocation, surroundings: Surroun
     if invocation["upload"]:
         filename = _upload(target, database, surroundings.folder / filename)
     target.create_trigger(
-        TriggerRequest(
+        Trigger(
             database=database,
             name=name,
             plugin_filename=filename,
             spec=invocation["trigger_spec"],
             arguments=dict(invocation["trigger_arguments"]) or None,
             run_async=invocation["run_asynchronous"],
-            error_behavior=invocation["error_behavior"],
+            error_behavior=ErrorBehavior(invocation["error_behavior"]),
             disabled=invocation["disabled"],
             node_spec=invocation["node_spec"],
         )

@@ -15,12 +15,13 @@ from procengine.errors import InvalidInputError, NotFoundError, PluginSourceErro
 from procengine.model.cache_definition import CacheDefinition
 from procengine.model.column import TIME, ColumnType
 from procengine.model.line_builder import LineBuilder
+from procengine.model.manifest import MANIFEST
 from procengine.model.near_names import did_you_mean
 from procengine.model.portability import Note, portability_notes
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
-from procengine.processing.declared_packages import MANIFEST, declared_packages
+from procengine.processing.declared_packages import declared_packages
 
 if TYPE_CHECKING:
     import pyarrow as pa

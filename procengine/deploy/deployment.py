@@ -28,7 +28,7 @@ from procengine.deploy.plan import (
 from procengine.deploy.records import Record, Records, SentFile, Unseen
 from procengine.deploy.roll_back import roll_back
 from procengine.deploy.server_state import ServerState, cache_place, read_state
-from procengine.deploy.steps import Step, create_cache, create_trigger, delete_cache
+from procengine.deploy.steps import Step, create_cache, delete_cache
 from procengine.errors import OperationRefusedError, ProcengineError
 from procengine.model.cache_definition import CacheDefinition
 from procengine.model.trigger import Trigger
@@ -248,7 +248,7 @@ class _Deployment:
     def _create_triggers(self) -> None:
         for trigger in self._changed_triggers(Change.NEW, Change.CHANGED):
             with self._step("trigger", trigger_key(trigger), f"create trigger {trigger_key(trigger)}"):
-                create_trigger(self.server, trigger)
+                self.server.create_trigger(trigger)
         for trigger in self._changed_triggers(Change.SWITCHED):
             verb = "disable" if trigger.disabled else "enable"
             with self._step("trigger", trigger_key(trigger), f"{verb} trigger {trigger_key(trigger)}"):

@@ -17,7 +17,6 @@ from procengine.deploy.server_state import ServerState, cache_place, read_state
 from procengine.deploy.steps import (
     Step,
     create_cache,
-    create_trigger,
     delete_cache,
     switch_trigger,
 )
@@ -158,7 +157,7 @@ class _RollBack:
             if former is None:
                 continue
             if trigger in self._replaced():
-                create = partial(create_trigger, self.server, former)
+                create = partial(self.server.create_trigger, former)
                 left += _attempt(f"trigger {trigger_key(trigger)} is gone", create)
             elif self._is_switched(trigger):
                 switch = partial(switch_trigger, self.server, former)

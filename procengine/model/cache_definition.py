@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from procengine.errors import InvalidInputError
 from procengine.model.column import TIME, ColumnType
@@ -27,6 +28,27 @@ KEY_TYPES = frozenset(
 """The types of columns that may be keys of a last-value cache."""
 DISTINCT_TYPES = frozenset({ColumnType.TAG, ColumnType.STRING})
 """The types of columns that a distinct-value cache may hold."""
+
+
+class LastCacheSettings(TypedDict):
+    """What is said of a last-value cache beside its table; the arguments of `last_cache`."""
+
+    name: str | None
+    key_columns: Sequence[str] | None
+    value_columns: Sequence[str] | None
+    count: int
+    ttl_seconds: int
+    node_spec: str
+
+
+class DistinctCacheSettings(TypedDict):
+    """What is said of a distinct-value cache beside its table; the arguments of `distinct_cache`."""
+
+    name: str | None
+    columns: Sequence[str]
+    max_cardinality: int
+    max_age_seconds: int
+    node_spec: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +73,18 @@ class LastCacheDefinition:
     cache_id: int = field(default=0, compare=False)
     created_ns: int = field(default=0, compare=False)
 
+    @property
+    def settings(self) -> LastCacheSettings:
+        """What makes another cache as this one."""
+        return LastCacheSettings(
+            name=self.name,
+            key_columns=self.key_columns,
+            value_columns=self.value_columns,
+            count=self.count,
+            ttl_seconds=self.ttl_seconds,
+            node_spec=self.node_spec,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistinctCacheDefinition:
@@ -70,6 +104,17 @@ class DistinctCacheDefinition:
     node_spec: str = ALL_NODES
     cache_id: int = field(default=0, compare=False)
     created_ns: int = field(default=0, compare=False)
+
+    @property
+    def settings(self) -> DistinctCacheSettings:
+        """What makes another cache as this one."""
+        return DistinctCacheSettings(
+            name=self.name,
+            columns=self.columns,
+            max_cardinality=self.max_cardinality,
+            max_age_seconds=self.max_age_seconds,
+            node_spec=self.node_spec,
+        )
 
 
 CacheDefinition = LastCacheDefinition | DistinctCacheDefinition

@@ -44,6 +44,17 @@ ENTRY_POINTS: Mapping[TriggerKind, str] = {
 }
 
 
+class TriggerSettings(TypedDict, total=False):
+    """What may be said of a trigger beside its name, plugin and specification; the fields of `Trigger`."""
+
+    arguments: Mapping[str, str] | None
+    run_async: bool
+    error_behavior: ErrorBehavior | str
+    disabled: bool
+    limits: RunLimits
+    node_spec: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """A trigger's definition, unique by name within its database.
@@ -69,13 +80,14 @@ class Trigger:
     pause_reason: str | None = None
     trigger_id: int = field(default=0, compare=False)
 
-
-class TriggerSettings(TypedDict, total=False):
-    """What may be said of a trigger beside its name, plugin and specification; the fields of `Trigger`."""
-
-    arguments: Mapping[str, str] | None
-    run_async: bool
-    error_behavior: ErrorBehavior | str
-    disabled: bool
-    limits: RunLimits
-    node_spec: str
+    @property
+    def settings(self) -> TriggerSettings:
+        """What makes another trigger as this one, but for what the engine did to it."""
+        return TriggerSettings(
+            arguments=self.arguments,
+            run_async=self.run_async,
+            error_behavior=self.error_behavior,
+            disabled=self.disabled,
+            limits=self.limits,
+            node_spec=self.node_spec,
+        )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from procengine.model.declared_packages import declared_in_manifest, declared_in_text
-
-MANIFEST: Final = "manifest.toml"
+from procengine.model.manifest import MANIFEST
 
 
 def declared_packages(folder: Path, filename: str, texts: Mapping[str, str]) -> tuple[str, ...]:

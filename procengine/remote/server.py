@@ -13,22 +13,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from procengine.errors import InvalidInputError, OperationRefusedError
+from procengine.model.cache_definition import DistinctCacheSettings, LastCacheSettings
 from procengine.model.column import FIELD_TYPE_NAMES, Column
 from procengine.model.duration import format_duration
 from procengine.model.installation import InstallWatch
 from procengine.model.node_spec import nodes_of
 from procengine.model.result_format import ResultFormat
+from procengine.model.trigger import Trigger
 from procengine.remote.failures import RefusedByServerError
 from procengine.remote.transport import Transport
 
 if TYPE_CHECKING:
     # The shapes of what commands ask for; the packages are siblings, and know each other by shape alone.
     from procengine.cli.target import (
-        DistinctCacheRequest,
-        LastCacheRequest,
         PluginTest,
         TriggerChange,
-        TriggerRequest,
         WriteOptions,
     )
 
@@ -143,25 +142,28 @@ class RemoteServer:
         method = "DELETE" if span is None else "POST"
         self._transport.send_json(method, TABLE_RETENTION, params=params).read()
 
-    def create_last_cache(self, cache: LastCacheRequest) -> Json | None:
+    def create_last_cache(self, database: str, table: str, settings: LastCacheSettings) -> Json | None:
         """Have a last-value cache created."""
-        said: dict[str, object] = {"db": cache.database, "table": cache.table}
-        said |= {} if cache.name is None else {"name": cache.name}
-        said |= {} if cache.key_columns is None else {"key_columns": list(cache.key_columns)}
-        said |= {} if cache.value_columns is None else {"value_columns": list(cache.value_columns)}
-        said |= {"count": cache.count, "ttl": cache.ttl_seconds} | _nodes(cache.node_spec)
-        return self._create_cache("last_cache", said)
+        keys, values = settings["key_columns"], settings["value_columns"]
+        said: dict[str, object] = {"db": database, "table": table}
+        said |= {} if settings["name"] is None else {"name": settings["name"]}
+        said |= {} if keys is None else {"key_columns": list(keys)}
+        said |= {} if values is None else {"value_columns": list(values)}
+        said |= {"count": settings["count"], "ttl": settings["ttl_seconds"]}
+        return self._create_cache("last_cache", said | _nodes(settings["node_spec"]))
 
-    def create_distinct_cache(self, cache: DistinctCacheRequest) -> Json | None:
+    def create_distinct_cache(
+        self, database: str, table: str, settings: DistinctCacheSettings
+    ) -> Json | None:
         """Have a distinct-value cache created."""
-        said: dict[str, object] = {"db": cache.database, "table": cache.table}
-        said |= {} if cache.name is None else {"name": cache.name}
+        said: dict[str, object] = {"db": database, "table": table}
+        said |= {} if settings["name"] is None else {"name": settings["name"]}
         said |= {
-            "columns": list(cache.columns),
-            "max_cardinality": cache.max_cardinality,
-            "max_age": cache.max_age_seconds,
-        } | _nodes(cache.node_spec)
-        return self._create_cache("distinct_cache", said)
+            "columns": list(settings["columns"]),
+            "max_cardinality": settings["max_cardinality"],
+            "max_age": settings["max_age_seconds"],
+        }
+        return self._create_cache("distinct_cache", said | _nodes(settings["node_spec"]))
 
     def delete_last_cache(self, database: str, table: str, name: str) -> None:
         """Have a last-value cache deleted."""
@@ -171,7 +173,7 @@ class RemoteServer:
         """Have a distinct-value cache deleted."""
         self._configure("DELETE", "distinct_cache", {"db": database, "table": table, "name": name})
 
-    def create_trigger(self, trigger: TriggerRequest) -> None:
+    def create_trigger(self, trigger: Trigger) -> None:
         """Have a trigger created."""
         said: dict[str, object] = {
             "db": trigger.database,
@@ -179,7 +181,7 @@ class RemoteServer:
             "trigger_name": trigger.name,
             "trigger_settings": {
                 "run_async": trigger.run_async,
-                "error_behavior": trigger.error_behavior,
+                "error_behavior": trigger.error_behavior.value,
             },
             "trigger_specification": trigger.spec,
             "trigger_arguments": trigger.arguments,

@@ -8,7 +8,7 @@ with no rows, no plugin cache, no logs: what happens there reaches nothing else.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -125,26 +125,9 @@ class Scratch:
             if table.retention_period_ns is not None:
                 catalog.set_retention_period(database.name, table.retention_period_ns, table=table.name)
             for last in table.last_caches.values():
-                self.engine.last_caches.create(
-                    database.name,
-                    table.name,
-                    name=last.name,
-                    key_columns=last.key_columns,
-                    value_columns=last.value_columns,
-                    count=last.count,
-                    ttl_seconds=last.ttl_seconds,
-                    node_spec=last.node_spec,
-                )
+                self.engine.last_caches.create(database.name, table.name, **last.settings)
             for distinct in table.distinct_caches.values():
-                self.engine.distinct_caches.create(
-                    database.name,
-                    table.name,
-                    columns=distinct.columns,
-                    name=distinct.name,
-                    max_cardinality=distinct.max_cardinality,
-                    max_age_seconds=distinct.max_age_seconds,
-                    node_spec=distinct.node_spec,
-                )
+                self.engine.distinct_caches.create(database.name, table.name, **distinct.settings)
 
     def take_triggers(
         self, database: str, triggers: Sequence[Trigger], swaps: Mapping[str, str]
@@ -154,18 +137,10 @@ class Scratch:
         Raises: PluginError: a plugin cannot be loaded; the trigger is named.
         """
         for one in triggers:
+            filename = swaps.get(one.plugin_filename, one.plugin_filename)
+            enabled = replace(one, disabled=False)
             try:
-                self.engine.triggers.create(
-                    database,
-                    one.name,
-                    swaps.get(one.plugin_filename, one.plugin_filename),
-                    one.spec,
-                    arguments=one.arguments,
-                    run_async=one.run_async,
-                    error_behavior=one.error_behavior,
-                    limits=one.limits,
-                    node_spec=one.node_spec,
-                )
+                self.engine.triggers.create(database, one.name, filename, one.spec, **enabled.settings)
             except PluginError as error:
                 raise PluginError(f"trigger {one.name} cannot be replayed: {error}") from error
 
