@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from procengine.cli.grammar import Arity, Command, Option, Positional
 from procengine.cli.parser import Invocation
+from procengine.cli.values import parse_period_ns
 from procengine.errors import InvalidInputError, OperationRefusedError
+from procengine.model.duration import SECOND
 from procengine.model.node_spec import parse_node_spec
 from procengine.remote import RemoteServer
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from procengine.catalog import Catalog
-    from procengine.deploy import Bundle, Deployed
+    from procengine.deploy import Deployed
     from procengine.processing.plugin_registry import PluginRegistry
 
 Tell = Callable[[str], None]
@@ -60,13 +62,26 @@ DEPLOY = Command(
         Option(name="--lp", about="line protocol that write triggers are tried with on the server"),
         Option(name="--no-dry-run", arity=Arity.FLAG, about="do not try the plugin on the server"),
         Option(
+            name="--timeout",
+            parse=parse_period_ns,
+            default="1m",
+            about="how long the server may take for a request; 15m for packages",
+        ),
+        Option(
+            name="--plugin-repo",
+            about="where gh: plugins come from here: an address or a folder",
+            variable="INFLUXDB3_PLUGIN_REPO",
+        ),
+        Option(
             name="--tls-ca",
             about="certificate authority that is trusted too",
             variable="INFLUXDB3_TLS_CA",
         ),
         Option(name="--tls-no-verify", arity=Arity.FLAG, about="check no certificate"),
     ),
-    positional=Positional(name="NAME", about="plugin: its file, with or without .py, or folder"),
+    positional=Positional(
+        name="NAME", about="plugin: its file, with or without .py, its folder or its address"
+    ),
 )
 
 
@@ -92,14 +107,19 @@ def deploy_plugin(invocation: Invocation, tell: Tell) -> None:
         DataFolderLockedError: the engine runs; the text names its process.
         ProcengineError: the plugin, or the server, cannot be had; or the deployment failed.
     """
-    from procengine.deploy import Records, deploy, make_plan, plan_text
+    from procengine.deploy import Records, bundle_of, deploy, make_plan, plan_text
 
     said = invocation.values
     server = RemoteServer(
-        said["to"], token=said["token"], tls_ca=said["tls_ca"], tls_no_verify=said["tls_no_verify"]
+        said["to"],
+        token=said["token"],
+        tls_ca=said["tls_ca"],
+        tls_no_verify=said["tls_no_verify"],
+        request_seconds=said["timeout"] / SECOND,
     )
     records = Records(Path(said["data_dir"]))
-    bundle = _bundle(said["data_dir"], said["plugin_dir"], said["name"], said["package"] or ())
+    with _stopped(Path(said["data_dir"]), Path(said["plugin_dir"]), said["plugin_repo"]) as engine:
+        bundle = bundle_of(engine, said["name"], packages=said["package"] or ())
     if said["lp"] is not None:
         places = {(one.database, one.name): said["lp"] for one in bundle.triggers}
         bundle = replace(bundle, samples=places)
@@ -118,22 +138,16 @@ def _tell_outcome(done: Deployed, tell: Tell) -> None:
     tell("deployed" if done.steps else "nothing was done")
 
 
-def _bundle(data_dir: str, plugin_dir: str, name: str, packages: tuple[str, ...]) -> Bundle:
-    from procengine.deploy import bundle_of
-
-    with _stopped(Path(data_dir), Path(plugin_dir)) as engine:
-        return bundle_of(engine, name, packages=packages)
-
-
 @contextmanager
-def _stopped(data_dir: Path, plugin_dir: Path) -> Iterator[StoppedEngine]:
-    """Read the catalog of a data folder, locked meanwhile.
+def _stopped(data_dir: Path, plugin_dir: Path, repository: str | None) -> Iterator[StoppedEngine]:
+    """Read the catalog of a data folder, locked meanwhile; ``repository`` is that of ``gh:`` plugins.
 
     Raises: InvalidInputError: one of the folders is not there.
     """
     from procengine.catalog import Catalog
     from procengine.clock import SystemClock
     from procengine.data_folder import DataFolder
+    from procengine.processing.fetched_plugins import FetchedPlugins, Pins
     from procengine.processing.plugin_registry import PluginRegistry
 
     for option, path in (("--data-dir", data_dir), ("--plugin-dir", plugin_dir)):
@@ -143,7 +157,13 @@ def _stopped(data_dir: Path, plugin_dir: Path) -> Iterator[StoppedEngine]:
     folder.open()
     clock = SystemClock()
     catalog = Catalog(folder.catalog, clock=clock)
-    registry = PluginRegistry(plugin_dir)
+
+    def pin_of(address: str) -> str | None:
+        return catalog.state.pins.get(address)
+
+    pins = Pins(get=pin_of, put=catalog.pin_plugin)
+    fetched = FetchedPlugins(plugin_dir, clock, pins, repository=repository)
+    registry = PluginRegistry(plugin_dir, fetched=fetched)
     try:
         catalog.start()
         yield StoppedEngine(registry, catalog)

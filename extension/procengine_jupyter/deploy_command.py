@@ -15,7 +15,9 @@ from IPython.core.error import UsageError
 
 from procengine.deploy import Deployed, Plan, Records, bundle_of, make_plan
 from procengine.deploy import deploy as carry_out
+from procengine.model.duration import SECOND
 from procengine.remote import RemoteServer
+from procengine_jupyter.deploy_progress import DeployProgress
 from procengine_jupyter.display import show
 from procengine_jupyter.render.deploy_card import DeployedCard, PlanCard
 from procengine_jupyter.render.markup import Html
@@ -31,7 +33,7 @@ def deploy(session: Session, said: Namespace) -> View:
     """Return the plan, or, where that is said, what came of it.
 
     Raises:
-        UsageError: a variable does not exist.
+        UsageError: a variable does not exist, or the server was not looked at to the end.
         ProcengineError: the plugin, or the server, cannot be had; or the deployment failed.
     """
     said.to = _value(session, "--to", said.to)
@@ -41,15 +43,22 @@ def deploy(session: Session, said: Namespace) -> View:
         token=token if said.token is None else _value(session, "--token", said.token),
         tls_ca=said.tls_ca,
         tls_no_verify=said.tls_no_verify,
+        request_seconds=said.timeout / SECOND,
     )
     look = partial(_plan, session, server, said)
     do = partial(_carry_out, session, server, said)
-    plan = look()
+    with DeployProgress(said.to) as progress:
+        progress.tell("asking what is there")
+        try:
+            plan = look()
+        except KeyboardInterrupt as error:
+            raise UsageError("interrupted; nothing was changed") from error
     if not said.yes:
         return Offer(session, plan, look, do)
     if not plan.is_empty:
         show(PlanCard(plan))
-    return DeployedCard(do(plan))
+    with DeployProgress(said.to) as progress:
+        return DeployedCard(do(plan, progress.tell))
 
 
 class Offer(View):
@@ -98,10 +107,9 @@ def _carry_out(
     server: RemoteServer,
     said: Namespace,
     plan: Plan,
-    tell: Callable[[str], None] | None = None,
+    tell: Callable[[str], None],
 ) -> Deployed:
-    """Carry a plan out; the steps are told to who asks."""
-    tell = tell or (lambda step: None)  # noqa: ARG005
+    """Carry a plan out, and tell its steps."""
     return carry_out(server, plan, _records(session), dry_run=not said.no_dry_run, tell=tell)
 
 

@@ -63,8 +63,8 @@ class DeployPanel:
                 self.button.disabled = bool(now.problems) or now.is_empty
                 return
             self.body.value = str(DeployedCard(self._carry_out(now, self._tell)).html())
-        except ProcengineError as error:
-            text = element("span", str(error), css="pe-long")
+        except (ProcengineError, KeyboardInterrupt) as error:
+            text = element("span", str(error) or "interrupted; nothing was changed", css="pe-long")
             self.body.value = str(card("not deployed", text, tone="bad"))
         self.button.layout.display = "none"
 

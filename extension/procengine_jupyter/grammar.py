@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from procengine.config import OPTIONS
+from procengine.model.duration import SECOND
 from procengine.model.node_spec import ALL_NODES
 from procengine_jupyter.usage import (
     MagicParser,
@@ -540,9 +541,12 @@ def deploy_parser() -> MagicParser:
         "  %deploy hot_rooms --to https://db.example.com --token $TOKEN\n"
         "  %deploy hot_rooms --to https://db.example.com --token $TOKEN --yes\n"
         "  %deploy forecast --to http://10.0.0.5:8181 --package prophet\n"
-        "  %deploy hourly --to https://cluster.example.com --node-spec auto",
+        "  %deploy hourly --to https://cluster.example.com --node-spec auto\n"
+        "  %deploy gh:influxdata/downsampler/downsampler.py --to https://db.example.com",
     )
-    parser.add_argument("name", metavar="NAME", help="plugin: its file, with or without .py, or folder")
+    parser.add_argument(
+        "name", metavar="NAME", help="plugin: its file, with or without .py, its folder or its address"
+    )
     parser.add_argument("--to", required=True, metavar="URL", help="the server; $NAME as of --token")
     parser.add_argument(
         "--token",
@@ -564,6 +568,13 @@ def deploy_parser() -> MagicParser:
         help="nodes of a cluster, in the place of those here: all, nodes:A,B, or auto by the kinds of the triggers",
     )
     parser.add_argument("--no-dry-run", action="store_true", help="do not try the plugin on the server")
+    parser.add_argument(
+        "--timeout",
+        type=span,
+        default=60 * SECOND,
+        metavar="DURATION",
+        help="how long the server may take for a request, 1m when left out; 15m for packages",
+    )
     parser.add_argument("--tls-ca", metavar="FILE", help="certificate authority that is trusted too")
     parser.add_argument("--tls-no-verify", action="store_true", help="check no certificate")
     return parser

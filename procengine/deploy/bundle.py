@@ -11,47 +11,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from procengine.errors import InvalidInputError, NotFoundError, PluginSourceError, ProcengineError
+from procengine.deploy.plugin_files import Local as Plugins
+from procengine.deploy.plugin_files import PluginFiles, plugin_files
+from procengine.errors import InvalidInputError, ProcengineError
 from procengine.model.cache_definition import CacheDefinition
 from procengine.model.column import TIME, ColumnType
 from procengine.model.line_builder import LineBuilder
-from procengine.model.manifest import MANIFEST
-from procengine.model.near_names import did_you_mean
+from procengine.model.manifest import Manifest
+from procengine.model.plugin_address import GH
 from procengine.model.portability import Note, portability_notes
 from procengine.model.table_schema import TableSchema
 from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine.model.trigger_spec import parse_trigger_spec
-from procengine.processing.declared_packages import declared_packages
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from procengine.catalog import Catalog
     from procengine.catalog.definitions import Database
-    from procengine.processing.plugin_registry import PluginInfo, PluginRegistry
 
 Place = tuple[str, str]
 """A database's name, and that of a table or trigger in it."""
 
 SAMPLE_ROWS = 5
 """How many of a table's newest rows a write plugin is tried with."""
-REQUIREMENTS = "requirements.txt"
 
 _CACHE_CALL = re.compile(r"""(?:last|distinct)_cache\(\s*\\?['"](?P<table>[^'"\\]+)\\?['"]""")
 
 
-class Local(Protocol):
+class Local(Plugins, Protocol):
     """What a bundle is taken from: an `Engine`, or a data folder whose engine is stopped."""
-
-    @property
-    def plugins(self) -> PluginRegistry:
-        """The plugin directory."""
-        ...
-
-    @property
-    def catalog(self) -> Catalog:
-        """The databases, with their triggers, tables and caches."""
-        ...
 
     def query(self, sql: str, database: str) -> pa.Table:
         """Return the rows of a statement; a `ProcengineError` where there are none to be had."""
@@ -62,10 +50,9 @@ class Local(Protocol):
 class Bundle:
     """A plugin with all that goes to a server with it.
 
-    ``filename`` is what triggers call it; ``files`` are texts by path relative to the plugin directory.
-    ``samples`` are lines of line protocol for the
-    dry run of a write trigger, where there are rows. ``notes`` are the doctor's, by file. ``unsent`` names files of
-    the plugin's folder that are no Python and stay here.
+    ``filename`` is what triggers there call it; ``files`` are texts by path relative to the plugin directory.
+    ``samples`` are lines of line protocol for the dry run of a write trigger, where there are rows. ``notes`` are the
+    doctor's, by file. ``unsent``, ``manifest`` and ``remarks`` are as in `PluginFiles`.
     """
 
     filename: str
@@ -78,6 +65,13 @@ class Bundle:
     samples: Mapping[Place, str]
     notes: Mapping[str, tuple[Note, ...]]
     unsent: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def is_fetched_there(self) -> bool:
+        """Whether the server takes the plugin from a repository by itself."""
+        return self.filename.startswith(GH)
 
     @property
     def databases(self) -> tuple[str, ...]:
@@ -94,7 +88,7 @@ class Bundle:
 
 
 def bundle_of(local: Local, name: str, *, packages: Sequence[str] = ()) -> Bundle:
-    """Return what belongs to a plugin of an engine; ``name`` is its file's, with or without ``.py``.
+    """Return what belongs to a plugin of an engine; ``name`` is as for `plugin_files`.
 
     A cache belongs to it when its table is one that a trigger of the plugin watches, or that the text names in
     ``last_cache('...')`` or ``distinct_cache('...')``, in the database of a trigger.
@@ -104,29 +98,17 @@ def bundle_of(local: Local, name: str, *, packages: Sequence[str] = ()) -> Bundl
         InvalidInputError: no trigger uses it.
         PluginSourceError: a file cannot be read as text.
     """
-    info = _plugin(local, name)
-    users = (
-        one
-        for database in local.catalog.databases
-        for one in database.triggers.values()
-        if _used(one) == info.filename
-    )
-    triggers = tuple(sorted(users, key=lambda one: (one.database, one.name)))
-    if not triggers:
-        raise InvalidInputError(
-            f"no trigger uses {info.filename!r}, so a server would never run it; make one here first, with the "
-            "specification, arguments and error behavior that it is to have there"
-        )
-    files = _files(local, info)
+    plugin = plugin_files(local, name)
+    triggers = _users(local, plugin)
     names = dict.fromkeys(one.database for one in triggers)
     databases = {name: local.catalog.database(name) for name in names}
-    caches = tuple(_caches(databases, triggers, files))
+    caches = tuple(_caches(databases, triggers, plugin.texts))
     tables = {(one.database, one.table) for one in caches}
     tables |= {place for one in triggers for place in _watched(one)}
     return Bundle(
-        filename=info.filename,
-        is_directory=info.is_directory,
-        files=files,
+        filename=plugin.filename,
+        is_directory=plugin.is_directory,
+        files=plugin.sent,
         triggers=triggers,
         caches=caches,
         tables={
@@ -134,65 +116,36 @@ def bundle_of(local: Local, name: str, *, packages: Sequence[str] = ()) -> Bundl
             for database, table in sorted(tables)
             if table in databases[database].tables
         },
-        packages=tuple(dict.fromkeys((*packages, *_packages(local, info, files)))),
+        packages=tuple(dict.fromkeys((*packages, *plugin.packages))),
         samples=dict(_samples(local, databases, triggers)),
         notes={
-            name: _notes(text, triggers, is_file=not info.is_directory) for name, text in files.items()
+            name: _notes(text, triggers, is_file=not plugin.is_directory)
+            for name, text in plugin.texts.items()
         },
-        unsent=_unsent(local, info),
+        unsent=plugin.unsent,
+        manifest=plugin.manifest,
+        remarks=plugin.remarks,
     )
 
 
-def _plugin(local: Local, name: str) -> PluginInfo:
-    known = local.plugins.plugins()
-    for one in known:
-        if name.rstrip("/") in {one.filename, one.filename.removesuffix(".py")}:
-            return one
-    names = [one.filename.removesuffix(".py") for one in known]
-    meant = did_you_mean(name, names) or "there are: " + (", ".join(names) or "none")
-    raise NotFoundError(f"no plugin {name!r}; {meant}")
+def _users(local: Local, plugin: PluginFiles) -> tuple[Trigger, ...]:
+    """Return the triggers that run a plugin, as the server is to have them.
 
-
-def _used(trigger: Trigger) -> str:
-    return trigger.plugin_filename.rstrip("/")
-
-
-def _files(local: Local, info: PluginInfo) -> dict[str, str]:
-    texts = {}
-    for file in local.plugins.files(info.filename):
-        name = f"{info.filename}/{file.name}" if info.is_directory else file.name
-        try:
-            texts[name] = file.path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise PluginSourceError(f"{name!r} cannot be sent: {error}") from error
-    return texts
-
-
-def _unsent(local: Local, info: PluginInfo) -> tuple[str, ...]:
-    """Return the files of a folder that are no Python, but for what is a note to people."""
-    if not info.is_directory:
-        return ()
-    folder = local.plugins.folder / info.filename
-    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple(
-        path.as_posix()
-        for path in found
-        if path.suffix not in {".py", ".pyc", ".md"}
-        and path.as_posix() not in {REQUIREMENTS, MANIFEST}
-        and not any(each.startswith(".") for each in path.parts)
+    Raises: InvalidInputError: there are none.
+    """
+    users = (
+        replace(one, plugin_filename=plugin.filename)
+        for database in local.catalog.databases
+        for one in database.triggers.values()
+        if one.plugin_filename.rstrip("/") == plugin.name
     )
-
-
-def _packages(local: Local, info: PluginInfo, files: Mapping[str, str]) -> Iterator[str]:
-    """Yield the packages that a plugin declares: in its text, its manifest, or its folder's requirements."""
-    yield from declared_packages(local.plugins.folder, info.filename, files)
-    path = local.plugins.folder / info.filename / REQUIREMENTS
-    if not info.is_directory or not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        said = line.partition("#")[0].strip()
-        if said and not said.startswith("-"):
-            yield said
+    found = tuple(sorted(users, key=lambda one: (one.database, one.name)))
+    if not found:
+        raise InvalidInputError(
+            f"no trigger uses {plugin.name!r}, so a server would never run it; make one here first, with the "
+            "specification, arguments and error behavior that it is to have there"
+        )
+    return found
 
 
 def _caches(

@@ -26,13 +26,13 @@ from procengine.deploy.plan import (
     unseen_key,
 )
 from procengine.deploy.records import Record, Records, SentFile, Unseen
-from procengine.deploy.roll_back import roll_back
+from procengine.deploy.roll_back import RolledBack, interrupted, roll_back
 from procengine.deploy.server_state import ServerState, cache_place, read_state
 from procengine.deploy.steps import Step, create_cache, delete_cache
 from procengine.errors import OperationRefusedError, ProcengineError
 from procengine.model.cache_definition import CacheDefinition
 from procengine.model.trigger import Trigger
-from procengine.remote import RemoteServer
+from procengine.remote import RefusedByServerError, RemoteServer
 
 Tell = Callable[[str], None]
 
@@ -87,7 +87,7 @@ def deploy(
         run.carry_out(dry_run=dry_run)
         after = run.verify()
     except (ProcengineError, KeyboardInterrupt) as error:
-        back = roll_back(server, plan, run.steps, tell)
+        back = _rolled_back(server, plan, run, tell)
         if back.now is not None and back.texts:
             # Or the texts that were put back would count as another's the next time, by their times.
             files = {**plan.record.files, **_sent(back.texts, back.now)}
@@ -100,6 +100,20 @@ def deploy(
         tried=tuple(run.tried),
         beside=tuple(run.staged),
     )
+
+
+def _rolled_back(server: RemoteServer, plan: Plan, run: _Deployment, tell: Tell) -> RolledBack:
+    """Put back what was done; where that is interrupted too, return what was done until then."""
+    put_back: list[str] = []
+
+    def told(text: str) -> None:
+        put_back.append(text)
+        tell(text)
+
+    try:
+        return roll_back(server, plan, run.steps, told)
+    except KeyboardInterrupt:
+        return RolledBack(left=interrupted(run.steps, put_back))
 
 
 @dataclass
@@ -162,7 +176,15 @@ class _Deployment:
         self.at = text
         self.tell(text)
         self.steps.append(step)
-        yield
+        try:
+            yield
+        except RefusedByServerError as error:
+            if not error.is_unknown_route:
+                raise
+            before = self.plan.before
+            raise OperationRefusedError(
+                f"{before.product} {before.version} does not know this request ({error})"
+            ) from error
         step.done = True
 
     def _make_room(self) -> None:
@@ -273,17 +295,22 @@ def _record_of_unseen(bundle: Bundle) -> Record:
 
 def _record(plan: Plan, after: ServerState) -> Record:
     """Return what is known of a server after a deployment."""
+    gone = {name for name, change in plan.changes(Kind.FILE).items() if change is Change.REMOVED}
+    kept = {name: one for name, one in plan.record.files.items() if name not in gone}
     return Record(
-        files={**plan.record.files, **_sent(plan.bundle.files, after)},
+        files={**kept, **_sent(plan.bundle.files, after)},
         unseen={**plan.record.unseen, **_record_of_unseen(plan.bundle).unseen},
         packages=plan.record.packages | frozenset(plan.bundle.packages),
     )
 
 
 def _sent(texts: Mapping[str, str], now: ServerState) -> dict[str, SentFile]:
-    """Return texts that were sent, with what the server tells of their files."""
-    return {
-        name: SentFile(text=text, size_bytes=seen.size_bytes, modified_ms=seen.modified_ms)
-        for name, text in texts.items()
-        if (seen := now.files.get(name)) is not None
-    }
+    """Return texts that were sent, with what the server tells of their files: of Python files alone."""
+    sent = {}
+    for name, text in texts.items():
+        seen = now.files.get(name)
+        if seen is not None:
+            sent[name] = SentFile(text=text, size_bytes=seen.size_bytes, modified_ms=seen.modified_ms)
+        elif not name.endswith(".py"):
+            sent[name] = SentFile(text=text, size_bytes=len(text.encode()), modified_ms=None)
+    return sent

@@ -13,13 +13,16 @@ from enum import Enum
 from procengine.deploy import command_lines
 from procengine.deploy.bundle import Bundle
 from procengine.deploy.placement import AUTO, misplaced, placed, placement_notes
+from procengine.deploy.plugin_files import REQUEST_BYTES
 from procengine.deploy.records import Record, Unseen
 from procengine.deploy.server_state import ServerState, cache_place, read_state
+from procengine.deploy.server_version import manifest_problems, version_problems
 from procengine.errors import InvalidInputError
 from procengine.model.cache_definition import CacheDefinition, LastCacheDefinition
 from procengine.model.column import TIME, ColumnType
 from procengine.model.trigger import Trigger, TriggerKind
 from procengine.model.trigger_spec import parse_trigger_spec
+from procengine.processing.plugin_path import INIT
 from procengine.remote import RemoteServer
 
 Definition = Trigger | CacheDefinition
@@ -46,6 +49,8 @@ class Change(Enum):
     """A trigger that is only enabled or disabled."""
     UNKNOWN = "replaced"
     """A file whose text on the server cannot be known, and so not be put back."""
+    REMOVED = "removed"
+    """A file of a folder that is replaced by one without it."""
     SAME = "the same"
 
 
@@ -106,7 +111,9 @@ def make_plan(
     elif node_spec is not None:
         bundle = bundle.on_nodes(node_spec)
     former = {
-        name: sent.text for name, sent in record.files.items() if _is_as_sent(before, name, record)
+        name: sent.text
+        for name, sent in record.files.items()
+        if _is_as_sent(before, name, record, bundle)
     }
     items = (
         *_databases(bundle, before),
@@ -122,7 +129,11 @@ def make_plan(
         before=before,
         record=record,
         items=items,
-        problems=tuple(_problems(bundle, before)),
+        problems=(
+            *_problems(bundle, before),
+            *manifest_problems(bundle.manifest, before.product, before.version),
+            *version_problems(server, before.product, before.version, _routes(items, bundle)),
+        ),
         notes=tuple(_notes(bundle, before, items)),
         former_files=former,
     )
@@ -143,9 +154,18 @@ def unseen_key(one: Trigger | CacheDefinition) -> str:
     return f"trigger {trigger_key(one)}" if isinstance(one, Trigger) else f"cache {cache_key(one)}"
 
 
-def _is_as_sent(before: ServerState, name: str, record: Record) -> bool:
-    """Tell whether a file on the server is still the one that was sent: by its size and time."""
-    seen, sent = before.files.get(name), record.files[name]
+def _is_as_sent(before: ServerState, name: str, record: Record, bundle: Bundle) -> bool:
+    """Tell whether a file on the server is still the one that was sent: by its size and time.
+
+    Of what the server does not tell, its folder's ``__init__.py`` decides: folders are replaced whole.
+    """
+    sent = record.files[name]
+    if sent.modified_ms is None:
+        init = f"{bundle.filename}/{INIT}"
+        return name.startswith(f"{bundle.filename}/") and (
+            init in record.files and init != name and _is_as_sent(before, init, record, bundle)
+        )
+    seen = before.files.get(name)
     return seen is not None and (seen.size_bytes, seen.modified_ms) == (
         sent.size_bytes,
         sent.modified_ms,
@@ -196,6 +216,36 @@ def _files(bundle: Bundle, before: ServerState, former: Mapping[str, str]) -> It
             yield Item(kind=Kind.FILE, name=name, change=Change.UNKNOWN, detail=detail, commands=lines)
         else:
             yield Item(kind=Kind.FILE, name=name, change=Change.NEW, detail=size, commands=lines)
+    if bundle.is_directory and user is not None:
+        yield from _removed(bundle, before, former)
+
+
+def _removed(bundle: Bundle, before: ServerState, former: Mapping[str, str]) -> Iterator[Item]:
+    """Yield the files of a folder there that it will not have, where that shows."""
+    inside = (name for name in (*before.files, *former) if name.startswith(f"{bundle.filename}/"))
+    for name in sorted({*inside} - {*bundle.files}):
+        detail = "" if name in former else "the text there cannot be read, and not be put back"
+        yield Item(kind=Kind.FILE, name=name, change=Change.REMOVED, detail=detail)
+
+
+def _routes(items: tuple[Item, ...], bundle: Bundle) -> Iterator[tuple[str, str]]:
+    """Yield the requests that a deployment needs beside those that were made for its plan."""
+    for item in items:
+        if item.change is not Change.SAME:
+            yield "POST", _ROUTES[item.kind]
+    if any(parse_trigger_spec(one.spec).kind is TriggerKind.SCHEDULE for one in bundle.triggers):
+        yield "POST", "/api/v3/plugin_test/schedule"
+
+
+_ROUTES = {
+    Kind.DATABASE: "/api/v3/configure/database",
+    Kind.TABLE: "/api/v3/configure/table",
+    Kind.PACKAGE: "/api/v3/configure/plugin_environment/install_packages",
+    Kind.FILE: "/api/v3/plugins/files",
+    Kind.LAST_CACHE: "/api/v3/configure/last_cache",
+    Kind.DISTINCT_CACHE: "/api/v3/configure/distinct_cache",
+    Kind.TRIGGER: "/api/v3/configure/processing_engine_trigger",
+}
 
 
 def _uses(before: ServerState, trigger: Trigger, bundle: Bundle) -> bool:
@@ -205,7 +255,7 @@ def _uses(before: ServerState, trigger: Trigger, bundle: Bundle) -> bool:
 
 def _found_by(bundle: Bundle) -> tuple[str, ...]:
     """Return the files that are there when the server finds the plugin."""
-    return (f"{bundle.filename}/__init__.py",) if bundle.is_directory else (bundle.filename,)
+    return (f"{bundle.filename}/{INIT}",) if bundle.is_directory else (bundle.filename,)
 
 
 def _caches(bundle: Bundle, before: ServerState, record: Record) -> Iterator[Item]:
@@ -224,7 +274,7 @@ def _caches(bundle: Bundle, before: ServerState, record: Record) -> Iterator[Ite
 
 
 def _triggers(bundle: Bundle, before: ServerState, record: Record) -> Iterator[Item]:
-    is_new = not before.has_plugin
+    is_new = not (before.has_plugin or bundle.is_fetched_there)
     for trigger in bundle.triggers:
         name, seen = trigger_key(trigger), before.triggers.get((trigger.database, trigger.name))
         create = command_lines.create_trigger(trigger, upload=is_new)
@@ -309,9 +359,7 @@ def _comparable_trigger(one: Trigger) -> Trigger:
 
 def _problems(bundle: Bundle, before: ServerState) -> Iterator[str]:
     if before.refusal is not None:
-        yield (
-            f"the server runs no plugins ({before.refusal}); start it with --plugin-dir, or set INFLUXDB3_PLUGIN_DIR"
-        )
+        yield before.refusal
     yield from misplaced(bundle, before.nodes)
     for place, schema in bundle.tables.items():
         there = before.columns.get(place)
@@ -354,14 +402,14 @@ def _is_type(arrow_name: str, kind: ColumnType) -> bool:
 
 
 def _notes(bundle: Bundle, before: ServerState, items: tuple[Item, ...]) -> Iterator[str]:
+    yield from bundle.remarks
     yield from placement_notes(bundle, before.nodes)
+    yield from _file_notes(bundle)
     changed = {item.kind for item in items if item.change is not Change.SAME}
     if bundle.is_directory and before.has_plugin and Kind.FILE in changed:
         yield "InfluxDB 3 goes on with the folder's former code until it is restarted"
     if Kind.PACKAGE in changed:
         yield "InfluxDB 3 answers that packages are installed although that failed; the dry run shows it"
-    if bundle.unsent:
-        yield f"only Python files are sent, so not: {', '.join(bundle.unsent)}"
     others = {one.trigger_name for one in before.files.values()} - {one.name for one in bundle.triggers}
     if others and Kind.FILE in changed:
         yield f"the files are used by other triggers there too: {', '.join(sorted(others))}"
@@ -372,6 +420,24 @@ def _notes(bundle: Bundle, before: ServerState, items: tuple[Item, ...]) -> Iter
     for trigger in bundle.triggers:
         if parse_trigger_spec(trigger.spec).kind is TriggerKind.REQUEST:
             yield f"{trigger.name!r} answers requests, which InfluxDB 3 has no dry run for"
+
+
+def _file_notes(bundle: Bundle) -> Iterator[str]:
+    """Yield what to know of a bundle's files, whatever becomes of them."""
+    if bundle.unsent:
+        yield (
+            "InfluxDB 3 takes text alone, so what is not cannot be sent: copy it into the server's plugin directory, "
+            f"again whenever the folder was replaced: {', '.join(bundle.unsent)}"
+        )
+    large = [name for name, text in bundle.files.items() if len(text.encode()) > REQUEST_BYTES]
+    if large:
+        yield (
+            f"larger than the {REQUEST_BYTES >> 20} MiB that a server takes in one request, unless its "
+            f"max-http-request-size says more: {', '.join(large)}"
+        )
+    if bundle.manifest is not None and bundle.manifest.dependencies.plugins:
+        others = ", ".join(str(one.name) for one in bundle.manifest.dependencies.plugins)
+        yield f"it needs other plugins, which are deployed by themselves: {others}"
 
 
 def check_plan(plan: Plan) -> None:

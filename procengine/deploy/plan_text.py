@@ -10,6 +10,7 @@ SIGNS = {
     Change.CHANGED: "~",
     Change.SWITCHED: "~",
     Change.UNKNOWN: "!",
+    Change.REMOVED: "-",
     Change.SAME: "=",
 }
 

@@ -24,11 +24,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentFile:
-    """A text that was sent, with the size and the time that the server then told of the file."""
+    """A text that was sent, with the size and the time that the server then told of the file.
+
+    ``modified_ms`` is None where it tells nothing: of what is no Python in a folder.
+    """
 
     text: str
     size_bytes: int
-    modified_ms: int
+    modified_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

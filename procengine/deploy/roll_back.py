@@ -49,14 +49,21 @@ def roll_back(
         now = read_state(server, plan.bundle)
     except ProcengineError as error:
         return RolledBack(left=_unreached(steps, error))
-    return _RollBack(server, plan, steps, now).all()
+    return _RollBack(server, plan, steps, now, tell).all()
 
 
 def _unreached(steps: Sequence[Step], error: ProcengineError) -> tuple[str, ...]:
     """Return what is known where the server is gone: nothing could be put back."""
-    done = [f"done: {each.text}" for each in steps if each.done]
-    doubt = [f"perhaps done: {each.text}" for each in steps if not each.done]
-    return (*done, *doubt, f"the server could not be asked to put it back ({error})")
+    return (*_known(steps), f"the server could not be asked to put it back ({error})")
+
+
+def _known(steps: Sequence[Step]) -> list[str]:
+    return [f"{'done' if each.done else 'perhaps done'}: {each.text}" for each in steps]
+
+
+def interrupted(steps: Sequence[Step], put_back: Sequence[str]) -> tuple[str, ...]:
+    """Return what is known where putting back was interrupted: each step, and what was begun to undo them."""
+    return (*_known(steps), *put_back, "interrupted while it was put back")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class _RollBack:
     plan: Plan
     steps: Sequence[Step]
     now: ServerState
+    tell: Callable[[str], None]
     texts: dict[str, str] = field(default_factory=dict)
 
     def all(self) -> RolledBack:
@@ -103,8 +111,9 @@ class _RollBack:
         left = []
         for trigger in self._replaced():
             if (trigger.database, trigger.name) in self.now.triggers:
+                key = trigger_key(trigger)
                 delete = partial(self.server.delete_trigger, trigger.database, trigger.name, force=True)
-                left += _attempt(f"trigger {trigger_key(trigger)} is the new one", delete)
+                left += self._attempt(f"delete trigger {key}", f"trigger {key} is the new one", delete)
         return left
 
     def _restore_files(self) -> list[str]:
@@ -116,6 +125,8 @@ class _RollBack:
                     left.append(f"file {name} is new and stays: no request deletes one")
                 case Change.UNKNOWN:
                     left.append(f"file {name} has, or may have, the new text: the former is not known")
+                case Change.REMOVED if name not in self.plan.former_files:
+                    left.append(f"file {name} is, or may be, gone: its text is not known")
                 case _:
                     send = partial(
                         self.server.create_plugin_file,
@@ -123,7 +134,9 @@ class _RollBack:
                         name,
                         self.plan.former_files[name],
                     )
-                    failed = _attempt(f"file {name} has the new text", send)
+                    failed = self._attempt(
+                        f"send {name} as it was", f"file {name} is not as it was", send
+                    )
                     if not failed:
                         self.texts[name] = self.plan.former_files[name]
                     left += failed
@@ -139,29 +152,32 @@ class _RollBack:
         for cache in self.plan.bundle.caches:
             former = self.plan.before.caches.get(cache_place(cache))
             there = self.now.caches.get(cache_place(cache))
-            if cache_key(cache) not in self._touched("cache") or there == former:
+            key = cache_key(cache)
+            if key not in self._touched("cache") or there == former:
                 continue
             if there is not None:
                 delete = partial(delete_cache, self.server, cache)
-                left += _attempt(f"cache {cache_key(cache)} is the new one", delete)
+                left += self._attempt(f"delete cache {key}", f"cache {key} is the new one", delete)
             if former is not None:
                 as_sent = replace(former, node_spec=self._unseen(former).node_spec)
                 create = partial(create_cache, self.server, as_sent)
-                left += _attempt(f"cache {cache_key(cache)} is gone", create)
+                left += self._attempt(f"create cache {key} as it was", f"cache {key} is gone", create)
         return left
 
     def _restore_triggers(self) -> list[str]:
         left = []
         for trigger in self._touched_triggers():
-            former = self._former(trigger)
+            former, key = self._former(trigger), trigger_key(trigger)
             if former is None:
                 continue
             if trigger in self._replaced():
                 create = partial(self.server.create_trigger, former)
-                left += _attempt(f"trigger {trigger_key(trigger)} is gone", create)
+                left += self._attempt(
+                    f"create trigger {key} as it was", f"trigger {key} is gone", create
+                )
             elif self._is_switched(trigger):
                 switch = partial(switch_trigger, self.server, former)
-                left += _attempt(f"trigger {trigger_key(trigger)} is switched", switch)
+                left += self._attempt(f"switch trigger {key} back", f"trigger {key} is switched", switch)
         return left
 
     def _still_other(self, now: ServerState) -> list[str]:
@@ -214,10 +230,10 @@ class _RollBack:
     def _unseen(self, one: Trigger | CacheDefinition) -> Unseen:
         return self.plan.record.unseen.get(unseen_key(one), Unseen())
 
-
-def _attempt(otherwise: str, action: Callable[[], object]) -> list[str]:
-    try:
-        action()
-    except ProcengineError as error:
-        return [f"{otherwise} ({error})"]
-    return []
+    def _attempt(self, step: str, otherwise: str, action: Callable[[], object]) -> list[str]:
+        self.tell(step)
+        try:
+            action()
+        except ProcengineError as error:
+            return [f"{otherwise} ({error})"]
+        return []

@@ -16,6 +16,7 @@ from typing import Any
 
 from procengine.cli.target import PluginTest
 from procengine.deploy.bundle import Bundle, Place
+from procengine.deploy.server_version import check_product
 from procengine.model.cache_definition import (
     CacheDefinition,
     DistinctCacheDefinition,
@@ -28,6 +29,7 @@ from procengine.model.trigger import ErrorBehavior, Trigger
 from procengine.remote import RefusedByServerError, RemoteServer, UnreachableServerError
 
 UNREADABLE_LINE = "?"
+_NOT_FETCHED = ("error fetching plugin from repository", "plugin installation is disabled")
 CachePlace = tuple[str, str, str, str]
 """What a cache is (``last`` or ``distinct``), its database, table and name."""
 Row = Mapping[str, Any]
@@ -56,7 +58,7 @@ class ServerState:
 
     ``triggers`` and ``caches`` hold what the server tells; what it does not tell has its default. ``columns`` are the
     Arrow types of each table's columns, in the server's words. ``files`` are by path below the plugin directory.
-    ``has_plugin`` says that the plugin's file is there, ``refusal`` why the server runs no plugins.
+    ``has_plugin`` says that the plugin's file is there, ``refusal`` why it can run none, or not this one.
     ``errors`` are what triggers of the bundle logged as errors: time, trigger and text.
     """
 
@@ -83,17 +85,20 @@ def read_state(server: RemoteServer, bundle: Bundle) -> ServerState:
     """Return what is on a server of a bundle's.
 
     Raises:
+        InvalidInputError: the server is of another major version.
         RefusedByServerError: the token is not accepted, or may not see it.
-        UnreachableServerError: the server cannot be reached.
+        UnreachableServerError: the server cannot be reached, or is none.
     """
     ping = server.ping()
+    product, version = str(ping.get("product_name", "InfluxDB 3")), str(ping.get("version", ""))
+    check_product(product, version)
     databases = _databases(server)
     known = [name for name in bundle.databases if name in databases]
     has_plugin, refusal = _look_for_plugin(server, bundle)
     triggers = {(one.database, one.name): one for name in known for one in _triggers(server, name)}
     return ServerState(
-        product=str(ping.get("product_name", "InfluxDB 3")),
-        version=str(ping.get("version", "")),
+        product=product,
+        version=version,
         databases=databases,
         columns={place: each for name in known for place, each in _columns(server, name).items()},
         triggers=triggers,
@@ -210,10 +215,10 @@ def _caches(server: RemoteServer, database: str) -> Iterable[CacheDefinition]:
 
 
 def _files(server: RemoteServer, bundle: Bundle, triggers: Iterable[Trigger]) -> dict[str, SeenFile]:
-    """Return the files that the server tells of, under the bundle's paths.
+    """Return the files that the server tells of: the bundle's, and others in its folder.
 
     It tells them by trigger and whole path: of a trigger that is known, its plugin's name decides, as ``a/b.py`` ends
-    like ``b.py`` too.
+    like ``b.py`` too. Of a folder it tells the Python files alone.
     """
     plugins: dict[str, set[str]] = {}
     for one in triggers:
@@ -222,7 +227,8 @@ def _files(server: RemoteServer, bundle: Bundle, triggers: Iterable[Trigger]) ->
     for row in _rows_if_known(server, INTERNAL_DATABASE, "SELECT * FROM system.plugin_files"):
         if bundle.filename not in plugins.get(row["plugin_name"], {bundle.filename}):
             continue
-        for name in bundle.files:
+        own = f"{bundle.filename}/{row['file_name']}" if bundle.is_directory else bundle.filename
+        for name in dict.fromkeys((own, *bundle.files)):
             if _path(row) == name or _path(row).endswith(f"/{name}"):
                 found[name] = SeenFile(
                     trigger_name=row["plugin_name"],
@@ -246,7 +252,7 @@ def _nodes(server: RemoteServer) -> tuple[Node, ...]:
 
 
 def _look_for_plugin(server: RemoteServer, bundle: Bundle) -> tuple[bool, str | None]:
-    """Return whether a plugin's file is there, and why none can be."""
+    """Return whether a plugin's file is there, and why it cannot be, or not run."""
     test = PluginTest(
         database=bundle.databases[0], filename=bundle.filename, arguments=None, cache_name=None
     )
@@ -258,8 +264,15 @@ def _look_for_plugin(server: RemoteServer, bundle: Bundle) -> tuple[bool, str | 
             return False, None
         if error.status in {401, 403}:
             raise
-        if error.is_unknown_route or error.status == 405 or "plugin directory" in said.lower():
-            return False, said.strip() or str(error)
+        if bundle.is_fetched_there and any(each in said for each in _NOT_FETCHED):
+            return False, f"the server cannot fetch {bundle.filename}: {said.strip()}"
+        if error.is_unknown_route or error.status == 405:
+            return False, f"the server has no dry run of plugins ({error})"
+        if "plugin directory" in said.lower():
+            return False, (
+                f"the server runs no plugins ({said.strip()}); start it with --plugin-dir, or set "
+                "INFLUXDB3_PLUGIN_DIR"
+            )
         if error.status >= 500:
             raise
     return True, None

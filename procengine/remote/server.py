@@ -9,6 +9,7 @@ Source: influxdb3_client/src/lib.rs, influxdb3_types/src/http.rs; docs-v2, the O
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from procengine.model.installation import InstallWatch
 from procengine.model.node_spec import nodes_of
 from procengine.model.result_format import ResultFormat
 from procengine.model.trigger import Trigger
-from procengine.remote.failures import RefusedByServerError
+from procengine.remote.failures import RefusedByServerError, UnreachableServerError
 from procengine.remote.transport import Transport
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ Json = Mapping[str, Any]
 
 CONFIGURE = "/api/v3/configure"
 TRIGGER = f"{CONFIGURE}/processing_engine_trigger"
+INSTALL_SECONDS = 900.0
+"""How long a server may take to install packages, where requests are bounded."""
 TABLE_RETENTION = "/api/v3/enterprise/configure/table/retention_period"
 
 _FORMATS = {form: form.value for form in ResultFormat} | {ResultFormat.JSON_LINES: "json_lines"}
@@ -44,7 +47,8 @@ class RemoteServer:
     """A server at a URL, as commands see it. Any thread; every method is one request.
 
     ``tls_ca`` is the path of a certificate authority that is trusted too; with ``tls_no_verify`` no certificate is
-    checked.
+    checked. ``request_seconds`` is how long each request may take, installations apart; without it a server may take
+    its time while it does something.
 
     Raises:
         InvalidInputError: (of the construction) the URL is none of HTTP, or the certificate cannot be read.
@@ -62,13 +66,50 @@ class RemoteServer:
         token: str | None = None,
         tls_ca: str | None = None,
         tls_no_verify: bool = False,
+        request_seconds: float | None = None,
     ) -> None:
-        self._transport = Transport(url, token=token, tls_ca=tls_ca, tls_no_verify=tls_no_verify)
+        self._transport = Transport(
+            url,
+            token=token,
+            tls_ca=tls_ca,
+            tls_no_verify=tls_no_verify,
+            whole_seconds=request_seconds,
+        )
 
     def ping(self) -> Json:
-        """Ask what the server is: its product's name and its version."""
-        answer: Json = self._transport.send("GET", "/ping").json()
-        return answer
+        """Ask what the server is: its ``product_name`` and its ``version``.
+
+        InfluxDB 1 and 2 tell by headers alone.
+
+        Raises: UnreachableServerError: it is no InfluxDB.
+        """
+        try:
+            answer = self._transport.send("GET", "/ping")
+        except RefusedByServerError as error:
+            if error.status == 404:
+                raise UnreachableServerError(f"what answers is no InfluxDB 3 server: {error}") from error
+            raise
+        said, version = answer.read(), answer.header("x-influxdb-version")
+        try:
+            told = json.loads(said)
+        except ValueError:
+            told = None
+        if isinstance(told, dict) and "version" in told:
+            return told
+        if not version:
+            raise UnreachableServerError(
+                f"what answers is no InfluxDB 3 server: it says {said[:60]!r} to GET /ping"
+            )
+        name = f"InfluxDB {answer.header('x-influxdb-build')}".strip()
+        return {"product_name": name, "version": version}
+
+    def knows(self, method: str, path: str) -> bool:
+        """Ask whether the server knows a request, by one that lacks all that it needs, and so does nothing."""
+        try:
+            self._transport.send_json(method, path, {}).read()
+        except RefusedByServerError as error:
+            return not error.is_unknown_route
+        return True
 
     def write(self, database: str, lines: bytes, options: WriteOptions) -> None:
         """Send line protocol, compressed where that is said; what is not said is left to the server."""
@@ -269,14 +310,16 @@ class RemoteServer:
         Raises: InvalidInputError: they are asked for in the kernel, which another server is not.
         """
         _check_not_kernel(watch)
-        said = {"packages": list(packages)}
-        self._configure("POST", "plugin_environment/install_packages", said)
+        self._install("install_packages", {"packages": list(packages)})
 
     def install_requirements(self, path: str, watch: InstallWatch | None = None) -> None:
         """Have a requirements file's packages installed; raises as `install_packages`."""
         _check_not_kernel(watch)
-        said = {"requirements_location": path}
-        self._configure("POST", "plugin_environment/install_requirements", said)
+        self._install("install_requirements", {"requirements_location": path})
+
+    def _install(self, what: str, said: object) -> None:
+        path = f"{CONFIGURE}/plugin_environment/{what}"
+        self._transport.send_json("POST", path, said, whole_seconds=INSTALL_SECONDS).read()
 
     def _configure(self, method: str, what: str, said: object) -> None:
         self._transport.send_json(method, f"{CONFIGURE}/{what}", said).read()

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 
 from procengine.errors import InvalidInputError
+from procengine.remote.bounded_socket import BoundedSocket
 from procengine.remote.failures import RefusedByServerError, UnreachableServerError
 
 CONNECT_SECONDS = 10.0
@@ -33,7 +34,8 @@ class Transport:
     """Sends requests to one server. Any thread; each request has its own connection.
 
     ``tls_ca`` is the path of a certificate authority that is trusted as well as the system's, PEM or, by its suffix,
-    DER; with ``tls_no_verify`` any certificate will do.
+    DER; with ``tls_no_verify`` any certificate will do. ``whole_seconds`` is how long a request and its answer may
+    take, however often something comes; None bounds silence alone.
 
     Raises: InvalidInputError: the URL is none of HTTP, or the certificate cannot be read.
     """
@@ -47,10 +49,12 @@ class Transport:
         tls_no_verify: bool = False,
         connect_seconds: float = CONNECT_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
+        whole_seconds: float | None = None,
     ) -> None:
         self._url, self._port = _read_url(url)
         self._headers = {} if token is None else {"authorization": f"Bearer {_one_line(token)}"}
         self._connect_seconds, self._silence_seconds = connect_seconds, silence_seconds
+        self._whole_seconds = whole_seconds
         secure = self._url.scheme == "https"
         self._context = _context(tls_ca, no_verify=tls_no_verify) if secure or tls_ca else None
 
@@ -62,23 +66,32 @@ class Transport:
         params: Mapping[str, object] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        whole_seconds: float | None = None,
     ) -> Answer:
         """Send a request; return the answer once its status is known. Parameters that are None are left out.
+
+        ``whole_seconds`` is for a request that may take longer than others.
 
         Raises:
             RefusedByServerError: the status is no success.
             UnreachableServerError: there was no answer.
         """
-        connection = self._connection()
+        allowed = (
+            whole_seconds if self._whole_seconds is not None and whole_seconds else self._whole_seconds
+        )
+        connection = self._connection(allowed)
         try:
-            with self._told_plainly():
+            with self._told_plainly(allowed):
                 connection.connect()
-                connection.sock.settimeout(self._silence_seconds)
+                if allowed is None:
+                    connection.sock.settimeout(self._silence_seconds)
+                else:
+                    connection.sock = BoundedSocket(connection.sock, allowed, self._silence_seconds)
                 connection.request(
                     method, self._target(path, params), body, {**self._headers, **(headers or {})}
                 )
                 response = connection.getresponse()
-            answer = Answer(self, connection, response)
+            answer = Answer(self, connection, response, allowed)
             if not 200 <= response.status < 300:
                 raise RefusedByServerError.from_body(response.status, answer.read())
         except BaseException:
@@ -93,21 +106,28 @@ class Transport:
         value: object = None,
         *,
         params: Mapping[str, object] | None = None,
+        whole_seconds: float | None = None,
     ) -> Answer:
         """Send a request whose body is JSON, or that has none where the value is None.
 
         Raises: what `send` raises.
         """
         body = None if value is None else json.dumps(value, separators=(",", ":")).encode()
-        return self.send(method, path, params=params, body=body, headers=JSON_HEADERS)
+        return self.send(
+            method,
+            path,
+            params=params,
+            body=body,
+            headers=JSON_HEADERS,
+            whole_seconds=whole_seconds,
+        )
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, allowed: float | None) -> http.client.HTTPConnection:
         host = self._url.hostname or ""
+        timeout = self._connect_seconds if allowed is None else min(allowed, self._connect_seconds)
         if self._url.scheme == "https":
-            return http.client.HTTPSConnection(
-                host, self._port, timeout=self._connect_seconds, context=self._context
-            )
-        return http.client.HTTPConnection(host, self._port, timeout=self._connect_seconds)
+            return http.client.HTTPSConnection(host, self._port, timeout=timeout, context=self._context)
+        return http.client.HTTPConnection(host, self._port, timeout=timeout)
 
     def _target(self, path: str, params: Mapping[str, object] | None) -> str:
         """Return path and query string; a path of the server's URL stands before it.
@@ -119,7 +139,7 @@ class Transport:
         return f"{self._url.path.rstrip('/')}{path}{'?' if query else ''}{query}"
 
     @contextmanager
-    def _told_plainly(self) -> Iterator[None]:
+    def _told_plainly(self, allowed: float | None = None) -> Iterator[None]:
         """Turn what the network raises into what a reader can act upon."""
         where = f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}"
         try:
@@ -140,6 +160,8 @@ class Transport:
         except TimeoutError as error:
             raise UnreachableServerError(
                 f"{where} did not answer in time; check that it runs, and --host (INFLUXDB3_HOST_URL)"
+                if allowed is None
+                else f"{where} did not answer within {allowed:g} seconds; --timeout allows it more"
             ) from error
         except OSError as error:
             raise UnreachableServerError(
@@ -160,11 +182,17 @@ class Answer:
         transport: Transport,
         connection: http.client.HTTPConnection,
         response: http.client.HTTPResponse,
+        allowed: float | None,
     ) -> None:
         self._transport = transport
+        self._allowed = allowed
         self._connection = connection
         self._response = response
         self.status = response.status
+
+    def header(self, name: str) -> str:
+        """Return a header's value; empty where there is none."""
+        return self._response.getheader(name) or ""
 
     def read(self) -> bytes:
         """Return the whole body.
@@ -179,7 +207,7 @@ class Answer:
         Raises: UnreachableServerError: it breaks off.
         """
         try:
-            with self._transport._told_plainly():
+            with self._transport._told_plainly(self._allowed):
                 while piece := self._response.read1(PIECE_BYTES):
                     yield piece
                 if self._response.length:

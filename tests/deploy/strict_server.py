@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,16 @@ class StrictServer:
     dies_for_good: bool = True
     does_before_dying: bool = False
     ticks: int = 0
+    version: str = "3.10.0"
+    unknown: frozenset[str] = frozenset()
+    """Paths that this server does not know."""
+    repository: dict[str, str] = field(default_factory=dict)
+    """What ``gh:`` plugins are fetched from."""
+    plugin_dir_only: bool = False
+    hang_at: int | None = None
+    """The number of the request from which on none is answered until `released`, counted from 0."""
+    hangs_once: bool = False
+    released: threading.Event = field(default_factory=threading.Event)
 
     def snapshot(self) -> Json:
         """Return a copy of all that a client can change."""
@@ -119,7 +130,7 @@ class StrictServer:
             ("POST", "/api/v3/plugin_test/schedule"): self._test_schedule,
         }
         found = route.get((one.method, one.path))
-        if found is None:
+        if found is None or one.path in self.unknown:
             return 404, b"Not found"
         try:
             answer = found(one)
@@ -130,7 +141,7 @@ class StrictServer:
 
     def _ping(self, one: Asked) -> Json:
         name = f"InfluxDB 3 {self.build}"
-        return {"product_name": name, "version": "3.10.0", "revision": "x", "process_id": "y"}
+        return {"product_name": name, "version": self.version, "revision": "x", "process_id": "y"}
 
     def _list_databases(self, one: Asked) -> list[Json]:
         if "format" not in one.query:
@@ -224,10 +235,27 @@ class StrictServer:
         if not self.has_plugin_dir:
             raise Refusal(500, "Plugin error: Node not configured with plugin directory")
         path = name.rstrip("/")
+        if path.startswith("gh:"):
+            return self._fetch(path.removeprefix("gh:"))
         for each in (path, f"{path}/__init__.py"):
             if each in self.files:
                 return self.files[each][0]
         raise Refusal(500, f"Plugin error: reading plugin file: Plugin not found: {PLUGINS}/{path}")
+
+    def _fetch(self, path: str) -> str:
+        """Answer as the original does, which fetches a repository's file each time."""
+        if self.plugin_dir_only:
+            raise Refusal(
+                500,
+                "Plugin error: plugin installation is disabled; plugins must already exist in the configured "
+                "plugin directory",
+            )
+        if path not in self.repository:
+            url = f"https://example.com/{path}"
+            raise Refusal(
+                500, f"Plugin error: error fetching plugin from repository: 404 Not Found {url}"
+            )
+        return self.repository[path]
 
     def _delete_trigger(self, one: Asked) -> None:
         said: Json = dict(one.query) or _needed(one, "db", "trigger_name")
@@ -383,8 +411,8 @@ class StrictServer:
         for (_, trigger), one in self.triggers.items():
             base = one["plugin_filename"].rstrip("/")
             for name, (text, tick) in self.files.items():
-                if name == base or name.startswith(f"{base}/"):
-                    row = {"plugin_name": trigger, "file_name": name.rpartition("/")[2]}
+                if name == base or (name.startswith(f"{base}/") and name.endswith(".py")):
+                    row = {"plugin_name": trigger, "file_name": name.removeprefix(f"{base}/")}
                     row |= {"file_path": f"{PLUGINS}/{name}", "size_bytes": len(text.encode())}
                     rows.append(row | {"last_modified": tick})
         return rows
@@ -443,6 +471,11 @@ def strict_server(state: StrictServer) -> Iterator[StrictServer]:
             )
             number = len(state.asked)
             state.asked.append(one)
+            if state.hang_at is not None and (
+                number == state.hang_at or (number > state.hang_at and not state.hangs_once)
+            ):
+                state.released.wait()
+                return
             dead = state.die_at is not None and (
                 number >= state.die_at if state.dies_for_good else number == state.die_at
             )
@@ -469,4 +502,7 @@ def strict_server(state: StrictServer) -> Iterator[StrictServer]:
             pass
 
     with serving(Handler) as state.url:
-        yield state
+        try:
+            yield state
+        finally:
+            state.released.set()

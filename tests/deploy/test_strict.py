@@ -357,10 +357,10 @@ def test_a_folder_that_imports_its_own_files_is_not_called_broken(deployer: Depl
     (folder / "__init__.py").write_text(f"from . import words\n{TEXT}")
     (folder / "words.py").write_text("HELLO = 1\n")
     (folder / "table.json").write_text("{}")
+    (folder / "README.md").write_text("for people\n")
     (folder / "requirements.txt").write_text("numpy  # for means\n")
     engine.triggers.create("house", "packed", "pack", "table:home")
     deployer.name = "pack"
-    assert "only Python files are sent, so not: table.json" in deployer.plan().notes
     done = deployer.deploy()
     assert [(one.trigger, one.passed) for one in done.tried] == [("packed", None)]
     assert deployer.server.installed == ["numpy"]
@@ -374,9 +374,10 @@ def test_a_folder_that_imports_its_own_files_is_not_called_broken(deployer: Depl
         "files": [
             {"relative_path": "__init__.py", "content": f"from . import words\n{TEXT}"},
             {"relative_path": "words.py", "content": "HELLO = 2\n"},
+            {"relative_path": "table.json", "content": "{}"},
         ],
     }
-    assert len(deployer.server.changes()) == count + 4
+    assert len(deployer.server.changes()) == count + 5
     assert deployer.plan().is_empty
 
 

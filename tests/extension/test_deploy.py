@@ -38,12 +38,19 @@ def test_deploy_shows_the_plan_alone(ready: Notebook, server: StrictServer) -> N
 
 
 def test_deploy_does_it_when_told(ready: Notebook, server: StrictServer) -> None:
-    """With --yes the plan is shown and carried out; again, all is the same."""
+    """With --yes the plan is shown and carried out, step by step; again, all is the same."""
+    ready.shell.display_pub.bundles.clear()
     done = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
     assert "what is there is what was asked for" in done.text()
     assert "dry run of hot_rooms: ran" in done.text()
     assert "<li>create trigger house/hot_rooms</li>" in str(done.html())
-    assert ready.shown[-1].startswith("deploy hot_rooms.py to http")
+    asking, _, plan, *steps = ready.shown
+    assert asking == f"deploy to {server.url}\n  asking what is there"
+    assert plan.startswith("deploy hot_rooms.py to http")
+    assert "  create trigger house/hot_rooms\n  looking at what is there" in steps[-2], (
+        "it shows as it goes"
+    )
+    assert steps[-1] == "", "and is gone at the end"
     assert ("house", "hot_rooms") in server.triggers
     again = ready.run(f"%deploy hot_rooms --to {server.url} --token $token --yes")
     assert "all was the same; nothing was done" in again.text()
@@ -70,6 +77,27 @@ def test_deploy_refuses_misuse(ready: Notebook, server: StrictServer) -> None:
     assert "node spec cannot be 'x'; accepted: all, or nodes:" in ready.fails(
         f"%deploy hot_rooms --to {server.url} --node-spec x"
     )
+
+
+def test_deploy_interrupted_before_anything(
+    ready: Notebook, server: StrictServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt while the server is asked what is there changes nothing, and says so."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("procengine.deploy.plan.read_state", interrupt)
+    said = ready.fails(f"%deploy hot_rooms --to {server.url} --token $token --yes")
+    assert said == "interrupted; nothing was changed"
+    assert server.changes() == []
+
+
+def test_deploy_to_a_server_that_hangs(ready: Notebook, server: StrictServer) -> None:
+    """A request ends with its time, and the text says which option allows more."""
+    server.hang_at = 0
+    said = ready.fails(f"%deploy hot_rooms --to {server.url} --token $token --timeout 300ms")
+    assert said == f"{server.url} did not answer within 0.3 seconds; --timeout allows it more"
 
 
 def test_deploy_completes(ready: Notebook) -> None:

@@ -16,6 +16,7 @@ _TONES = {
     Change.CHANGED: "pe-text-warn",
     Change.SWITCHED: "pe-text-warn",
     Change.UNKNOWN: "pe-text-bad",
+    Change.REMOVED: "pe-text-warn",
     Change.SAME: "pe-soft",
 }
 
