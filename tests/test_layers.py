@@ -15,7 +15,7 @@ PACKAGES = {
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
-    ("procengine.clock", "procengine.file_system"),
+    ("procengine.clock", "procengine.file_system", "procengine.thread_exceptions"),
     ("procengine.recovery", "procengine.bucket", "procengine.replaced_folder"),
     ("procengine.data_folder",),
     ("procengine.model",),

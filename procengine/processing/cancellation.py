@@ -5,55 +5,26 @@ has a token of its own, a child of its trigger's, so that it can be ended alone.
 the plugin's calls of ``influxdb3_local`` raise KeyboardInterrupt, and a run that is busy with Python code of its
 own is interrupted where it stands.
 
-Interrupting means ``PyThreadState_SetAsyncExc``: the interpreter raises at the next line of bytecode. Two things
-follow. Code of the engine must never be hit, or a half-made commit could stay behind: a `PluginThread` knows
-whether plugin or engine code is on top, and only plugin code is hit. And a plugin may swallow the exception, so
-it is sent again until the run ends. A call into C that never returns cannot be interrupted.
+Interrupting means `raise_in_thread`: the interpreter raises at the next line of bytecode. Two things follow. Code
+of the engine must never be hit, or a half-made commit could stay behind: a `PluginThread` knows whether plugin or
+engine code is on top, and only plugin code is hit. And a plugin may swallow the exception, so it is sent again
+until the run ends. A call into C that never returns cannot be interrupted.
 """
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, TypeVar
 
 from procengine.model.run import CANCELLED_TEXT
+from procengine.thread_exceptions import raise_in_thread, take_back_own
 
 T = TypeVar("T")
 
 RESEND_SECONDS: Final = 0.5
 """How long a plugin has for its ``finally`` clauses before it is interrupted again."""
-
-# Prototypes of our own: argument types set on ``ctypes.pythonapi`` itself would reach other libraries.
-_raise_in_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
-    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-)
-_withdraw_from_thread = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
-    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-)
-
-
-class _Settled(BaseException):
-    """Sent by a thread to itself."""
-
-
-def settle_interrupts() -> None:
-    """Have the interpreter note no longer that an exception was sent to a thread which has not met it.
-
-    CPython 3.11 notes that for the whole process until any thread meets one; as long as the other waits in C, that
-    is never, and meanwhile a profiled or traced function does not get past its first line. The other one meets its
-    exception all the same.
-
-    Source: CPython 3.11, Python/ceval.c, DO_TRACING and handle_eval_breaker.
-    """
-    try:
-        _raise_in_thread(threading.get_ident(), _Settled)
-        while True:  # Raised where the loop begins again.
-            pass
-    except _Settled:
-        pass
 
 
 class PluginInterrupt(KeyboardInterrupt):
@@ -258,14 +229,17 @@ class PluginThread:
         """Raise an interrupt in the thread if plugin code is on top. The caller holds the lock."""
         if self.interruptible:
             self._sent = True
-            _raise_in_thread(self._ident, interrupt)
+            raise_in_thread(self._ident, interrupt)
 
     def withdraw(self) -> None:
-        """Let no further interrupt reach the thread, nor one under way. The caller holds the lock."""
+        """Let no further interrupt reach the thread, nor one under way.
+
+        On the thread itself; the caller holds the lock.
+        """
         self.interruptible = False
         if self._sent:
             self._sent = False
-            _withdraw_from_thread(self._ident, None)
+            take_back_own()
 
     @property
     def is_interruptible_here(self) -> bool:

@@ -18,7 +18,7 @@ from procengine.model.run import Response, RunFailure
 from procengine.model.trigger import TriggerKind
 from procengine.processing.active_run import ActiveRun
 from procengine.processing.breakpoints import uninterrupted
-from procengine.processing.cancellation import CancelToken, PluginThread, settle_interrupts
+from procengine.processing.cancellation import CancelToken, PluginThread
 from procengine.processing.declared_packages import declared_packages
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
 from procengine.processing.failure import CALL_FAILED, run_failure
@@ -30,6 +30,7 @@ from procengine.processing.py_cache import PyCache
 from procengine.processing.responses import error_response, response_of
 from procengine.processing.run_globals import RunGlobals
 from procengine.processing.table_batches import table_batches
+from procengine.thread_exceptions import take_back_own
 
 LIMIT_EXCEEDED: Final = "RunLimitExceeded"
 """What the failure of a run is called that went past a limit; its traceback shows where the plugin stood."""
@@ -118,7 +119,7 @@ class PluginCall:
         if run.instrument is None:
             result = function(*arguments)
         else:
-            settle_interrupts()
+            take_back_own()
             result = run.instrument.call(function, arguments, lambda: uninterrupted(run))
         self._entered = False
         return response_of(result) if kind is TriggerKind.REQUEST else None

@@ -8,7 +8,6 @@ abandoned call is asked to stop, and its thread ends when DataFusion lets go of 
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import logging
 import queue
@@ -18,6 +17,7 @@ from typing import Generic, TypeVar
 
 from procengine.errors import QueryCancelledError, StoppedError
 from procengine.query.cancellation import QueryCancellation
+from procengine.thread_exceptions import raise_in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,7 @@ class _QueryThread:
         with self._lock:
             self._abandoned = True
             if self._current is call:
-                thread_id = ctypes.c_ulong(self.thread.ident or 0)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(_Abandoned))
+                raise_in_thread(self.thread.ident or 0, _Abandoned)
         self.stop()
 
     def _run(self) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from procengine.model.run import CANCELLED_TEXT, LogLevel, Run, RunOutcome
 from procengine.processing.active_run import current_run
-from procengine.processing.cancellation import CancelToken
+from procengine.processing.cancellation import CancelToken, PluginInterrupt, PluginThread
 from tests.processing.plugin_doubles import PluginBench, make_trigger, scheduled
+from tests.tracing import traced_call_returns
 
 SAY_SO = "influxdb3_local.query('here')\n"
 
@@ -233,3 +234,35 @@ def test_no_interrupt_is_sent_while_a_plugin_starts_a_thread(
         plugin_bench.runner.close()
     assert run.failure is None, run.failure.traceback_text
     assert seen == [False]
+
+
+def test_traced_functions_run_while_a_cancelled_thread_waits_in_c() -> None:
+    """A run that no interrupt reaches holds up no debugger; it meets the interrupt when it comes back."""
+    token = CancelToken()
+    gate = threading.Lock()
+    gate.acquire()
+    inside = threading.Event()
+    met: list[BaseException] = []
+
+    def wait(_thread: PluginThread) -> None:
+        inside.set()
+        gate.acquire()
+        while True:
+            pass
+
+    def run() -> None:
+        try:
+            token.guard(wait)
+        except BaseException as error:
+            met.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert inside.wait(10)
+    token.cancel()
+    returned = traced_call_returns()
+    gate.release()
+    thread.join(10)
+
+    assert returned
+    assert [type(error) for error in met] == [PluginInterrupt]

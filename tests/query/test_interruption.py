@@ -15,6 +15,7 @@ from procengine.query import QueryCancellation, QueryExecutor
 from procengine.query.brief_queries import is_brief
 from procengine.query.query_threads import QueryThreads
 from tests.query.doubles import MemoryDatabases, executor_of, home_rows
+from tests.tracing import traced_call_returns
 
 ENDLESS = "SELECT sum(sqrt(value)) FROM range(1, 1000000000000)"
 
@@ -77,6 +78,29 @@ def test_a_cancellation_stops_a_query_from_another_thread(executor: QueryExecuto
         executor.query(ENDLESS, "d", cancellation=cancellation)
     thread.join()
     assert executor.query("SELECT 1 AS one", "d")["one"].to_pylist() == [1]
+
+
+def test_traced_functions_run_while_an_abandoned_call_has_not_returned() -> None:
+    """A plan that does not look whether it was dropped holds up no debugger."""
+    threads = QueryThreads()
+    cancellation = QueryCancellation()
+    gate = threading.Lock()
+    gate.acquire()
+    inside = threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        gate.acquire()
+
+    canceller = threading.Thread(target=lambda: (inside.wait(10), cancellation.cancel()))
+    canceller.start()
+    with pytest.raises(QueryCancelledError):
+        threads.call(wait, cancellation)
+    returned = traced_call_returns()
+    gate.release()
+    canceller.join()
+    threads.stop()
+    assert returned
 
 
 def test_a_cancelled_cancellation_lets_nothing_run(executor: QueryExecutor) -> None:
