@@ -160,6 +160,7 @@ class Serving:
             unsubscribe()
             asyncio.set_event_loop(None)
             self._loop.close()
+            self._flight.close()
 
     def _subscribe(self) -> Callable[[], None]:
         if not self._engine.config.plugins_enabled:
@@ -198,8 +199,7 @@ class Serving:
         try:
             await self._server.serve(sockets=[self._listener])
         finally:
-            self._flight.cut()
-            await self._loop.run_in_executor(None, self._flight.close)
+            await self._flight.cut()
 
     def _api(self) -> Api:
         engine, config = self._engine, self._engine.config

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -154,3 +156,40 @@ def test_folder_in_use_is_refused_with_the_reason(plain_notebook: Notebook, tmp_
         plain_notebook.run("%load_ext procengine")
 
     assert "Processing engine: down" in plain_notebook.shown[0]
+
+
+STREAMING_WHEN_IT_ENDS = """\
+%load_ext procengine
+%procengine restart --object-store memory
+from procengine.http import server_of
+from procengine.http.flight.ticket import format_ticket
+from pyarrow import flight
+engine = get_ipython().magics_manager.registry["ProcengineMagics"].session.engine
+engine.catalog.create_database("db")
+server = server_of(engine)
+server.wait_ready()
+options = flight.FlightCallOptions(headers=[(b"authorization", b"Bearer " + server.token().encode())])
+connection = flight.connect(server.url.replace("http", "grpc"))
+sql = "SELECT a.value FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
+reader = connection.do_get(flight.Ticket(format_ticket("db", sql)), options)
+print("rows:", reader.read_chunk().data.num_rows > 0)
+"""
+
+
+@pytest.mark.parametrize("cells", ["%load_ext procengine\n", STREAMING_WHEN_IT_ENDS])
+def test_shell_that_ends_stops_the_engine_without_a_word(tmp_path: Path, cells: str) -> None:
+    """Nothing that ends with the interpreter needs a thread that it no longer gives; nor while a client reads."""
+    environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython"), "PYTHONUNBUFFERED": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"],
+        input=cells,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    assert ("rows: True" in ended.stdout) == (cells is STREAMING_WHEN_IT_ENDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from procengine.http.authentication import Authentication
@@ -30,10 +31,12 @@ class FlightPort:
         self._engine = engine
         self._authentication = authentication
         self._tunnels: set[Tunnel] = set()
+        self._all_ended = asyncio.Event()
         self._is_closed = False
         # Guards the making of the server, which takes place on a thread, against its end.
         self._lock = threading.Lock()
         self._server: FlightServer | None = None
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="procengine-flight-start")
 
     @staticmethod
     def may_be_for_it(first: bytes) -> bool:
@@ -50,26 +53,37 @@ class FlightPort:
         if self._is_closed or len(self._tunnels) >= MOST_TUNNELS:
             transport.abort()
             return
-        self._tunnels.add(Tunnel(transport, first, self._find_port, self._tunnels.discard))
+        self._tunnels.add(Tunnel(transport, first, self._find_port, self._forget))
 
-    def close(self) -> None:
-        """End the server and cut the connections. Not on the loop: calls under way are waited for."""
-        with self._lock:
-            self._is_closed = True
-            server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-
-    def cut(self) -> None:
-        """Cut all connections."""
+    async def cut(self) -> None:
+        """Cut the connections, and wait until both ends of each are closed: no call waits for a client any more."""
         self._is_closed = True
         for tunnel in tuple(self._tunnels):
             tunnel.abort()
+        if self._tunnels:
+            await self._all_ended.wait()
+
+    def close(self) -> None:
+        """End the server, after `cut` and the loop's end. Calls under way are waited for.
+
+        Without a thread of its own: when the interpreter ends, none can be begun any more.
+        """
+        with self._lock:
+            self._is_closed = True
+            server, self._server = self._server, None
+        self._maker.shutdown()
+        if server is not None:
+            server.shutdown()
+
+    def _forget(self, tunnel: Tunnel) -> None:
+        self._tunnels.discard(tunnel)
+        if self._is_closed and not self._tunnels:
+            self._all_ended.set()
 
     async def _find_port(self) -> int:
         server = self._server
         if server is None:
-            server = await asyncio.get_running_loop().run_in_executor(None, self._make)
+            server = await asyncio.get_running_loop().run_in_executor(self._maker, self._make)
         return int(server.port)
 
     def _make(self) -> FlightServer:

@@ -25,7 +25,7 @@ HIGH_WATER_BYTES: Final = 4 << 20
 class Tunnel(asyncio.Protocol):
     """A client's connection, from the preface on, and its way to the Flight server.
 
-    ``find_port`` says where that is, and may take its time; ``ended`` is called once, when the tunnel is closed.
+    ``find_port`` says where that is, and may take its time; ``ended`` is called once, when both its ends are closed.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Tunnel(asyncio.Protocol):
         """``first`` are the bytes that were read so far."""
         self._client = transport
         self._server: asyncio.Transport | None = None
+        self._client_is_lost = False
         self._ended = ended
         transport.pause_reading()
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
@@ -65,21 +66,25 @@ class Tunnel(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """End the server's side with the client's."""
+        self._client_is_lost = True
         self._opening.cancel()
         if self._server is not None:
             self._server.close()
-        self._ended(self)
+        else:
+            self._ended(self)
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Cut the connection; what is still to be passed on is lost."""
         self._client.abort()
+        if self._server is not None:
+            self._server.abort()
 
     async def _open(self, first: bytes, find_port: Callable[[], Awaitable[int]]) -> None:
         try:
             port = await find_port()
             loop = asyncio.get_running_loop()
             await loop.create_connection(
-                lambda: _ServerSide(self._client, self._opened), "127.0.0.1", port
+                lambda: _ServerSide(self._client, self._opened, self._server_lost), "127.0.0.1", port
             )
         except Exception:
             logger.exception("a Flight connection cannot be made")
@@ -95,13 +100,24 @@ class Tunnel(asyncio.Protocol):
         if self._client.is_closing():
             transport.close()
 
+    def _server_lost(self) -> None:
+        self._server = None
+        if self._client_is_lost:
+            self._ended(self)
+
 
 class _ServerSide(asyncio.Protocol):
     """The Flight server's side of a tunnel."""
 
-    def __init__(self, client: asyncio.Transport, opened: Callable[[asyncio.Transport], None]) -> None:
+    def __init__(
+        self,
+        client: asyncio.Transport,
+        opened: Callable[[asyncio.Transport], None],
+        lost: Callable[[], None],
+    ) -> None:
         self._client = client
         self._opened = opened
+        self._lost = lost
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection."""
@@ -130,6 +146,7 @@ class _ServerSide(asyncio.Protocol):
         """End the client's side with the server's."""
         if not self._client.is_closing():
             self._client.close()
+        self._lost()
 
 
 def _pass_on_end(transport: asyncio.Transport | None) -> bool:
