@@ -13,10 +13,12 @@ from procengine.cli.help_text import help_text
 from procengine.cli.outcome import Surroundings
 from procengine.cli.parser import parse_command
 from procengine.cli.plugin_commands import run_plugin_command
-from procengine.cli.plugin_grammar import NOTEBOOK_COMMANDS, ROLLBACK
+from procengine.cli.plugin_grammar import FORGET, NOTEBOOK_COMMANDS, ROLLBACK
 from procengine.cli.words import split_words
 from procengine.clock import SystemClock
-from procengine.errors import InvalidInputError, NotFoundError
+from procengine.errors import InvalidInputError, NotFoundError, StorageError
+from procengine.model.byte_size import format_bytes
+from procengine.model.counted import counted
 from procengine.model.near_names import did_you_mean
 from procengine.processing.plugin_versions import PluginVersion, version_of
 from procengine_jupyter.inspectors.plugin_state import plugin_texts
@@ -45,6 +47,8 @@ def run_plugin_line(session: Session, line: str) -> str:
         return help_text(invocation.help_for or (), program=PROGRAM, commands=NOTEBOOK_COMMANDS)
     if invocation.command is ROLLBACK:
         return roll_back(session.engine, invocation["plugin"])
+    if invocation.command is FORGET:
+        return forget(session.engine, invocation["plugin"], keep=invocation["keep"])
     folder = session.engine.plugins.folder if invocation.command.words[1] == "install" else None
     surroundings = Surroundings(folder=session.folder, ask=input)
     return run_plugin_command(invocation, surroundings, SystemClock(), plugin_dir=folder).text
@@ -77,6 +81,40 @@ def roll_back(engine: Engine, said: Sequence[str]) -> str:
         f"{version_of(now)[:SHOWN_DIGITS]}; the next run takes it"
     )
     return "\n".join([head, *lines[:MOST_LINES], *more])
+
+
+def forget(engine: Engine, said: str | None, *, keep: int) -> str:
+    """Let old versions of a plugin go, of each when none is named; return how many, and what is left.
+
+    Raises:
+        NotFoundError: there is no such plugin, nor a version of one.
+        StorageError: a file cannot be removed.
+    """
+    versions = engine.plugin_versions
+    filename = None if said is None else _versioned_filename(engine, said)
+    present = {
+        version_of(plugin_texts(engine, one.filename))
+        for one in engine.plugins.plugins()
+        if filename in {None, one.filename}
+    }
+    try:
+        gone = versions.forget(filename, keep=keep, spare=present)
+    except OSError as error:
+        raise StorageError(f"cannot forget all that was asked for: {error}") from error
+    left = versions.statistics()
+    return (
+        f"forgot {counted(gone.versions, 'version')} of {filename or 'all plugins'} "
+        f"({format_bytes(gone.file_bytes)}); {counted(left.versions, 'version')} of all plugins "
+        f"({format_bytes(left.file_bytes)}) left"
+    )
+
+
+def _versioned_filename(engine: Engine, said: str) -> str:
+    """Return the plugin that is meant, which may be gone but for its versions."""
+    for name in (said.rstrip("/"), f"{said}.py"):
+        if engine.plugin_versions.of(name):
+            return name
+    return _filename(engine, said)
 
 
 def _filename(engine: Engine, said: str) -> str:

@@ -75,6 +75,7 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
     config = engine.config
     databases = [each for each in engine.catalog.databases if each.name != INTERNAL_DATABASE]
     statistics = engine.triggers.statistics() if config.plugins_enabled else ()
+    versions = engine.plugin_versions.statistics() if config.plugins_enabled else None
     suggestions = WITH_TRIGGERS if statistics else NO_TRIGGER if databases else NO_DATABASE
     return StatusCard(
         is_running=True,
@@ -86,6 +87,8 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
         databases=len(databases),
         tables=sum(len(database.tables) for database in databases),
         triggers=len(statistics),
+        plugin_versions=versions.versions if versions is not None else 0,
+        plugin_version_bytes=versions.file_bytes if versions is not None else 0,
         disabled_triggers=sum(one.trigger.disabled for one in statistics),
         paused_triggers=tuple(
             f"{one.trigger.name}: {one.reason}; to go on: {enabling(one.trigger.database, one.trigger.name)}"

@@ -9,6 +9,7 @@ Differs: ``--index`` of ``search`` and ``install`` is an address, too; there is 
 from __future__ import annotations
 
 from procengine.cli.grammar import Arity, Command, Option, Positional
+from procengine.cli.values import parse_count
 from procengine.registry.templates import TEMPLATES
 
 _INDEX_FILE = Option(
@@ -128,4 +129,18 @@ ROLLBACK = Command(
 )
 """What needs an engine: the versions that it has loaded."""
 
-NOTEBOOK_COMMANDS = (*PLUGIN_COMMANDS, ROLLBACK)
+FORGET = Command(
+    words=("plugin", "forget"),
+    about="let old texts of a plugin go, of each plugin when none is named",
+    options=(
+        Option(
+            name="--keep",
+            about="how many of the newest stay; the present one does in any case",
+            parse=parse_count,
+            required=True,
+        ),
+    ),
+    positional=Positional(name="PLUGIN", about="its file or folder", required=False),
+)
+
+NOTEBOOK_COMMANDS = (*PLUGIN_COMMANDS, ROLLBACK, FORGET)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from procengine_jupyter.inspectors.live_inspector import LiveInspector
 from procengine_jupyter.render.difference import difference_html, difference_lines
+from procengine_jupyter.render.plugin_versions_card import plugin_versions_card
 
+from procengine.errors import CorruptFileError
+from procengine.processing.plugin_versions import PluginVersion
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
 
@@ -92,6 +96,37 @@ def test_a_runs_version_is_one_of_its_plugins(house: Notebook) -> None:
     found = house.engine.plugin_versions.find(run.plugin_version)
     assert found is not None
     assert "hot:" in found.texts["hot_rooms.py"]
+
+
+def test_a_card_reads_the_versions_that_it_shows() -> None:
+    """Of many the newest are shown and the others counted; one that cannot be read costs its own differences."""
+    read = []
+
+    def texts(number: int) -> dict[str, str]:
+        read.append(number)
+        if number == 47:
+            raise CorruptFileError("bad", path="p", offset=0)
+        return {"p.py": f"{number}"}
+
+    versions = [
+        PluginVersion(
+            filename="p.py",
+            version=f"{number:012d}",
+            first_loaded_ns=number,
+            _texts=partial(texts, number),
+        )
+        for number in range(50)
+    ]
+    shown = str(
+        plugin_versions_card(
+            "p.py", place="file", now={"p.py": "new"}, versions=versions, triggers=[], modules=[]
+        )
+    )
+    assert sorted(read) == [*range(29, 50)]
+    assert "and 30 older versions" in shown
+    assert shown.count("<details") == 20 - 2 + 1
+    assert shown.count("it cannot be read") == shown.count("the one before cannot be read") == 1
+    assert "the first that is known" not in shown
 
 
 def test_a_plugin_that_is_not_there_is_said(house: Notebook) -> None:

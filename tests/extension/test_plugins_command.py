@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from procengine_jupyter.inspectors.plugin_state import PluginState
+from procengine_jupyter.status import engine_card
 
 from tests.extension.conftest import Notebook
 from tests.extension.test_completion import completions
@@ -113,9 +114,30 @@ def test_rollback_goes_back_one_version_at_a_time(
     assert runs_of(notebook, "z") == ["three"]
 
 
+def test_versions_are_forgotten_on_request(notebook: Notebook, said: Callable[[str], str]) -> None:
+    """Old ones alone: the newest that are asked for stay, and the present one; the status tells what they take."""
+    for text in ("one", "two", "three", "four"):
+        notebook.run(CELL.format(text=text))
+        runs_of(notebook, text)
+    notebook.run("%procengine plugin rollback hot_rooms")
+    assert runs_of(notebook, "x") == ["three"]
+    assert "4 versions of plugins" in engine_card(notebook.engine).plain()
+    shown = said("forget hot_rooms --keep 1")
+    assert "forgot 2 versions of hot_rooms.py (" in shown
+    assert "; 2 versions of all plugins (" in shown
+    found = notebook.engine.plugin_versions.of("hot_rooms.py")
+    assert ["three" in one.texts["hot_rooms.py"] for one in found] == [True, False]
+    assert "forgot 1 version of all plugins (" in said("forget --keep 0")
+    assert runs_of(notebook, "y") == ["three"]
+    assert "1 version of plugins" in engine_card(notebook.engine).plain()
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
+        ("forget hot_rooms", "'%procengine plugin forget' requires --keep"),
+        ("forget hot_room --keep 3", "there is no plugin 'hot_room'; did you mean hot_rooms?"),
+        ("forget hot_rooms --keep -3", "'-3'"),
         ("rollback", "accepted: %procengine plugin rollback PLUGIN [VERSION]"),
         ("rollback hot_room", "there is no plugin 'hot_room'; did you mean hot_rooms?"),
         ("rollback hot_rooms", "hot_rooms.py has no version before"),
@@ -145,3 +167,5 @@ def test_help_and_completion(notebook: Notebook, said: Callable[[str], str]) -> 
     }
     assert "--index" in completions(notebook, "%procengine plugin install warm --i")
     assert completions(notebook, "%procengine plugin rollback h") == ["hot_rooms"]
+    assert completions(notebook, "%procengine plugin forget h") == ["hot_rooms"]
+    assert completions(notebook, "%procengine plugin forget hot_rooms --k") == ["--keep"]

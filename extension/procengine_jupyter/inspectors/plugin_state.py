@@ -87,7 +87,7 @@ class PluginState(Inspected):
         found = self._engine.plugins.plugins()
         self._plugins = tuple(one for one in found if self._name in (None, one.filename))
         sequence_number = self._engine.catalog.state.sequence_number
-        return self._plugins, self._engine.plugin_versions.noted, sequence_number
+        return self._plugins, self._engine.plugin_versions.changes, sequence_number
 
     def contents(self) -> Contents:
         """Return one row a plugin, as `version` has found them; what has not changed is not read again."""
@@ -95,7 +95,7 @@ class PluginState(Inspected):
         before, self._facts = self._facts, {}
         for info in self._plugins:
             using = tuple(one for one in triggers if one.plugin_filename.rstrip("/") == info.filename)
-            state = (info, using, self._engine.plugin_versions.noted)
+            state = (info, using, self._engine.plugin_versions.changes)
             known = before.get(info.filename)
             facts = known[1] if known and known[0] == state else self._read(info, using)
             self._facts[info.filename] = (state, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from procengine.errors import ProcengineError
 from procengine.model.counted import counted
 from procengine.processing.plugin_versions import PluginVersion, version_of
 from procengine_jupyter.render.difference import difference_html
@@ -47,20 +48,38 @@ def plugin_versions_card(
 def _versions(now: Mapping[str, str], versions: Sequence[PluginVersion]) -> list[Html]:
     """Return what changed from each version to the next, the newest first; the newest change is open."""
     current = version_of(now)
-    states = [(one.version, instant(one.first_loaded_ns), one.texts) for one in versions]
-    if current not in {version for version, _, _ in states}:
+    older = max(0, len(versions) - MOST_VERSIONS)
+    # Of the newest that is not shown, the texts: what has changed since then is.
+    states = [
+        (one.version, instant(one.first_loaded_ns), _texts(one)) for one in versions[max(0, older - 1) :]
+    ]
+    if all(one.version != current for one in versions):
         states.append((current, "not loaded yet", now))
     parts = []
-    first = max(0, len(states) - MOST_VERSIONS)
-    for number in range(len(states) - 1, first - 1, -1):
+    for number in range(len(states) - 1, -1 if not older else 0, -1):
         version, when, texts = states[number]
         head = [code(version[:6]), " ", when, " · now" if version == current else ""]
         if number == 0:
             parts.append(element("div", *head, soft(" · the first that is known"), css="pe-part"))
             continue
-        is_newest = number == len(states) - 1
+        before, is_newest = states[number - 1][2], number == len(states) - 1
+        if before is None or texts is None:
+            which = "it" if texts is None else "the one before"
+            parts.append(element("div", *head, soft(f" · {which} cannot be read"), css="pe-part"))
+            continue
         opened = {"open": "open"} if is_newest else {}
         summary = element("summary", *head)
-        changed = difference_html(states[number - 1][2], texts)
-        parts.append(element("details", summary, changed, css="pe-part", **opened))
+        parts.append(
+            element("details", summary, difference_html(before, texts), css="pe-part", **opened)
+        )
+    if older:
+        parts.append(element("div", soft(f"and {counted(older, 'older version')}"), css="pe-part"))
     return parts
+
+
+def _texts(one: PluginVersion) -> Mapping[str, str] | None:
+    """Return the texts of a version, None where they cannot be read."""
+    try:
+        return one.texts
+    except ProcengineError:
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from procengine.model.byte_size import format_bytes
 from procengine.model.counted import counted
 from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.style import card, code, soft
@@ -31,6 +32,8 @@ class StatusCard(View):
     tables: int = 0
     triggers: int = 0
     disabled_triggers: int = 0
+    plugin_versions: int = 0
+    plugin_version_bytes: int = 0
     paused_triggers: tuple[str, ...] = ()
     failing_triggers: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
@@ -82,6 +85,11 @@ class StatusCard(View):
             held.append(counted(self.triggers, "trigger"))
         if self.disabled_triggers:
             held[-1] += f" ({self.disabled_triggers} disabled)"
+        if self.plugin_versions:
+            size = f" ({format_bytes(self.plugin_version_bytes)})" if self.plugin_version_bytes else ""
+            held.append(
+                counted(self.plugin_versions, "version of plugins", "versions of plugins") + size
+            )
         facts = [
             ("plugin folder", self.plugin_dir or "none: the plugin part is off"),
             ("data", kept),
