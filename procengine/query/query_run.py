@@ -22,6 +22,7 @@ from procengine.query.plan_cache import Choice
 from procengine.query.query_log import LoggedQuery, QueryPhase
 from procengine.query.query_threads import QueryThreads
 from procengine.query.row_choice import ChosenRows
+from procengine.query.server_types import cast_columns, cast_under, may_differ
 from procengine.query.session import Session
 from procengine.query.session_pool import SessionPool
 from procengine.query.statement import Statement
@@ -58,11 +59,13 @@ class QueryRun:
             planner = self._planner(session)
             text = fill_gaps(self._logged.text, planner)
             found = self._found(planner.choice(text), planner.parameters)
-            result = (
-                planner.run(self._plan(planner, text), self._logged.text)
-                if found is None
-                else found.table()
-            )
+            if found is None:
+                frame = self._plan(planner, text)
+                result = planner.run(frame, self._logged.text)
+                if may_differ(text, result.schema):
+                    result = cast_under(planner.server_schema(frame, text), result)
+            else:
+                result = found.table()
         except BaseException as failure:
             self._fail(session, failure)
             raise
@@ -74,7 +77,8 @@ class QueryRun:
         session = self._pool.take()
         try:
             planner = self._planner(session)
-            schema = self._plan(planner, fill_gaps(self._logged.text, planner)).schema()
+            text = fill_gaps(self._logged.text, planner)
+            schema = planner.server_schema(self._plan(planner, text), text)
         except BaseException as failure:
             self._fail(session, failure)
             raise
@@ -89,13 +93,14 @@ class QueryRun:
         session = self._pool.take()
         try:
             planner = self._planner(session)
-            frame = self._plan(planner, fill_gaps(self._logged.text, planner))
+            text = fill_gaps(self._logged.text, planner)
+            frame = self._plan(planner, text)
+            schema = planner.server_schema(frame, text)
             with datafusion_errors():
                 batches = self._threads.call(frame.execute_stream, self._cancellation)
         except BaseException as failure:
             self._fail(session, failure)
             raise
-        schema = frame.schema()
         return pa.RecordBatchReader.from_batches(schema, self._batches(session, batches, schema))
 
     def _known_choice(self) -> ChosenRows | None:
@@ -185,8 +190,4 @@ def _under(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
     """
     if batch.schema.equals(schema):
         return batch
-    columns = [
-        column if column.type.equals(field.type) else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays(cast_columns(schema, batch.columns), schema=schema)

@@ -27,6 +27,7 @@ from procengine.query.plan_cache import Choice, KnownText, PlanCache
 from procengine.query.plan_conditions import read_wanted, unread
 from procengine.query.query_threads import QueryThreads
 from procengine.query.row_choice import read_choice, read_plain_scan
+from procengine.query.server_types import server_schema
 from procengine.query.session import Session
 from procengine.query.statement import Statement
 from procengine.query.table_mentions import TableMentions
@@ -130,6 +131,11 @@ class StatementPlanner:
             else:
                 batches = self._threads.call(frame.collect, self._cancellation)
             return pa.Table.from_batches(batches, batches[0].schema if batches else frame.schema())
+
+    def server_schema(self, frame: Any, sql: str) -> pa.Schema:
+        """Return the columns of a text that was planned, with the types that they have on a server."""
+        tables = {name: one.arrow_schema for name, one in self.statement.schemas.items()}
+        return server_schema(frame, sql, tables)
 
     @property
     def _cancelled(self) -> bool:

@@ -261,6 +261,35 @@ except TypeError as error:
     assert said(run) == ["[{'i': -2}]", "[{'i': 4}]", "[{'t': 'Utf8'}]", "TypeError"]
 
 
+@pytest.mark.parametrize(
+    ("column", "said_of_it"),
+    [
+        ("substr(room, 1, 3)", "ValueError Unsupported data type: Utf8View"),
+        ("concat(room, '!')", "ValueError Unsupported data type: Utf8View"),
+        ("trim(room)", "ValueError Unsupported data type: Utf8View"),
+        ("length(room)", "ValueError Unsupported data type: Int32"),
+        ("substr(room, 1, 3)::STRING", "[{'x': 'a'}]"),
+        ("concat(room::STRING, '!')", "[{'x': 'a!'}]"),
+        ("left(room, 3)", "[{'x': 'a'}]"),
+        ("upper(room)", "[{'x': 'A'}]"),
+        ("length(room)::BIGINT", "[{'x': 1}]"),
+        ("coalesce(length(room), 0)", "[{'x': 1}]"),
+        ("median(i)", "[{'x': -2}]"),
+        ("power(i, 2)", "[{'x': 4}]"),
+        ("round(i)", "[{'x': -2.0}]"),
+    ],
+)
+def test_functions_of_text_and_numbers(fire: Fire, column: str, said_of_it: str) -> None:
+    """Section 5: what DataFusion 51 makes of a tag or an integer decides what a plugin gets, or cannot get."""
+    run = fire(f"""
+try:
+    influxdb3_local.info(influxdb3_local.query("SELECT {column} AS x FROM home WHERE room = 'a' GROUP BY room, i"))
+except ValueError as error:
+    influxdb3_local.info(type(error).__name__, error)
+""")
+    assert said(run) == [said_of_it]
+
+
 NOT_FOUND = "Error during planning: table 'public.iox.nowhere' not found"
 UNBOUND = "Error during planning: No value found for placeholder with name $r"
 
