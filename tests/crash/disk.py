@@ -24,6 +24,7 @@ class Crash(Enum):
     NAMED = "names stay, bytes are gone"
     ZEROED = "names stay, bytes are zeros"
     LONGEST = "names stay, and the most bytes that a file had: a cut is undone"
+    REPLACED = "a file that replaced another is that other again; else all of it stays"
     MIXED_1 = "a part, by chance"
     MIXED_2 = "another part, by chance"
     MIXED_3 = "a third part, by chance"
@@ -129,6 +130,8 @@ class Disk:
         names = self.synced_names if crash is Crash.LOST else self.names
         if chance is not None:
             names = _some_names(self.synced_names, self.names, chance)
+        elif crash is Crash.REPLACED:
+            names = {path: self.synced_names.get(path, one) for path, one in self.names.items()}
         made = {path for one in (self.names, self.synced_names) for path in one if one[path] is FOLDER}
         image: dict[Path, bytes | None] = {}
         for path, one in sorted(names.items()):
@@ -151,7 +154,7 @@ def _left_of(content: Content, crash: Crash, chance: random.Random | None) -> by
     if chance is not None:
         return _torn(chance.choice(content.versions), synced, chance.random())
     match crash:
-        case Crash.KEPT:
+        case Crash.KEPT | Crash.REPLACED:
             return now
         case Crash.TORN:
             return _torn(now, synced, 0.5)

@@ -52,6 +52,7 @@ SITES = (
 
 TELLING = (
     Crash.LOST,
+    Crash.REPLACED,
     Crash.MIXED_1,
     Crash.NAMED,
     Crash.LONGEST,
