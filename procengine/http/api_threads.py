@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
 from functools import partial
+from threading import Lock
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -31,6 +32,19 @@ SHORT_SECONDS: Final = 0.001
 
 GATHER_SECONDS: Final = 0.01
 """How long results of short calls wait for others, at most."""
+
+BREVITY_TO_STAND: Final = 32
+MOST_BREVITY: Final = 128
+BREVITY_OF_LONG: Final = -8
+"""A lane's brevity rises by one with each short call, and falls with each other; from the first figure on the loop
+stands still for the lane's next calls. A wall clock cannot tell a long call from one whose thread had to wait for a
+processor: one in nine may be either."""
+
+STAND_SECONDS: Final = 0.004
+"""How long the loop stands still for the next result."""
+
+MOST_LANES: Final = 1_024
+"""Of how many lanes the brevity is known."""
 
 LOOK_SECONDS: Final = 0.004
 """How often the loop looks whether a call that takes its time keeps results before it waiting."""
@@ -65,6 +79,12 @@ class ApiThreads:
         # The lanes that a thread is in, or will be; the loop's alone, as are those that wait to be handed over.
         self._lanes: dict[Hashable, _Lane] = {}
         self._new: list[_Lane] = []
+        # By lane; each lane's thread notes its own, the loop reads.
+        self._brevity: dict[Hashable, int] = {}
+        # Who takes what is in `_standing`, which is atomic, ends the loop's stand: a thread by releasing the lock.
+        self._standing: deque[None] = deque(maxlen=1)
+        self._stand = Lock()
+        self._stand.acquire()
         # Since when results gather, which the loop notes, and when the last one came, which the threads do.
         self._since = 0.0
         self._last = 0.0
@@ -132,7 +152,10 @@ class ApiThreads:
 
     def _hand_over(self) -> None:
         lanes, self._new = self._new, []
-        self._since = perf_counter()
+        self._since = self._last = perf_counter()
+        stands = all(self._brevity.get(lane.name, 0) >= BREVITY_TO_STAND for lane in lanes)
+        if stands:
+            self._standing.append(None)
         for lane in lanes:
             try:
                 self._pool.submit(partial(self._drive, lane))
@@ -140,37 +163,66 @@ class ApiThreads:
                 self._lanes.pop(lane.name, None)
                 self._results.extend((call.done, None, error) for call in lane.waiting)
                 self._wake()
+        if stands:
+            self._stand_still()
+            self._settle()
+
+    def _stand_still(self) -> None:
+        """Keep the loop where it is until a thread wakes it, or a call takes its time."""
+        while not self._stand.acquire(timeout=STAND_SECONDS):
+            if perf_counter() - self._last >= STAND_SECONDS:
+                if not self._end_stand():  # a thread did, and is about to release the lock
+                    self._stand.acquire()
+                return
+
+    def _end_stand(self) -> bool:
+        """End the loop's stand; tell whether it was the caller who did."""
+        try:
+            self._standing.pop()
+        except IndexError:
+            return False
+        return True
 
     def _drive(self, lane: _Lane) -> None:
         """Make the calls of a lane until there are none. On a thread of the pool."""
-        waiting = lane.waiting
+        waiting, results, brevity = lane.waiting, self._results, self._brevity.get(lane.name, 0)
+        ended = perf_counter()
         while True:
-            began = perf_counter()
+            began = ended
             call = waiting.popleft()
             try:
-                self._results.append((call.done, call.function(), None))
+                results.append((call.done, call.function(), None))
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                self._results.append((call.done, None, _raisable(error)))
+                results.append((call.done, None, _raisable(error)))
             del call
+            self._last = ended = perf_counter()
+            if ended - began < SHORT_SECONDS:
+                brevity += brevity < MOST_BREVITY
+                is_due = ended - self._since >= GATHER_SECONDS
+            else:
+                brevity = max(0, brevity + BREVITY_OF_LONG)
+                is_due = brevity < BREVITY_TO_STAND or ended - self._since >= GATHER_SECONDS
             if not waiting:
                 break
-            self._wake_unless_more_come(began)
+            if is_due:
+                self._wake()
         if lane.name is not None:
-            self._results.append((lane, None, None))
-        if self._pool.line_length:
-            self._wake_unless_more_come(began)
-        else:
+            self._note(lane.name, brevity)
+            results.append((lane, None, None))
+        if is_due or not self._pool.line_length:
             self._wake()
 
-    def _wake_unless_more_come(self, began: float) -> None:
-        """Wake the loop for what has gathered; not yet if the last call, begun then, was short. On a thread."""
-        self._last = now = perf_counter()
-        if now - began >= SHORT_SECONDS or now - self._since >= GATHER_SECONDS:
-            self._wake()
+    def _note(self, lane: Hashable, brevity: int) -> None:
+        """Note how brief a lane's calls are. On its thread."""
+        if len(self._brevity) >= MOST_LANES:
+            self._brevity.clear()
+        self._brevity[lane] = brevity
 
     def _wake(self) -> None:
         # One wake-up serves all results that come before the loop looks; the flag is lowered before it does.
-        if not self._is_waking:
+        if self._standing and self._end_stand():
+            self._stand.release()
+        elif not self._is_waking:
             self._is_waking = True
             try:
                 self._loop.call_soon_threadsafe(self._settle)

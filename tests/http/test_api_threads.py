@@ -106,6 +106,86 @@ def test_api_threads_short_calls_in_line_wake_the_loop_once(monkeypatch: pytest.
     run(test)
 
 
+async def make_brief(threads: ApiThreads, lane: str) -> None:
+    """Make short calls in a lane until the loop stands still for its next ones."""
+    for _ in range(api_threads.BREVITY_TO_STAND):
+        await threads.call(lambda: None, lane=lane)
+
+
+def test_api_threads_the_loop_stands_still_for_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a lane's calls have been short, its results are there when the loop has handed the next ones over."""
+    for seconds in ("SHORT_SECONDS", "GATHER_SECONDS", "LOOK_SECONDS", "STAND_SECONDS"):
+        monkeypatch.setattr(api_threads, seconds, 60.0)
+
+    async def test(threads: ApiThreads) -> None:
+        await make_brief(threads, "a")
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(
+            loop, "call_soon_threadsafe", lambda *_: pytest.fail("a thread woke the loop")
+        )
+        for _ in range(20):
+            calls = [threads.call(lambda number=number: number, lane="a") for number in range(64)]
+            await asyncio.sleep(0)
+            assert [call.result() for call in calls] == list(range(64))
+        monkeypatch.undo()
+
+    run(test)
+
+
+def test_api_threads_a_long_call_holds_the_loop_up_for_a_moment_only() -> None:
+    """The loop goes on though a call of a lane whose calls were short takes its time."""
+
+    async def test(threads: ApiThreads) -> None:
+        await make_brief(threads, "a")
+        for _ in range(3):
+            gate = threading.Event()
+            before, slow, behind = (
+                threads.call(call, lane="a") for call in (lambda: 1, gate.wait, lambda: 2)
+            )
+            assert await threads.call(lambda: "b", lane="b") == "b"
+            assert await before == 1
+            assert not slow.done()
+            gate.set()
+            assert await slow
+            assert await behind == 2
+
+    run(test)
+
+
+def test_api_threads_a_lane_of_long_calls_is_not_stood_still_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Long calls outweigh as many short ones before them."""
+
+    async def test(threads: ApiThreads) -> None:
+        await make_brief(threads, "a")
+        monkeypatch.setattr(api_threads, "SHORT_SECONDS", 0.0)
+        await threads.call(lambda: None, lane="a")
+        monkeypatch.setattr(api_threads, "STAND_SECONDS", 600.0)  # for ever, if it stood
+        gate = threading.Event()
+        slow = threads.call(gate.wait, lane="a")
+        assert await threads.call(lambda: "b", lane="b") == "b"
+        gate.set()
+        await slow
+
+    run(test)
+
+
+def test_api_threads_no_result_is_lost_as_a_stand_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wake the loop just as it stops standing still wake it all the same."""
+    monkeypatch.setattr(api_threads, "STAND_SECONDS", 0.0)
+    monkeypatch.setattr(api_threads, "LOOK_SECONDS", 60.0)
+
+    async def test(threads: ApiThreads) -> None:
+        for lane in ("a", "b"):
+            await make_brief(threads, lane)
+        for _ in range(300):
+            calls = [threads.call(lambda: 1, lane=lane) for lane in "abbab"]
+            assert await asyncio.gather(*calls) == [1] * len(calls)
+
+    run(test)
+
+
 def test_api_threads_what_comes_as_a_lane_is_left_is_called_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that enters a lane after its thread has left it, before the loop knows, is made as well."""
 
