@@ -20,13 +20,17 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from procengine.errors import StoppedError
 from procengine.http.address import is_local_host, is_local_origin
 from procengine.http.authentication import Authentication
+from procengine.http.exchange import header_lines
 from procengine.http.failures import HttpError, http_error, json_error
+from procengine.http.head import Head, KnownHeads, head_of
+from procengine.http.plugin_answer import PluginAnswer
 from procengine.http.reading import read_body
-from procengine.http.request import Head, Request, head_of, too_large
+from procengine.http.request import Request, too_large
 from procengine.http.routes import Route, Routes
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ _PREFLIGHT: Final = (
     (b"access-control-allow-headers", b"*"),
     (b"access-control-max-age", b"86400"),
 )
+
+_CLOSE: Final = (b"connection", b"close")
 
 _PATHS_OF_RESOURCE: Final = {
     "health": ("/health", "/api/v1/health"),
@@ -81,24 +87,28 @@ class Api:
             (CREATE_ADMIN_TOKEN, *(path for one in open_resources for path in _PATHS_OF_RESOURCE[one]))
         )
         self._cluster_uuid = (b"cluster-uuid", cluster_uuid.encode())
+        cors = (ALLOW_ALL_ORIGINS,) if self._is_protected else ()
+        self._lines_of_success = header_lines((*cors, self._cluster_uuid))
+        self.known_heads = KnownHeads()
         self._local_hosts: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request by a task."""
         if scope["type"] != "http":
             return
+        received_ns = time.perf_counter_ns()
         asked = head_of(scope)
         try:
-            response = await self._answer(asked, receive)
+            response = await self._answer(asked, receive, received_ns)
         except ClientDisconnect:
-            self._metrics.aborted(asked.method, self._routes.label(asked.path))
+            self._metrics.aborted(asked.method, self._label(asked))
             return
         await response(scope, receive, send)
-        self._count(asked, response)
+        self._count(asked, response.status_code, received_ns)
 
     def start(self, exchange: Exchange) -> None:
         """Begin to answer a request whose head has come; its body may come later."""
-        admitted = self._admitted(exchange)
+        admitted = self._admitted(exchange.head)
         if isinstance(admitted, Response):
             self._send(exchange, admitted)
         elif exchange.awaits_body:
@@ -109,11 +119,14 @@ class Api:
     def _begin(self, exchange: Exchange, route: Route) -> None:
         """Answer a request that has come."""
         if exchange.disconnected:
-            self._metrics.aborted(exchange.method, self._routes.label(exchange.path))
+            self._metrics.aborted(exchange.head.method, self._label(exchange.head))
             return
-        limit = self._largest_body_bytes
         body = exchange.give_body()
-        request = self._request(exchange, body if len(body) <= limit else too_large(limit))
+        request = self._request(
+            exchange.head,
+            body if len(body) <= self._largest_body_bytes else too_large(self._largest_body_bytes),
+            exchange.received_ns,
+        )
         if route.quick:
             self._send(exchange, self._made(route, request))
             return
@@ -126,29 +139,40 @@ class Api:
     def _answered(
         self, exchange: Exchange, route: Route, response: Response | None, error: Exception | None
     ) -> None:
-        self._send(exchange, self._finished(route, response, error))
+        if type(response) is PluginAnswer and not exchange.disconnected:
+            exchange.answer(response.lines + self._lines_of_success, response.sent_body)
+            self._count(exchange.head, response.status_code, exchange.received_ns)
+        else:
+            self._send(exchange, self._finished(route, response, error))
 
     def _send(self, exchange: Exchange, response: Response) -> None:
         if exchange.disconnected:
-            self._metrics.aborted(exchange.method, self._routes.label(exchange.path))
+            self._metrics.aborted(exchange.head.method, self._label(exchange.head))
             return
         if isinstance(response, StreamingResponse):
             exchange.run(response)  # type: ignore[arg-type]  # Starlette and uvicorn type ASGI in two ways
         else:
-            exchange.answer(response.status_code, response.raw_headers, bytes(response.body))
-        self._count(exchange, response)
+            lines = STATUS_LINE[response.status_code] + header_lines(response.raw_headers)
+            exchange.answer(lines, bytes(response.body), close=_CLOSE in response.raw_headers)
+        self._count(exchange.head, response.status_code, exchange.received_ns)
 
-    def _count(self, asked: Head, response: Response) -> None:
-        duration_ns = time.perf_counter_ns() - asked.received_ns
-        label = self._routes.label(asked.path)
-        self._metrics.answered(asked.method, label, response.status_code, duration_ns)
+    def _count(self, asked: Head, status: int, received_ns: int) -> None:
+        label = asked.label or self._label(asked)
+        self._metrics.answered(asked.method, label, status, time.perf_counter_ns() - received_ns)
 
-    async def _answer(self, asked: Head, receive: Receive) -> Response:
+    def _label(self, asked: Head) -> str:
+        """Return the path by which a request is counted."""
+        label = asked.label
+        if label is None:
+            label = asked.label = self._routes.label(asked.path)
+        return label
+
+    async def _answer(self, asked: Head, receive: Receive, received_ns: int) -> Response:
         admitted = self._admitted(asked)
         if isinstance(admitted, Response):
             return admitted
         body = await read_body(asked.headers, receive, self._largest_body_bytes)
-        request = self._request(asked, body)
+        request = self._request(asked, body, received_ns)
         if admitted.quick:
             return self._made(admitted, request)
         try:
@@ -159,21 +183,31 @@ class Api:
         return self._finished(admitted, response, None)
 
     def _admitted(self, asked: Head) -> Route | Response:
-        """Return the route of a request that may be answered, or the answer of one that need not be."""
+        """Return the route of a request that may be answered, or the answer of one that need not be.
+
+        What a head says once it says again: only the token may have ceased to admit.
+        """
         try:
+            if asked.route is not None:
+                self._check_token(asked)
+                return asked.route
             self._check_local(asked.headers)
             if asked.method == "OPTIONS":
                 return self._completed(_preflight(_PREFLIGHT if self._is_protected else ()))
             if not self._is_protected and asked.path.startswith(TOKEN_ROUTES):
                 raise HttpError(405, "endpoint disabled, started without auth")
-            if asked.path not in self._open_paths:
-                self._authentication.check(asked.path, asked.query, asked.headers)
+            self._check_token(asked)
             route = self._routes.find(asked.method, asked.path)
             if route is None:
                 raise HttpError(404, "Not found")
         except HttpError as error:
             return self._completed(_error_response(error))
+        asked.route = route
         return route
+
+    def _check_token(self, asked: Head) -> None:
+        if asked.path not in self._open_paths:
+            self._authentication.check(asked.path, asked.query, asked.headers)
 
     def _made(self, route: Route, request: Request) -> Response:
         """Return the answer of a route that is quick."""
@@ -187,6 +221,8 @@ class Api:
         if response is None:
             assert error is not None
             return self._completed(_error_response(_as_http_error(route, error)))
+        if isinstance(response, PluginAnswer):
+            response = response.unfolded()
         if self._is_protected:
             response.raw_headers.append(ALLOW_ALL_ORIGINS)
         return self._completed(response)
@@ -195,16 +231,8 @@ class Api:
         response.raw_headers.append(self._cluster_uuid)
         return response
 
-    def _request(self, asked: Head, body: bytes | HttpError) -> Request:
-        return Request(
-            method=asked.method,
-            path=asked.path,
-            query=asked.query,
-            headers=asked.headers,
-            sent_body=body,
-            largest_body_bytes=self._largest_body_bytes,
-            received_ns=asked.received_ns,
-        )
+    def _request(self, asked: Head, body: bytes | HttpError, received_ns: int) -> Request:
+        return Request(asked, body, received_ns, self._largest_body_bytes)
 
     def _check_local(self, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"")
@@ -230,7 +258,7 @@ def _as_http_error(route: Route, error: Exception) -> HttpError:
 def _error_response(error: HttpError) -> Response:
     response = Response(error.body.encode("utf-8", "replace"), status_code=error.status)
     if error.status == 413:
-        response.raw_headers.append((b"connection", b"close"))
+        response.raw_headers.append(_CLOSE)
     return response
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from procengine.clock import Clock
 from procengine.http.failures import HttpError, spaced_json_error
-from procengine.http.request import form_pairs
+from procengine.http.head import form_pairs
 from procengine.model.token import Token, new_token_text, token_hash
 
 if TYPE_CHECKING:

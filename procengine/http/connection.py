@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -20,8 +19,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from procengine.http.exchange import Exchange
-from procengine.http.reading import has_body
+from procengine.http.exchange import Exchange, exchange_of, header_lines
+from procengine.http.head import KnownHeads
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -52,9 +51,6 @@ IDLE_SECONDS: Final = 75
 
 MOST_CONNECTIONS: Final = 768
 
-SHORT_BODY_BYTES: Final = 65_536
-"""Up to which length a body is gathered without a task that waits for it."""
-
 # A plugin may answer with any status from 200 to 999; uvicorn knows those up to 599.
 _STATUS_LINES: Final = {status: f"HTTP/1.1 {status} \r\n".encode() for status in range(600, 1000)}
 
@@ -72,7 +68,9 @@ class _HeadTooLargeError(Exception):
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. On the server's loop.
 
-    ``deadline`` is the monotonic instant at which the connection is given up, None while the server is at work.
+    ``patience_seconds`` is how long the client is waited for, None while the server is at work; ``deadline`` the
+    monotonic instant at which that ends, which `give_up_if_due` sets when it first looks. So a request need not ask
+    for the time.
     """
 
     def __init__(
@@ -85,10 +83,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.logger = logger
         self.access_log = False
+        self.patience_seconds: float | None = None
         self.deadline: float | None = None
         self._start = getattr(self.app, "start", None)
+        self._known_heads: KnownHeads | None = getattr(self.app, "known_heads", None)
+        # What the server adds to each answer, and the headers that it was made of, which have the time.
+        self._server_headers: list[tuple[bytes, bytes]] = []
+        self._server_lines = b""
         self._is_refused = False
         self._in_head = True
+        self._begun = 0
         self._head_bytes = 0
         # Bounds of what came last, and of the head that is being read, which may begin anywhere in that.
         self._piece_bytes = 0
@@ -100,19 +104,65 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.connections) > MOST_CONNECTIONS:
             self.refuse(503)
             return
-        self.deadline = time.monotonic() + HEAD_SECONDS
+        self._wait(HEAD_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """Read bytes; a head that grows past its bounds ends the connection."""
-        if self.transport.is_closing() or self._is_refused:
+        if self._is_refused or self.transport.is_closing():
+            return
+        is_beginning = self._in_head and not self._head_bytes
+        if is_beginning and self._begin_known(data):
             return
         self._piece_bytes = len(data)
         if self._in_head:
             self._head_bytes += self._piece_bytes
             self._head_bound_bytes += self._piece_bytes
+        begun, before = self._begun, self.cycle
         super().data_received(data)
-        if self._in_head and self._head_bytes > LARGEST_HEAD_BYTES:
+        if not self._in_head:
+            return
+        if self._head_bytes > LARGEST_HEAD_BYTES:
             self.refuse(431)
+        elif is_beginning and self._begun == begun + 1 and self.cycle is not before:
+            self._know(data)
+
+    def _begin_known(self, data: bytes) -> bool:
+        """Begin a request whose head came before, in the same bytes, if this is one and its turn; tell whether."""
+        if self._known_heads is None or self._start is None:
+            return False
+        head = self._known_heads.find(data)
+        before = self.cycle
+        if (
+            head is None
+            or self.flow.write_paused
+            or (before is not None and not before.response_complete)
+        ):
+            return False
+        self._unset_keepalive_if_required()
+        self.patience_seconds = self.deadline = None
+        body = data[-head.body_bytes :] if head.body_bytes else b""
+        exchange = self.cycle = Exchange(self, head, body=body)  # type: ignore[assignment]  # as below
+        self._start(exchange)
+        return True
+
+    def _know(self, data: bytes) -> None:
+        """Know a head again that came with its body, alone in ``data``, and was read to its end."""
+        cycle: object = self.cycle
+        if self._known_heads is None or not isinstance(cycle, Exchange) or not cycle.keep_alive:
+            return
+        if b"upgrade" not in cycle.head.headers:  # which would leave the parser in another state
+            self._known_heads.keep(data, cycle.head)
+
+    def server_lines(self) -> bytes:
+        """Return what the server adds to the head of an answer."""
+        headers = self.server_state.default_headers
+        if headers is not self._server_headers:
+            self._server_headers, self._server_lines = headers, header_lines(headers)
+        return self._server_lines
+
+    def _wait(self, seconds: float | None) -> None:
+        """Have the client so long from now, or, with None, as long as the server is at work."""
+        self.patience_seconds, self.deadline = seconds, None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, as the original does: without a word."""
@@ -120,12 +170,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        self._begun += 1
         if self._start is None:
             super().on_message_begin()
         else:  # uvicorn's scope is made when it is known to be needed
             self.url, self.headers, self.expect_100_continue = b"", [], False
         self._head_bound_bytes = self._piece_bytes
-        self.deadline = time.monotonic() + HEAD_SECONDS
+        self._wait(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         """Go on to the body, or to the answer, once the head is within its bounds."""
@@ -138,11 +189,11 @@ class BoundedProtocol(HttpToolsProtocol):
             if exchange is not None:
                 self.cycle = exchange  # type: ignore[assignment]  # which it stands for
                 if exchange.awaits_body:
-                    self.deadline = time.monotonic() + BODY_SECONDS
+                    self._wait(BODY_SECONDS)
                 self._start(exchange)
                 return
             self._make_scope()
-        self.deadline = time.monotonic() + BODY_SECONDS
+        self._wait(BODY_SECONDS)
         super().on_headers_complete()
 
     def _is_head_too_large(self) -> bool:
@@ -153,23 +204,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _exchange(self) -> Exchange | None:
         """Return the request as an exchange, or None where it needs a task: for a long body, or to wait its turn."""
-        url, headers, before = self.url, dict(self.headers), self.cycle
-        is_plain = url.startswith(b"/") and url.isascii() and b"#" not in url
-        if not is_plain or self.parser.get_http_version() != "1.1":
-            return None
-        awaits_body = has_body(headers)
-        if awaits_body and not self._is_body_short(headers):
-            return None
+        before = self.cycle
         if self.flow.write_paused or (before is not None and not before.response_complete):
             return None
-        return Exchange(self, self.parser.get_method().decode(), url, self.headers, headers, awaits_body)
-
-    def _is_body_short(self, headers: dict[bytes, bytes]) -> bool:
-        """Tell whether a body is short, and comes without being asked for."""
-        length = headers.get(b"content-length", b"")
-        if b"transfer-encoding" in headers or self.expect_100_continue or not length.isdigit():
-            return False
-        return len(length) <= 8 and int(length) <= SHORT_BODY_BYTES
+        if self.expect_100_continue or self.parser.get_http_version() != "1.1":
+            return None
+        return exchange_of(self, self.parser.get_method(), self.url, dict(self.headers))
 
     def _make_scope(self) -> None:
         """Make uvicorn's scope, which it does before it reads the head."""
@@ -180,7 +220,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        self.deadline = time.monotonic() + BODY_SECONDS
+        self._wait(BODY_SECONDS)
         cycle: object = self.cycle
         if isinstance(cycle, Exchange):
             cycle.take(body)
@@ -193,14 +233,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         cycle: object = self.cycle
         if not isinstance(cycle, Exchange):
-            self.deadline = None
+            self._wait(None)
             super().on_message_complete()
             return
         if not cycle.response_complete:
-            self.deadline = None
+            self._wait(None)
             cycle.end_body()
         elif not self.flow.write_paused:
-            self.deadline = time.monotonic() + IDLE_SECONDS
+            self._wait(IDLE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the client has gone."""
@@ -212,29 +252,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def exchanged(self) -> None:
         """Note that an exchange's answer was sent, and go on with the request that waits behind it, if any."""
         if self.pipeline or self.transport.is_closing():
-            self.deadline = None
+            self._wait(None)
             self.on_response_complete()
             return
         self.server_state.total_requests += 1
         if not self.flow.write_paused:
-            self.deadline = time.monotonic() + IDLE_SECONDS
+            self.patience_seconds, self.deadline = IDLE_SECONDS, None
 
-    def run(self, exchange: Exchange, answer: ASGI3Application) -> None:
+    def run(self, exchange: Exchange, cycle: RequestResponseCycle, answer: ASGI3Application) -> None:
         """Let a task send an exchange's answer, piece by piece."""
-        cycle = RequestResponseCycle(
-            scope=exchange.scope(),
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=exchange.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.more_body = False
         if self.cycle is exchange:  # type: ignore[comparison-overlap]
             self.cycle = cycle
         self._start_asgi_task(cycle, answer)
@@ -242,21 +268,24 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give a client that does not read its time."""
         super().pause_writing()
-        self.deadline = time.monotonic() + ANSWER_SECONDS
+        self._wait(ANSWER_SECONDS)
 
     def resume_writing(self) -> None:
         """Note that the client reads."""
         super().resume_writing()
         cycle: object = self.cycle
         is_idle = isinstance(cycle, Exchange) and cycle.response_complete
-        self.deadline = time.monotonic() + IDLE_SECONDS if is_idle else None
+        self._wait(IDLE_SECONDS if is_idle else None)
 
     def give_up_if_due(self, now: float) -> None:
         """End the connection if its client let the deadline pass."""
+        if self.patience_seconds is None:
+            if not self.transport.is_closing():
+                return
+            self._wait(ANSWER_SECONDS)
         if self.deadline is None:
-            if self.transport.is_closing():
-                self.deadline = now + ANSWER_SECONDS
-            return
+            assert self.patience_seconds is not None
+            self.deadline = now + self.patience_seconds
         if now < self.deadline:
             return
         if self.transport.is_closing() or self._is_refused or self.flow.write_paused:
@@ -278,4 +307,4 @@ class BoundedProtocol(HttpToolsProtocol):
         head = STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n"
         self.transport.write(head)
         self.transport.write_eof()
-        self.deadline = time.monotonic() + LINGER_SECONDS
+        self._wait(LINGER_SECONDS)

@@ -25,40 +25,62 @@ if TYPE_CHECKING:
     from procengine.processing.trigger_statistics import TriggerStatistics
 
 
+class _Runs:
+    """The runs of one trigger. ``succeeded`` stands apart: hashing an outcome takes as long as all the rest."""
+
+    __slots__ = ("others", "seconds", "succeeded")
+
+    def __init__(self) -> None:
+        self.succeeded = 0
+        self.others: Counter[RunOutcome] = Counter()
+        self.seconds = Histogram()
+
+    def counts(self) -> list[tuple[RunOutcome, int]]:
+        """Return how many runs ended how, where any did."""
+        succeeded = [(RunOutcome.SUCCESS, self.succeeded)] if self.succeeded else []
+        return [*succeeded, *list(self.others.items())]
+
+
 class RunMetrics:
     """Counts runs of triggers by their outcome, and their durations, while a server listens. Any thread."""
 
     def __init__(self) -> None:
         # Guards the counts: runs of several triggers end at the same time.
         self._lock = threading.Lock()
-        self._outcomes: Counter[tuple[str, str, RunOutcome]] = Counter()
-        self._seconds: dict[tuple[str, str], Histogram] = {}
+        self._runs: dict[tuple[str, str], _Runs] = {}
 
     def run_finished(self, run: Run) -> None:
         """Count a run."""
         key = run.database, run.trigger
         with self._lock:
-            self._outcomes[*key, run.outcome] += 1
-            seconds = self._seconds.get(key)
-            if seconds is None:
-                seconds = self._seconds[key] = Histogram()
-        seconds.add(run.duration_ns / 1e9)
+            runs = self._runs.get(key)
+            if runs is None:
+                runs = self._runs[key] = _Runs()
+            if run.outcome is RunOutcome.SUCCESS:
+                runs.succeeded += 1
+            else:
+                runs.others[run.outcome] += 1
+        runs.seconds.add(run.duration_ns / 1e9)
 
     def exposition(self) -> str:
         """Return the counts in Prometheus' text format."""
         with self._lock:
-            outcomes, seconds = list(self._outcomes.items()), list(self._seconds.items())
+            by_trigger = [
+                ({"db": database, "trigger": trigger}, runs.counts(), runs.seconds)
+                for (database, trigger), runs in self._runs.items()
+            ]
         return counter(
             "influxdb3_processing_engine_runs",
             "runs of triggers by how they ended",
             [
-                ({"db": database, "trigger": trigger, "outcome": outcome.value}, count)
-                for (database, trigger, outcome), count in outcomes
+                ({**labels, "outcome": outcome.value}, count)
+                for labels, counts, _ in by_trigger
+                for outcome, count in counts
             ],
         ) + histogram(
             "influxdb3_processing_engine_run_duration_seconds",
             "distribution of run durations",
-            [({"db": database, "trigger": trigger}, one.read()) for (database, trigger), one in seconds],
+            [(labels, seconds.read()) for labels, _, seconds in by_trigger],
         )
 
 

@@ -6,18 +6,32 @@ and sends the whole answer in one write, now or later. Other requests go the way
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from procengine.http.request import Head
+from procengine.http.head import Head
+from procengine.http.reading import has_body
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, HTTPScope
 
     from procengine.http.connection import BoundedProtocol
+
+SHORT_BODY_BYTES: Final = 65_536
+"""Up to which length a body is gathered without a task that waits for it."""
+
+_END: Final = b"\r\n"
+_CLOSING_END: Final = b"connection: close\r\n\r\n"
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as they are sent."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 class _Nobody:
@@ -27,45 +41,45 @@ class _Nobody:
         """Wake nobody."""
 
 
-class Exchange(Head):
+class Exchange:
     """A request and its answer. On the server's loop.
 
     ``awaits_body`` tells that a body follows; ``go_on`` is called when all of it has come, or never will.
+    ``received_ns`` is when its head came, monotonic (``time.perf_counter_ns``).
     """
 
     __slots__ = (
         "_body",
         "_connection",
-        "_sent_headers",
         "awaits_body",
         "disconnected",
         "go_on",
+        "head",
         "keep_alive",
+        "received_ns",
         "response_complete",
     )
 
     message_event: Final = _Nobody()
 
-    def __init__(  # noqa: PLR0917 - made for each request
+    def __init__(
         self,
         connection: BoundedProtocol,
-        method: str,
-        url: bytes,
-        sent_headers: list[tuple[bytes, bytes]],
-        headers: Mapping[bytes, bytes],
-        awaits_body: bool,
+        head: Head,
+        *,
+        keep_alive: bool = True,
+        awaits_body: bool = False,
+        body: bytes = b"",
     ) -> None:
-        """``url`` begins with a slash and has neither a fragment nor bytes beyond ASCII."""
-        path, _, query = url.partition(b"?")
-        super().__init__(method, path.decode(), query, headers)
-        self.keep_alive: bool = connection.parser.should_keep_alive()
+        self.received_ns = perf_counter_ns()
+        self.head = head
+        self.keep_alive = keep_alive
         self.awaits_body = awaits_body
-        self._body = b""
+        self._body = body
         self.go_on: Callable[[], None] | None = None
         self.disconnected = False
         self.response_complete = False
         self._connection = connection
-        self._sent_headers = sent_headers
 
     def take(self, part: bytes) -> None:
         """Take a piece of the body; what follows an answer is dropped."""
@@ -83,22 +97,17 @@ class Exchange(Head):
         if go_on is not None:
             go_on()
 
-    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send a whole answer; the headers say how long it is."""
+    def answer(self, head: bytes, body: bytes, *, close: bool = False) -> None:
+        """Send a whole answer, of which the head lacks the server's own lines and its end; ``close`` ends with it."""
         if self.disconnected:
             return
         connection = self._connection
-        parts = [STATUS_LINE[status]]
-        for name, value in (*connection.server_state.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-            if name == b"connection" and value == b"close":
-                self.keep_alive = False
-        if not self.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        if self.method != "HEAD":
-            parts.append(body)
-        connection.transport.write(b"".join(parts))
+        if close:
+            self.keep_alive = False
+        end = _END if self.keep_alive else _CLOSING_END
+        if self.head.method == "HEAD":
+            body = b""
+        connection.transport.write(b"".join((head, connection.server_lines(), end, body)))
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()
@@ -106,11 +115,26 @@ class Exchange(Head):
 
     def run(self, answer: ASGI3Application) -> None:
         """Let a task send the answer, piece by piece."""
-        self._connection.run(self, answer)
-
-    def scope(self) -> HTTPScope:
-        """Return the request as ASGI has it, as far as answers look at it."""
         connection = self._connection
+        cycle = RequestResponseCycle(
+            scope=self._scope(),
+            transport=connection.transport,
+            flow=connection.flow,
+            logger=connection.logger,
+            access_logger=connection.access_logger,
+            access_log=connection.access_log,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=self.keep_alive,
+            on_response=connection.on_response_complete,
+        )
+        cycle.more_body = False
+        connection.run(self, cycle, answer)
+
+    def _scope(self) -> HTTPScope:
+        """Return the request as ASGI has it, as far as answers look at it."""
+        connection, head = self._connection, self.head
         return {
             "type": "http",
             "asgi": {"version": connection.asgi_version, "spec_version": "2.3"},
@@ -119,11 +143,35 @@ class Exchange(Head):
             "client": connection.client,
             "scheme": "http",
             "root_path": "",
-            "method": self.method,
-            "path": unquote(self.path),
-            "raw_path": self.path.encode(),
-            "query_string": self.query,
-            "headers": self._sent_headers,
+            "method": head.method,
+            "path": unquote(head.path),
+            "raw_path": head.path.encode(),
+            "query_string": head.query,
+            "headers": list(head.headers.items()),
             "state": {},
             "extensions": {},
         }
+
+
+def exchange_of(
+    connection: BoundedProtocol, method: bytes, url: bytes, headers: Mapping[bytes, bytes]
+) -> Exchange | None:
+    """Return a request of HTTP/1.1 as an exchange, or None where its body is long or its URL not just a path."""
+    if not url.startswith(b"/") or not url.isascii() or b"#" in url:
+        return None
+    body_bytes = _short_body_bytes(headers)
+    if body_bytes is None:
+        return None
+    path, _, query = url.partition(b"?")
+    head = Head(method.decode(), path.decode(), query, headers, body_bytes=body_bytes)
+    return Exchange(
+        connection, head, keep_alive=connection.parser.should_keep_alive(), awaits_body=has_body(headers)
+    )
+
+
+def _short_body_bytes(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return the length of a body that is short, 0 for none; None for one that is long, or does not say."""
+    length = headers.get(b"content-length", b"0")
+    if b"transfer-encoding" in headers or len(length) > 8 or not length.isdigit():
+        return None
+    return number if (number := int(length)) <= SHORT_BODY_BYTES else None

@@ -10,60 +10,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
+from typing import Final
 
 from procengine.http.failures import HttpError
 from procengine.http.gzip_body import unzip
+from procengine.http.head import Head, form_pairs
 from procengine.http.serde import Form, JsonObject, read_json_object
-from procengine.model.quick_init import quick_init
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 _JSON: Final = re.compile(r"application/(?:json|[^\s;+]+\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
 
-class Head:
-    """What a request's head says, and when it came.
-
-    ``path`` is as it was sent, percent signs and all; ``query`` has no question mark. ``headers`` have lower-case
-    names; of one given twice the last stands. ``received_ns`` is monotonic (``time.perf_counter_ns``).
-    """
-
-    __slots__ = ("headers", "method", "path", "query", "received_ns")
-
-    def __init__(self, method: str, path: str, query: bytes, headers: Mapping[bytes, bytes]) -> None:
-        self.received_ns = perf_counter_ns()
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-
-
-def head_of(scope: Scope) -> Head:
-    """Return the head of a request that ASGI brought."""
-    path = scope["raw_path"].decode("ascii", "replace")
-    return Head(scope["method"], path, scope["query_string"], dict(scope["headers"]))
-
-
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request: what its `Head` says, and its body.
+    """One request: its head, and its body.
 
-    ``sent_body`` is the body as it was sent, or why it was not read.
+    ``sent_body`` is the body as it was sent, or why it was not read. ``received_ns`` is monotonic
+    (``time.perf_counter_ns``).
     """
 
-    method: str
-    path: str
-    query: bytes
-    headers: Mapping[bytes, bytes]
-    sent_body: bytes | HttpError
-    largest_body_bytes: int
-    received_ns: int
+    __slots__ = ("_largest_body_bytes", "head", "received_ns", "sent_body")
+
+    def __init__(
+        self, head: Head, sent_body: bytes | HttpError, received_ns: int, largest_body_bytes: int
+    ) -> None:
+        self.head = head
+        self.sent_body = sent_body
+        self.received_ns = received_ns
+        self._largest_body_bytes = largest_body_bytes
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        return self.head.method
+
+    @property
+    def path(self) -> str:
+        """The path as it was sent."""
+        return self.head.path
+
+    @property
+    def query(self) -> bytes:
+        """The query string, without the question mark."""
+        return self.head.query
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """The headers by their lower-case names."""
+        return self.head.headers
 
     @property
     def query_pairs(self) -> list[tuple[str, str]]:
@@ -79,14 +71,12 @@ class Request:
 
         Raises: HttpError: its encoding is unknown (400) or wrong (400), or it is too large (413).
         """
-        encoding = self.headers.get(b"content-encoding", b"identity")
-        if encoding not in (b"identity", b"gzip"):
+        encoding, body = self.head.headers.get(b"content-encoding"), self.sent_body
+        if encoding is not None and encoding not in (b"identity", b"gzip"):
             raise HttpError(400, _bad_encoding(encoding))
-        if isinstance(self.sent_body, HttpError):
-            raise self.sent_body
-        if encoding == b"gzip":
-            return unzip(self.sent_body, self.largest_body_bytes)
-        return self.sent_body
+        if isinstance(body, HttpError):
+            raise body
+        return unzip(body, self._largest_body_bytes) if encoding == b"gzip" else body
 
     def json(self, *, any_content_type: bool = False) -> JsonObject:
         """Return the body as a JSON object.
@@ -97,13 +87,6 @@ class Request:
         if not any_content_type and not _JSON.fullmatch(content_type.strip()):
             raise HttpError(415, "unacceptable content-type, expected: application/json")
         return read_json_object(self.body())
-
-
-def form_pairs(query: bytes) -> list[tuple[str, str]]:
-    """Return the names and values of a query string."""
-    if not query:
-        return []
-    return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
 
 
 def too_large(limit: int) -> HttpError:

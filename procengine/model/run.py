@@ -207,6 +207,7 @@ class CacheKey(NamedTuple):
     deleted: bool
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """What a request trigger answers: status, headers in order, body."""

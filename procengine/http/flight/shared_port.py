@@ -51,5 +51,5 @@ class SharedPortProtocol(BoundedProtocol):
         transport = self.transport
         self.connections.discard(self)
         self._unset_keepalive_if_required()
-        self.deadline = None
+        self.patience_seconds = None
         self._flight.take(transport, first)
