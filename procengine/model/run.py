@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from procengine.model.declared_packages import install_command, missing_module, packages_with
 from procengine.model.near_names import did_you_mean
-from procengine.model.quick_init import quick_init
+from procengine.model.quick_init import positional_maker, quick_init, quick_maker
 from procengine.model.trigger import TriggerKind
 
 CANCELLED_TEXT: Final = "influxdb3 is shutting down; aborting plugin execution"
@@ -45,6 +45,10 @@ class LogEntry:
     trigger_id: int = 0
 
 
+new_log_entry = quick_maker(LogEntry)
+"""A log line, for those who make one a run."""
+
+
 class RunOutcome(Enum):
     """How a run ended."""
 
@@ -59,10 +63,11 @@ class RunOutcome(Enum):
     LIMIT_EXCEEDED = "limit_exceeded"
     """The run went past one of its trigger's limits and was cancelled; an error to the error behavior."""
 
-    @property
-    def is_failure(self) -> bool:
-        """Whether the plugin failed, so that the error behavior applies."""
-        return self in (RunOutcome.ERROR, RunOutcome.LIMIT_EXCEEDED)
+    is_failure: bool
+    """Whether the plugin failed, so that the error behavior applies."""
+
+    def __init__(self, value: str) -> None:
+        self.is_failure = value in ("error", "limit_exceeded")
 
 
 class CauseKind(Enum):
@@ -88,6 +93,10 @@ class Cause:
     wal_sequence_number: int | None = None
     instant_ns: int | None = None
     depth: int = 0
+
+
+new_cause = quick_maker(Cause)
+"""A cause, for those who make one a run."""
 
 
 PLUGIN_API = (
@@ -217,6 +226,10 @@ class Response:
     body: bytes
 
 
+new_response = quick_maker(Response)
+"""A response, for those who make one a request."""
+
+
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -273,3 +286,7 @@ class Run:
     def log_line_count(self) -> int:
         """How many lines the run logged, those included that its record leaves out."""
         return len(self.logs) + self.lines_left_out
+
+
+new_run = positional_maker(Run)
+"""A run's record of all its values in the order of the fields: by names it would cost 1.3 us more, of 25 a run."""

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from procengine.clock import Clock
 from procengine.errors import ProcengineError
-from procengine.model.run import Breakpoint, LogEntry, LogLevel
+from procengine.model.run import Breakpoint, LogEntry, LogLevel, new_log_entry
 from procengine.model.trigger import Trigger
 from procengine.model.write_result import WriteResult
 from procengine.processing.cancellation import PluginThread
@@ -47,7 +47,38 @@ LATE_WRITE: Final = (
 
 
 class ActiveRun:
-    """What one run collects, and its way to the engine."""
+    """What one run collects, and its way to the engine.
+
+    ``is_dry`` tells whether nothing of the run may reach the engine's state.
+    """
+
+    __slots__ = (
+        "_capture_lines",
+        "_clock",
+        "_depth",
+        "_ended",
+        "_lock",
+        "_logs",
+        "_printed",
+        "_query",
+        "_write",
+        "breakpoint",
+        "entries",
+        "in_file",
+        "instrument",
+        "is_dry",
+        "lines",
+        "lines_left_out",
+        "query_count",
+        "queued",
+        "run_id",
+        "stdout_at_start",
+        "thread",
+        "trace",
+        "trigger",
+        "variables",
+        "written",
+    )
 
     def __init__(
         self,
@@ -70,6 +101,7 @@ class ActiveRun:
         self.run_id = run_id
         self.trigger = trigger
         self.variables = variables
+        self.is_dry = write is None
         self.thread: PluginThread | None = None
         self.entries: list[LogEntry] = []
         self.queued: dict[str, list[str]] = {}
@@ -93,38 +125,37 @@ class ActiveRun:
         # Guards what threads of the plugin may add to at the same time: counts and lists of lines.
         self._lock = threading.Lock()
 
-    @property
-    def is_dry(self) -> bool:
-        """Whether nothing of the run may reach the engine's state."""
-        return self._write is None
-
     def log(self, level: LogLevel, text: str, *, printed: bool = False) -> None:
         """Add a line of the plugin's to the processing engine logs, and to the record while the run lasts."""
-        self._log(level, text, printed=printed, keep=not self._ended, more_follows=False)
+        entry = self._entry(level, text, printed)
+        if not self._ended:
+            self._keep(entry)
+        if self._logs is not None:
+            self._logs.append(entry)
 
     def log_as_engine(self, level: LogLevel, text: str) -> None:
         """Add a line of the engine's about the run, also after the entry point returned, before the run's record."""
-        self._log(level, text, printed=False, keep=True, more_follows=True)
+        entry = self._entry(level, text, False)
+        self.entries.append(entry)
+        if self._logs is not None:
+            self._logs.append(entry, more_follows=True)
 
-    def _log(self, level: LogLevel, text: str, *, printed: bool, keep: bool, more_follows: bool) -> None:
-        entry = LogEntry(
+    def _entry(self, level: LogLevel, text: str, printed: bool) -> LogEntry:
+        trigger = self.trigger
+        return new_log_entry(
             time_ns=self._clock.now_ns(),
-            database=self.trigger.database,
-            trigger=self.trigger.name,
+            database=trigger.database,
+            trigger=trigger.name,
             level=level,
             text=text,
             run_id=self.run_id,
             printed=printed,
-            trigger_id=self.trigger.trigger_id,
+            trigger_id=trigger.trigger_id,
         )
-        if keep:
-            self._keep(entry, is_engines=more_follows)
-        if self._logs is not None:
-            self._logs.append(entry, more_follows=more_follows)
 
-    def _keep(self, entry: LogEntry, *, is_engines: bool) -> None:
-        """Keep a line in the record, unless that is full; the engine's own are few."""
-        if is_engines or len(self.entries) < MOST_LOG_LINES:
+    def _keep(self, entry: LogEntry) -> None:
+        """Keep a line of the plugin's in the record, unless that is full."""
+        if len(self.entries) < MOST_LOG_LINES:
             self.entries.append(entry)
             return
         with self._lock:
@@ -195,8 +226,9 @@ class ActiveRun:
 
         What threads of the plugin do from now on is not part of the run.
         """
-        for printed in tuple(self._printed.values()):
-            printed.flush(self)
+        if self._printed:
+            for printed in tuple(self._printed.values()):
+                printed.flush(self)
         with self._lock:
             self._ended = True
             return self.queued

@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from procengine.model.quick_init import quick_init
+from procengine.model.quick_init import quick_init, quick_maker
 from procengine.model.run import Cause
 from procengine.model.table_rows import TableRows
 from procengine.model.trigger import TriggerKind
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEvent:
     """Rows became durable and can be queried.
@@ -30,10 +32,8 @@ class WriteEvent:
     size_bytes: int = field(default=0, compare=False)
     offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
 
-    @property
-    def kind(self) -> TriggerKind:
-        """The kind of trigger that takes this event."""
-        return TriggerKind.WRITE
+    kind: ClassVar[TriggerKind] = TriggerKind.WRITE
+    """The kind of trigger that takes this event."""
 
 
 @quick_init
@@ -45,10 +45,8 @@ class ScheduleEvent:
     cause: Cause
     offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
 
-    @property
-    def kind(self) -> TriggerKind:
-        """The kind of trigger that takes this event."""
-        return TriggerKind.SCHEDULE
+    kind: ClassVar[TriggerKind] = TriggerKind.SCHEDULE
+    """The kind of trigger that takes this event."""
 
 
 @quick_init
@@ -67,10 +65,12 @@ class RequestEvent:
     method: str = "GET"
     offered_ns: int = field(default_factory=time.perf_counter_ns, compare=False)
 
-    @property
-    def kind(self) -> TriggerKind:
-        """The kind of trigger that takes this event."""
-        return TriggerKind.REQUEST
+    kind: ClassVar[TriggerKind] = TriggerKind.REQUEST
+    """The kind of trigger that takes this event."""
 
+
+new_write_event = quick_maker(WriteEvent)
+new_schedule_event = quick_maker(ScheduleEvent)
+"""Events, for those who make one a run."""
 
 Event = WriteEvent | ScheduleEvent | RequestEvent

@@ -14,7 +14,7 @@ from procengine.model.byte_size import format_bytes
 from procengine.model.counted import counted
 from procengine.model.run import Cause, CauseKind
 from procengine.model.trigger_spec import ScheduleSpec
-from procengine.processing.event import Event, ScheduleEvent
+from procengine.processing.event import Event, new_schedule_event
 from procengine.processing.schedules import Schedule, Schedules
 from procengine.processing.trigger_statistics import Lag
 from procengine.processing.watchers import Watcher, Watchers
@@ -180,7 +180,7 @@ class TickSource(EventSource):
         if instant_ns is None:
             return None
         waited_ns = max(0, self._now_ns() - instant_ns)
-        return ScheduleEvent(
+        return new_schedule_event(
             instant_ns=instant_ns,
             cause=_cause(instant_ns),
             offered_ns=time.perf_counter_ns() - waited_ns,

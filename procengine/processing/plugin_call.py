@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine.model.run import Response, RunFailure
@@ -36,8 +36,10 @@ LIMIT_EXCEEDED: Final = "RunLimitExceeded"
 """What the failure of a run is called that went past a limit; its traceback shows where the plugin stood."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
+_REQUEST: Final = TriggerKind.REQUEST
+
+
+class Returned(NamedTuple):
     """How a call ended: with a failure, or without; ``response`` is set for request triggers in either case."""
 
     failure: RunFailure | None = None
@@ -51,10 +53,22 @@ _RETURNED: Final = Returned()
 class PluginCall:
     """One call of one entry point."""
 
-    def __init__(
+    __slots__ = (
+        "_code",
+        "_entered",
+        "_globals",
+        "_loaded",
+        "_registry",
+        "cache",
+        "cancel",
+        "event",
+        "plugin_version",
+        "run",
+    )
+
+    def __init__(  # noqa: PLR0917 - made for each run
         self,
         registry: PluginRegistry,
-        *,
         run: ActiveRun,
         event: Event,
         cache: PyCache,
@@ -87,17 +101,13 @@ class PluginCall:
         except BaseException as error:  # noqa: BLE001 - the plugin call: SystemExit, KeyboardInterrupt, all
             return self._failed(error, plugin)
         finally:
-            if plugin is not None and self._is_private:
+            if self.run.is_dry and self._code is None and plugin is not None:  # it was loaded apart
                 plugin.close()
 
     def release(self) -> None:
         """Let the run's globals go, unless the plugin left something that needs them; its cache must be kept."""
         if self._globals is not None:
             self._globals.release()
-
-    @property
-    def _is_private(self) -> bool:
-        return self._code is None and self.run.is_dry
 
     def _plugin(self) -> LoadedPlugin:
         if self._code is not None:
@@ -110,9 +120,8 @@ class PluginCall:
     def _enter(self, thread: PluginThread) -> Response | None:
         """Call the plugin that was loaded, on the run's thread."""
         assert self._loaded is not None
-        run = self.run
+        run, kind = self.run, self.event.kind
         run.thread, run.in_file = thread, self._registry.in_file
-        kind = self.event.kind
         function = self._loaded.entry_point(kind, self._opened)
         arguments = self._arguments()
         self._entered = True
@@ -122,7 +131,7 @@ class PluginCall:
             take_back_own()
             result = run.instrument.call(function, arguments, lambda: uninterrupted(run))
         self._entered = False
-        return response_of(result) if kind is TriggerKind.REQUEST else None
+        return response_of(result) if kind is _REQUEST else None
 
     def _opened(self, names: Namespace) -> None:
         """Note the globals of a single file: where classes of cached objects are looked for."""
@@ -148,7 +157,7 @@ class PluginCall:
                 assert_never(event)
 
     def _failed(self, error: BaseException, plugin: LoadedPlugin | None) -> Returned:
-        is_request = self.event.kind is TriggerKind.REQUEST
+        is_request = self.event.kind is _REQUEST
         failure = run_failure(
             error,
             plugin.owns if plugin is not None else lambda _: False,

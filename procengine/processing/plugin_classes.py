@@ -16,7 +16,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
@@ -41,8 +40,7 @@ class PluginName(NamedTuple):
     qualname: str
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """The plugin whose run is being kept, and the globals that its text was executed in, for a single file."""
 
     filename: str

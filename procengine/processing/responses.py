@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
-from procengine.model.run import Response
+from procengine.model.run import Response, new_response
 from procengine.processing.plugin_values import checked_text, checked_text_mapping
 
 HTML: Final = "text/html"
@@ -53,10 +52,12 @@ def response_of(result: object) -> Response:
     """
     # The usual types first, and exactly those: nothing of a plugin's can be in them, their headers need no check.
     if type(result) is str:
-        with suppress(UnicodeEncodeError):
-            return Response(status=200, headers=_HTML_HEADERS, body=result.encode())
+        try:
+            return new_response(status=200, headers=_HTML_HEADERS, body=result.encode())
+        except UnicodeEncodeError:
+            pass
     elif type(result) is dict or type(result) is list:
-        return Response(status=200, headers=_JSON_HEADERS, body=json.dumps(result).encode())
+        return new_response(status=200, headers=_JSON_HEADERS, body=json.dumps(result).encode())
     return _checked(*_parts(result))
 
 

@@ -13,7 +13,7 @@ from procengine.model.line_protocol import read_lines
 from procengine.model.precision import Precision
 from procengine.model.run import CacheChange
 from procengine.processing.event import Event, RequestEvent, ScheduleEvent, WriteEvent
-from procengine.processing.py_cache import PyCache
+from procengine.processing.first_looks import FirstLooks
 
 LONGEST_SHOWN_VALUE: Final = 200
 """How many characters of a cached value a record shows."""
@@ -79,11 +79,8 @@ def tables_of(lines: Mapping[str, Sequence[str]], now_ns: int) -> dict[tuple[str
     return counts
 
 
-def cache_changes(cache: PyCache) -> tuple[CacheChange, ...]:
-    """Return what a run changed in its cache, as far as it was watched; runs ``repr`` of the values."""
-    watched = cache.__changes__
-    if watched is None:
-        return ()
+def cache_changes(watched: FirstLooks) -> tuple[CacheChange, ...]:
+    """Return what a run changed in its cache that was watched; runs ``repr`` of the values."""
     return tuple(
         CacheChange(key=key, use_global=use_global, before=_shortened(before), after=_shortened(after))
         for key, use_global, before, after in watched.changes()

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from procengine.model.run import Cause, CauseKind
+from procengine.model.run import CauseKind, new_cause
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.model.trigger_spec import AllTablesSpec, TableSpec, WriteSpec
-from procengine.processing.event import WriteEvent
+from procengine.processing.event import WriteEvent, new_write_event
 from procengine.processing.trigger_statistics import Lag
 
 ReadContents = Callable[[int], WalContents]
@@ -187,13 +187,13 @@ class WriteCursor:
         self._contents = self._rows = 0
 
     def _event(self, contents: WalContents, rows: tuple[TableRows, ...]) -> WriteEvent:
-        cause = Cause(
+        cause = new_cause(
             kind=CauseKind.WRITE,
             wal_sequence_number=contents.sequence_number,
             depth=max(one.depth for one in rows),
         )
         waited_ns = max(0, self._now_ns() - contents.persisted_ns)
-        return WriteEvent(
+        return new_write_event(
             rows=rows,
             cause=cause,
             size_bytes=contents.size_bytes,

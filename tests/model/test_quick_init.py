@@ -2,12 +2,12 @@
 
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, asdict, dataclass, field, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
 
 import pytest
 
-from procengine.model.quick_init import quick_init
-from procengine.model.run import Cause, CauseKind, LogEntry, Run
+from procengine.model.quick_init import positional_maker, quick_init, quick_maker
+from procengine.model.run import Cause, CauseKind, LogEntry, Run, new_run
 from procengine.processing.event import ScheduleEvent
 
 
@@ -73,3 +73,27 @@ def test_a_record_is_equal_hashed_copied_and_pickled_by_its_fields():
     assert replace(cause, depth=2) == Cause(kind=CauseKind.TICK, instant_ns=1, depth=2) != cause
     assert hash(cause) == hash(Cause(kind=CauseKind.TICK, instant_ns=1))
     assert pickle.loads(pickle.dumps(cause)) == cause
+
+
+def test_a_maker_takes_the_keywords_of_the_class():
+    """A record that a function makes is the one that the class makes: values, defaults, and what is refused."""
+    make = quick_maker(Quick)
+    for given in ({"number": 1}, {"number": 1, "text": "a", "rows": {"b": 2}}):
+        assert make(**given) == Quick(**given)
+    assert make(number=1).rows is not make(number=1).rows
+    assert type(make(number=1)) is Quick
+    for wrong in ({}, {"number": 1, "colour": 2}):
+        with pytest.raises(TypeError):
+            make(**wrong)
+
+
+def test_a_maker_by_place_takes_all_values():
+    """A record that is made by place has each value in the field of its place, and none is left out."""
+    assert positional_maker(Quick)(1, "a", {"b": 2}) == Quick(number=1, text="a", rows={"b": 2})
+    with pytest.raises(TypeError):
+        positional_maker(Quick)(1, "a")
+    names = [one.name for one in fields(Run)]
+    run = new_run(*names)
+    assert [getattr(run, name) for name in names] == names
+    with pytest.raises(FrozenInstanceError):
+        run.run_id = 2

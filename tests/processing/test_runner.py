@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from procengine.errors import LineError, LineProtocolError
-from procengine.model.run import CacheChange, CauseKind, LogLevel, RunOutcome
+from procengine.model.duration import SECOND
+from procengine.model.run import CacheChange, CacheKey, Cause, CauseKind, LogLevel, Run, RunOutcome
 from procengine.model.trigger import ErrorBehavior, TriggerKind
+from procengine.processing import active_run
 from procengine.processing.dry_run_record import DryRun
 from procengine.processing.responses import error_response
 from tests.processing.plugin_doubles import (
@@ -320,6 +323,86 @@ def test_record_of_a_run(plugin_bench: PluginBench) -> None:
     assert run.cpu_ns >= 0
     assert run.queue_wait_ns > 0
     assert plugin_bench.run_scheduled("pass").run_id > run.run_id
+
+
+def test_each_value_of_a_record_stands_in_its_field(plugin_bench: PluginBench) -> None:
+    """The record is made by place: of a run that did all that can be done, each field has what the run did."""
+    plugin_bench.save("""
+        def process_writes(influxdb3_local, table_batches, args=None):
+            influxdb3_local.query("SELECT 1")
+            influxdb3_local.write(LineBuilder("t").int64_field("n", 1))
+            influxdb3_local.cache.put("k", 1, None, True)
+            breakpoint()
+    """)
+    trigger = make_trigger(name="all", spec="all_tables", trigger_id=2)
+    event = replace(write_event(table_rows()), offered_ns=time.perf_counter_ns() - 600 * SECOND)
+    run = plugin_bench.runner.run(trigger, event, capture_lines=True, attempt=3)
+    assert run == Run(
+        run_id=1,
+        database="db",
+        trigger="all",
+        plugin_filename="plugin.py",
+        kind=TriggerKind.WRITE,
+        cause=event.cause,
+        started_ns=1_000_000_000,
+        queue_wait_ns=run.queue_wait_ns,
+        duration_ns=run.duration_ns,
+        cpu_ns=run.cpu_ns,
+        outcome=RunOutcome.SUCCESS,
+        rows_in=2,
+        writes={("db", "t"): 1},
+        lines={"db": ("t n=1i",)},
+        query_count=1,
+        logs=plugin_bench.logs.entries(run_id=1),
+        cache_changes=(CacheChange(key="k", use_global=True, before=None, after="1"),),
+        attempt=3,
+        trigger_id=2,
+        cache_keys=(CacheKey("k", True, False),),
+        plugin_version=plugin_bench.registry.load("plugin.py").version,
+    )
+    assert run.breakpoint is not None
+    assert run.breakpoint.line_number == 6
+    assert run.queue_wait_ns >= 600 * SECOND > run.duration_ns > 0
+    assert 0 <= run.cpu_ns < 600 * SECOND
+
+
+def test_each_value_of_a_failed_record_stands_in_its_field(
+    plugin_bench: PluginBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same of a dry run whose plugin answered nothing: it raised, after lines were queued and left out."""
+    monkeypatch.setattr(active_run, "MOST_LOG_LINES", 2)
+    plugin_bench.save("""
+        def process_request(influxdb3_local, query_parameters, request_headers, request_body, args=None):
+            for number in range(5):
+                influxdb3_local.info(number)
+            influxdb3_local.write(LineBuilder("t").int64_field("n", 1))
+            1 / 0
+    """)
+    run = plugin_bench.runner.run(make_trigger(spec="request:r"), request_event(), dry_run=True)
+    assert run.failure is not None
+    assert run.failure.type_name == "ZeroDivisionError"
+    assert run == Run(
+        run_id=1,
+        database="db",
+        trigger="watch",
+        plugin_filename="plugin.py",
+        kind=TriggerKind.REQUEST,
+        cause=Cause(kind=CauseKind.REQUEST),
+        started_ns=1_000_000_000,
+        queue_wait_ns=run.queue_wait_ns,
+        duration_ns=run.duration_ns,
+        cpu_ns=run.cpu_ns,
+        outcome=RunOutcome.ERROR,
+        logs=run.logs,
+        lines_left_out=4,
+        failure=run.failure,
+        response=error_response(run.failure.message),
+        dry_run=True,
+        trigger_id=1,
+        dropped_lines=1,
+        plugin_version=plugin_bench.registry.load("plugin.py").version,
+    )
+    assert [line.text for line in run.logs[1:2]] == ["0"]
 
 
 def test_captured_run_keeps_its_lines_and_cache_changes(plugin_bench: PluginBench) -> None:
