@@ -29,9 +29,10 @@ class Retries:
     """The failed events of one trigger; each counts as under way while it stands here.
 
     ``resume`` is called when a pause is over, on the clock's thread or by `hurry`; it must return at once.
+    ``standing`` has the events in the order in which they failed; others may look whether it has any.
     """
 
-    __slots__ = ("_clock", "_closed", "_lock", "_progress", "_resume", "_standing")
+    __slots__ = ("_clock", "_closed", "_lock", "_progress", "_resume", "standing")
 
     def __init__(self, clock: Clock, progress: Progress, resume: Callable[[], None]) -> None:
         self._clock = clock
@@ -39,31 +40,28 @@ class Retries:
         self._resume = resume
         # Guards the two fields below.
         self._lock = threading.Lock()
-        self._standing: dict[Retry, None] = {}
+        self.standing: dict[Retry, None] = {}
         self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._standing)
 
     @property
     def first(self) -> Retry | None:
         """The event that failed first, or None."""
         with self._lock:
-            return next(iter(self._standing), None)
+            return next(iter(self.standing), None)
 
     @property
     def first_due(self) -> Retry | None:
         """The event that failed first of those whose pause is over, or None."""
-        if not self._standing:
+        if not self.standing:
             return None
         with self._lock:
-            return next((retry for retry in self._standing if retry.due), None)
+            return next((retry for retry in self.standing if retry.due), None)
 
     @property
     def attempt(self) -> int:
         """The highest number of an attempt whose pause has begun; 0 when there is none."""
         with self._lock:
-            begun = [retry.attempt for retry in self._standing if retry.alarm is not None]
+            begun = [retry.attempt for retry in self.standing if retry.alarm is not None]
         return max(begun, default=0)
 
     def add(self, event: Event, *, attempt: int, pause_ns: int) -> None:
@@ -72,7 +70,7 @@ class Retries:
         with self._lock:
             if self._closed:
                 return
-            self._standing[retry] = None
+            self.standing[retry] = None
         self._progress.begin()
         retry.alarm = self._clock.call_at(
             self._clock.now_ns() + pause_ns, lambda: self._end_pause(retry)
@@ -81,9 +79,9 @@ class Retries:
     def strike(self, retry: Retry) -> bool:
         """Strike an event off, because it runs or is dropped; tell whether it still stood here."""
         with self._lock:
-            if retry not in self._standing:
+            if retry not in self.standing:
                 return False
-            del self._standing[retry]
+            del self.standing[retry]
         if retry.alarm is not None:
             retry.alarm.cancel()
         self._progress.end()
@@ -92,7 +90,7 @@ class Retries:
     def hurry(self) -> None:
         """End all pauses now."""
         with self._lock:
-            standing = tuple(self._standing)
+            standing = tuple(self.standing)
         for retry in standing:
             self._end_pause(retry)
 
@@ -100,7 +98,7 @@ class Retries:
         """Drop all events, and those to come."""
         with self._lock:
             self._closed = True
-            standing = tuple(self._standing)
+            standing = tuple(self.standing)
         for retry in standing:
             self.strike(retry)
 

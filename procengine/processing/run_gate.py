@@ -25,10 +25,13 @@ class RunGate:
 
     def __init__(self, patience_seconds: float = 10.0) -> None:
         self._patience_seconds = patience_seconds
-        # Guards the counts; those who wait sleep on its condition.
+        # Guards the two counts below; those who wait sleep on its condition.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._inside = 0
+        # As long as many are inside. A list grows and shrinks in one step, so that runs beside others, which are
+        # almost all, need no lock: they are on it before they look at the counts, and those who want to be alone look
+        # at it after they have counted themselves.
+        self._inside: list[None] = []
         self._alone = 0
         self._waiting = 0
 
@@ -37,16 +40,18 @@ class RunGate:
 
         A run that is cancelled goes in at once, to end there.
         """
-        with self._lock:
-            if self._alone or self._waiting:
+        self._inside.append(None)
+        if self._alone or self._waiting:
+            self.leave()
+            with self._lock:
                 self._wait(lambda: not (self._alone or self._waiting), cancel)
-            self._inside += 1
+                self._inside.append(None)
 
     def leave(self) -> None:
         """Go out."""
-        with self._lock:
-            self._inside -= 1
-            if self._waiting:
+        self._inside.pop()
+        if self._waiting:
+            with self._lock:
                 self._changed.notify_all()
 
     def enter_alone(self, cancel: CancelToken) -> bool:
@@ -55,10 +60,10 @@ class RunGate:
             self._waiting += 1
             try:
                 alone = self._wait(lambda: not (self._inside or self._alone), cancel)
+                self._alone += 1  # while it still counts as waiting: nobody must slip in between
             finally:
                 self._waiting -= 1
                 self._changed.notify_all()
-            self._alone += 1
             return alone
 
     def leave_alone(self) -> None:

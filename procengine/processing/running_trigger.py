@@ -128,7 +128,7 @@ class RunningTrigger:
     @property
     def state(self) -> TriggerState:
         """What it does with events."""
-        if self._state is TriggerState.ENABLED and len(self._retries):
+        if self._state is TriggerState.ENABLED and self._retries.standing:
             return TriggerState.RETRYING
         return self._state
 
@@ -291,12 +291,13 @@ class RunningTrigger:
 
     @property
     def _takes_events(self) -> bool:
-        return not self._stopped and self._state in (TriggerState.ENABLED, TriggerState.ENDED)
+        return self._state.takes_events and not self._stopped
 
     def _define(self, trigger: Trigger) -> None:
         """Run by a definition from now on."""
         self.trigger = trigger
         self._limits = trigger.limits.over(self._parts.options.limits)
+        self._is_watched = self._limits.is_watched
         self._slots.limit = self._parts.options.runs_of(self._limits)
 
     def _turn(self, *, most_waiting: int | None = None) -> AbstractContextManager[None]:
@@ -330,7 +331,7 @@ class RunningTrigger:
         return False
 
     def _step_sync(self) -> bool:
-        retry = self._retries.first if len(self._retries) else None
+        retry = self._retries.first if self._retries.standing else None
         if retry is not None and not retry.due:
             return False
         event = retry.event if retry is not None else self._take()
@@ -341,7 +342,7 @@ class RunningTrigger:
             self._handled()
         if retry is not None:
             self._retries.strike(retry)
-        return self.source.waiting > 0 or len(self._retries) > 0
+        return self.source.waiting > 0 or bool(self._retries.standing)
 
     def _step_async(self) -> bool:
         """Start one run if there is a slot. What failed and is due goes before what is new."""
@@ -361,7 +362,7 @@ class RunningTrigger:
 
     def _take_beside_retries(self) -> Event | None:
         """Return the next event, unless so many wait to be retried that more would pile up beside them."""
-        if len(self._retries) + self._slots.taken > self._slots.limit:
+        if len(self._retries.standing) + self._slots.taken > self._slots.limit:
             return None
         try:
             return self._take()
@@ -415,7 +416,7 @@ class RunningTrigger:
     def _run_and_decide(self, event: Event, *, attempt: int) -> bool:
         """Run an event and act on the outcome; tell whether it will be run again."""
         run = self._run(event, attempt=attempt)
-        if not self._takes_events:
+        if not (run.outcome.is_failure and self._takes_events):
             return False
         backoff = self._parts.options.backoff
         match decide(run.outcome, self.trigger.error_behavior, attempt, backoff):
@@ -445,35 +446,35 @@ class RunningTrigger:
         capture_lines: bool = False,
         instrument: Instrument | None = None,
     ) -> Run:
-        flight = self._flights.take_off()
-        try:
-            run = self._made_within_limits(
-                flight,
-                lambda cancel: self._parts.runner.run(
-                    self.trigger,
-                    event,
-                    dry_run=dry_run,
-                    cache_name=cache_name,
-                    capture_lines=capture_lines,
-                    attempt=attempt,
-                    cancel=cancel,
-                    instrument=instrument,
-                ),
-                is_limited=instrument is None or not instrument.pauses,
+        parts, flight = self._parts, self._flights.take_off()
+
+        def call(cancel: CancelToken) -> Run:
+            return parts.runner.run(
+                self.trigger,
+                event,
+                dry_run=dry_run,
+                cache_name=cache_name,
+                capture_lines=capture_lines,
+                attempt=attempt,
+                cancel=cancel,
+                instrument=instrument,
             )
+
+        try:
+            if self._is_watched and (instrument is None or not instrument.pauses):
+                run = self._made_within_limits(flight, call)
+            else:
+                run = parts.limited.run_beside(self._cancel, call)
             if not dry_run:
                 self.tally.count(run)
-            self._parts.history.add(run)
+            parts.history.add(run)
         finally:
             self._flights.land(flight)
         return run
 
-    def _made_within_limits(self, flight: int, call: Call, *, is_limited: bool) -> Run:
-        limits, limited = self._limits, self._parts.limited
-        if not limits.is_watched or not is_limited:
-            return limited.run_beside(self._cancel, call)
-        return limited.run(
-            limits,
+    def _made_within_limits(self, flight: int, call: Call) -> Run:
+        return self._parts.limited.run(
+            self._limits,
             self._cancel,
             call,
             name_stuck=lambda: self._name_stuck(flight),

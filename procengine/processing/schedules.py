@@ -20,18 +20,19 @@ class Schedule:
     """One trigger's ticks: the next to come, and those that came and wait.
 
     ``on_tick`` is called on the clock's thread when a tick came, ``on_end`` after the last one; both must return
-    at once.
+    at once. ``next_ns`` is the next tick to come, None before `start_after` and when there is none; ``waiting`` is
+    how many came and were not taken.
     """
 
     __slots__ = (
         "_first_waiting_ns",
         "_lock",
-        "_next_ns",
         "_spec",
-        "_waiting",
+        "next_ns",
         "on_end",
         "on_tick",
         "removed",
+        "waiting",
     )
 
     def __init__(
@@ -41,59 +42,49 @@ class Schedule:
         self.on_end = on_end
         self.removed = False
         self._spec = spec
-        # Guards the fields below.
+        # Guards the fields below, which anybody reads.
         self._lock = threading.Lock()
-        self._next_ns: int | None = None
+        self.next_ns: int | None = None
         self._first_waiting_ns: int | None = None
-        self._waiting = 0
-
-    @property
-    def next_ns(self) -> int | None:
-        """The next tick to come; None before `start_after`, and when there is none."""
-        return self._next_ns
-
-    @property
-    def waiting(self) -> int:
-        """How many ticks came and were not taken."""
-        return self._waiting
+        self.waiting = 0
 
     @property
     def backlog(self) -> tuple[int, int | None]:
         """How many ticks wait, and the time of the first; both at one moment."""
         with self._lock:
-            return self._waiting, self._first_waiting_ns
+            return self.waiting, self._first_waiting_ns
 
     def start_after(self, instant_ns: int) -> int | None:
         """Begin behind an instant; return the first tick, or None when there is none."""
-        self._next_ns = self._spec.next_after(instant_ns)
-        return self._next_ns
+        self.next_ns = self._spec.next_after(instant_ns)
+        return self.next_ns
 
     def come(self) -> int | None:
         """Let the next tick have come; return the one after it, or None when it was the last."""
         with self._lock:
-            came_ns = self._next_ns
+            came_ns = self.next_ns
             assert came_ns is not None  # the clock rings for a tick that was announced
-            if not self._waiting:
+            if not self.waiting:
                 self._first_waiting_ns = came_ns
-            self._waiting += 1
-            self._next_ns = self._spec.next_after(came_ns)
-            return self._next_ns
+            self.waiting += 1
+            self.next_ns = self._spec.next_after(came_ns)
+            return self.next_ns
 
     def take(self) -> int | None:
         """Return the scheduled time of the first tick that waits, and let it wait no more; None without one."""
         with self._lock:
-            if not self._waiting:
+            if not self.waiting:
                 return None
             taken_ns = self._first_waiting_ns
             assert taken_ns is not None
-            self._waiting -= 1
-            self._first_waiting_ns = self._spec.next_after(taken_ns) if self._waiting else None
+            self.waiting -= 1
+            self._first_waiting_ns = self._spec.next_after(taken_ns) if self.waiting else None
             return taken_ns
 
     def clear(self) -> None:
         """Forget the ticks that wait."""
         with self._lock:
-            self._waiting = 0
+            self.waiting = 0
             self._first_waiting_ns = None
 
 

@@ -47,6 +47,12 @@ class TriggerState(Enum):
     DISABLED = "disabled"
     """It is disabled in the catalog."""
 
+    takes_events: bool
+    """Whether what comes, or has come and waits, is run."""
+
+    def __init__(self, value: str) -> None:
+        self.takes_events = value in ("enabled", "ended")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
@@ -152,17 +158,18 @@ class RunTally:
 
     def count(self, run: Run) -> None:
         """Count a run that ended."""
-        failed = run.outcome.is_failure
+        outcome, duration_ns = run.outcome, run.duration_ns
+        failed = outcome.is_failure
         with self._lock:
             if len(self._durations_ns) < WINDOW_RUNS:
-                self._durations_ns.append(run.duration_ns)
+                self._durations_ns.append(duration_ns)
                 self._failed.append(failed)
             else:
-                self._durations_ns[self._oldest] = run.duration_ns
+                self._durations_ns[self._oldest] = duration_ns
                 self._failed[self._oldest] = failed
                 self._oldest = (self._oldest + 1) % WINDOW_RUNS
             self._runs += 1
-            self._last = (run.started_ns, run.duration_ns, run.outcome)
+            self._last = (run.started_ns, duration_ns, outcome)
             if failed:
                 self._errors += 1
                 self._last_failure = run.failure

@@ -219,6 +219,22 @@ class WorkerPool:
         except Empty:
             return self._job_after_idling(worker)
 
+    def next_of_line(self) -> Task | None:
+        """Return the next task of the line for a worker that draws and may go on; None to ask `next_job`.
+
+        Without the lock, which with what else `next_job` does costs 0.7 us: ten thousand schedules of one instant
+        are drawn one after the other. A number that two threads count up at once counts one of them; it only tells
+        whether the line moves.
+        """
+        if self._drawing > self._may_draw or self._stopped:
+            return None
+        try:
+            task = self._line.popleft()
+        except IndexError:
+            return None
+        self._drawn += 1
+        return task
+
     def _job_after_idling(self, worker: _Worker) -> _Job | None:
         with self._lock:
             if worker in self._idle and len(self._workers) > RESIDENT_WORKERS:
@@ -239,9 +255,14 @@ class _Worker(threading.Thread):
         job = self.inbox.get()
         while job is not None:
             from_line = job.from_line
-            try:
-                job.task()
-            except Exception:
-                logger.exception("task failed")
-            del job  # what the task refers to must not live until the next one
+            task: Task | None = job.task
+            del job  # what a task refers to must not live until the next one
+            while task is not None:
+                try:
+                    task()
+                except Exception:
+                    logger.exception("task failed")
+                task = None
+                if from_line:
+                    task = self._pool.next_of_line()
             job = self._pool.next_job(self, after_line=from_line)

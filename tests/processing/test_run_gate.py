@@ -76,3 +76,17 @@ def test_an_interrupted_wait_leaves_the_gate_as_it_was() -> None:
     with pytest.raises(KeyboardInterrupt):
         gate.enter_alone(Interrupted())
     gate.enter(token)
+
+
+def test_who_goes_in_alone_is_seen_all_the_time() -> None:
+    """Between waiting and being alone nobody slips in: one of the two is counted, then both, then the other."""
+    gate, seen = RunGate(), []
+
+    class Condition(threading.Condition):
+        def notify_all(self) -> None:
+            seen.append((gate._waiting, gate._alone))
+            super().notify_all()
+
+    gate._changed = Condition(gate._lock)
+    gate.enter_alone(CancelToken())
+    assert seen == [(0, 1)]
