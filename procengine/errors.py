@@ -127,6 +127,20 @@ class TriggerSpecError(InvalidInputError):
 class QueryError(InvalidInputError):
     """SQL cannot be planned or failed while it ran."""
 
+    @property
+    def while_planned(self) -> bool:
+        """Whether it never ran, as its text tells: it names the SQL, the plan, or a stage of planning that failed."""
+        text = str(self)
+        return text.startswith(_OF_PLANS) or "\ncaused by\n" in text
+
+
+_OF_PLANS = (
+    "SQL error:",
+    "Error during planning:",
+    "Schema error:",
+    "This feature is not implemented:",
+)
+
 
 class ConfigError(InvalidInputError):
     """An option's value, or a combination of options, is not accepted."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
-from procengine.errors import InvalidNameError, LineProtocolError, ProcengineError
+from procengine.errors import InvalidNameError, LimitExceededError, LineProtocolError, ProcengineError
+from procengine.errors import QueryError as SqlError
 from procengine.model.names import check_database_name
 from procengine.model.run import PLUGIN_API, LogLevel
 from procengine.processing.active_run import ActiveRun
@@ -168,6 +169,8 @@ def cannot_write_text(error: ProcengineError) -> str:
     """
     if isinstance(error, LineProtocolError):
         return f"Cannot write: line protocol parse failed: {error.errors[0].message}"
+    if isinstance(error, LimitExceededError):
+        return f"Cannot write: catalog update error: {error}"
     return f"Cannot write: {error}"
 
 
@@ -181,7 +184,10 @@ def _query(
     try:
         table = run.query(sql, database, params)
     except ProcengineError as error:
-        raise QueryError(f"error: {error} executing query on {database}: {sql}") from None
+        stage = (
+            "error while planning query: " if isinstance(error, SqlError) and error.while_planned else ""
+        )
+        raise QueryError(f"error: {stage}{error} executing query on {database}: {sql}") from None
     return query_rows(table)
 
 

@@ -149,7 +149,7 @@ def test_a_plugin_gets_the_originals_error(engine: Engine, remote: Remote, plugi
     assert run.failure is not None
     assert run.failure.type_name == "QueryError"
     assert run.failure.message.startswith(
-        "Python function call failed: QueryError: error: Error during planning"
+        "Python function call failed: QueryError: error: error while planning query: Error during planning"
     )
     assert run.failure.message.endswith(f"executing query on {remote.database}: SELECT * FROM nope")
 

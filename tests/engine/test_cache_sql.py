@@ -218,11 +218,12 @@ def test_a_plugin_queries_caches(house: Engine, plugin: Plugin) -> None:
     for _ in range(2):
         house.triggers.fire("t", TICK, database="house")
         settle(house)
-    refusal, wrong = "provided table name is invalid", "SELECT * FROM last_cache('nope')"
+    refused = "Error during planning: provided table name is invalid"
+    wrong = "SELECT * FROM last_cache('nope')"
     once = [
         str([{"room": "attic", "side": "south", "temp": 30.0, "time": START_NS}]),
         str([{"side": "north"}, {"side": "south"}]),
         "ValueError Unsupported data type: Utf8View",
-        f"QueryError error: Error during planning: {refusal} executing query on house: {wrong}",
+        f"QueryError error: error while planning query: {refused} executing query on house: {wrong}",
     ]
     assert texts(house) == once * 2

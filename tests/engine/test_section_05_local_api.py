@@ -311,14 +311,55 @@ UNBOUND = "Error during planning: No value found for placeholder with name $r"
     ],
 )
 def test_failed_queries(fire: Fire, sql: str, error: str) -> None:
-    """Section 5: QueryError, known by its type's name, with error, database and statement in the text."""
+    """Section 5: QueryError, known by its type's name, with error, database and statement in the text.
+
+    Source: influxdb3/tests/cli/mod.rs, test_wal_plugin_errors (``query_no_table``).
+    """
     run = fire(f"""
 try:
     influxdb3_local.query({sql!r})
 except Exception as error:
     influxdb3_local.info(type(error).__name__, error)
 """)
-    assert said(run) == [f"QueryError error: {error} executing query on house: {sql}"]
+    assert said(run) == [
+        f"QueryError error: error while planning query: {error} executing query on house: {sql}"
+    ]
+
+
+def test_queries_that_fail_while_they_run(fire: Fire) -> None:
+    """Section 5: what fails once rows are read is not called an error of planning."""
+    sql = "SELECT 1 / (i - i) AS x FROM home"
+    run = fire(f"""
+try:
+    influxdb3_local.query({sql!r})
+except Exception as error:
+    influxdb3_local.info(error)
+""")
+    assert said(run) == [f"error: Arrow error: Divide by zero error executing query on house: {sql}"]
+
+
+def test_writes_past_the_limit_of_databases(engine: Engine, fire: Fire) -> None:
+    """Section 5: a database too many is an error of the catalog.
+
+    Source: influxdb3_write/src/write_buffer/mod.rs, CatalogUpdateError.
+    """
+    for number in range(99):
+        engine.catalog.create_database(f"d{number}")
+    run = fire("""
+line = LineBuilder('t').int64_field('n', 1)
+try:
+    influxdb3_local.write_sync_to_db('other', line, no_sync=True)
+except Exception as error:
+    influxdb3_local.info(error)
+influxdb3_local.write_to_db('other', line)
+""")
+    limit = (
+        "Cannot write: catalog update error: Adding a new database would exceed limit of 100 databases"
+    )
+    assert said(run) == [
+        f"error writing line protocol to other: {limit}",
+        f"error running request plugin: error writing back lines to other: {limit}",
+    ]
 
 
 @pytest.mark.parametrize(
