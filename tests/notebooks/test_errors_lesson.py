@@ -138,7 +138,7 @@ def test_error_behaviors(lesson: Lesson) -> None:
     attempts = re.findall(r"\| asking +\| (\d) +\| (\w+)", lesson.shown["%%query errors"])
 
     assert attempts == [("1", "error"), ("2", "error"), ("3", "success")]
-    assert re.search(r"careful +\| errors +\| disabled", lesson.shown["%inspect --database errors"])
+    assert re.search(r"\| careful +\| true", lesson.shown["%%query errors #2"])
     enabled = lesson.shown["%influxdb3 enable trigger --database errors careful"]
     assert "enabled successfully" in enabled
 
@@ -154,7 +154,7 @@ def test_endless_run_is_ended(lesson: Lesson) -> None:
 def test_all_errors_are_in_one_place(lesson: Lesson) -> None:
     """The inspector and the table of runs have the runs that failed."""
     assert "KeyError: 'temp_max'" in lesson.shown["%inspect runs celsius"]
-    assert re.search(r"\| celsius +\| 6 +\| 2 ", lesson.shown["%%query errors #2"])
+    assert re.search(r"\| celsius +\| 6 +\| 2 ", lesson.shown["%%query errors #3"])
 
 
 def test_run_becomes_a_test_that_passes(lesson: Lesson) -> None:

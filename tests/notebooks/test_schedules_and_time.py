@@ -25,13 +25,13 @@ def test_nothing_fails(lesson: Lesson) -> None:
 
 
 def test_plugin_is_told_full_seconds_one_after_the_other(lesson: Lesson) -> None:
-    """The log has three ticks, each a second after the one before."""
+    """The log has three ticks, the newest first, each a second before the one above it."""
     seconds = re.findall(r"it is [\d-]+ \d\d:\d\d:(\d\d) ", lesson.shown["%%query clock"])
 
     assert len(seconds) == 3
     first = int(seconds[0])
-    assert [int(one) for one in seconds] == [(first + number) % 60 for number in range(3)]
-    assert re.search(r"^beat \|.* \d+ runs?$", lesson.shown["%inspect runs"], re.MULTILINE)
+    assert [int(one) for one in seconds] == [(first - number) % 60 for number in range(3)]
+    assert re.search(r"^beat \|.* \d+ runs?$", lesson.shown["%inspect runs beat"], re.MULTILINE)
 
 
 def test_cron_expression_tells_its_times(lesson: Lesson) -> None:
