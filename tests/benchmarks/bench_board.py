@@ -17,7 +17,7 @@ from tests.benchmarks.measurement import Measurement
 TRIGGERS = 1_000
 LOOKS = 10
 PLUGIN = "def process_scheduled_call(influxdb3_local, call_time, args=None):\n    pass\n"
-PAGE = {"kind": "rows", "start": 0, "count": 55}
+PAGE = {"kind": "rows", "start": 0, "count": 55, "place": "cell"}
 """What a page asks for: the rows in its frame, and some above and below."""
 
 

@@ -75,8 +75,8 @@ def board(tmp_path: Path) -> Iterator[Board]:
 def test_a_board_speaks_only_when_something_changed_and_it_is_in_sight(board: Board) -> None:
     """Many looks at what is the same say nothing; a run is one changed row; hidden, nobody looks."""
     assert board.ticks() == 0
-    board.say(kind="sight", in_sight=True)
-    board.say(kind="rows", start=0, count=40)
+    board.say(kind="sight", in_sight=True, place="cell")
+    board.say(kind="rows", start=0, count=40, place="cell")
     assert board.wait_for("rows")["cells"][0][:3] == ["echo", "house", "idle"]
     board.said()
 
@@ -88,7 +88,7 @@ def test_a_board_speaks_only_when_something_changed_and_it_is_in_sight(board: Bo
     changed = board.wait_for("changed")
     assert [*changed["cells"]] == ["0"]
 
-    board.say(kind="sight", in_sight=False)
+    board.say(kind="sight", in_sight=False, place="cell")
     hidden = board.ticks()
     board.said()
     board.kernel.run("%fire echo")

@@ -73,7 +73,7 @@ class Page:
     def cells(self, table: str) -> list[list[str | None]]:
         """Ask for a table's rows."""
         before = len(self.heard(table))
-        self.custom(table, kind="rows", start=0, count=20)
+        self.custom(table, kind="rows", start=0, count=20, place="cell")
 
         def rows() -> list[dict[str, Any]]:
             said = [data["content"] for data in self.heard(table)[before:] if "content" in data]
@@ -108,7 +108,7 @@ def test_an_idle_inspector_is_silent_and_a_hidden_one_does_not_look(kernel: Kern
     kernel.run("%inspect cache")
     table = page.table()
     assert page.cells(table)[0][1:4] == ["n", "int", "1"]
-    page.custom(table, kind="sight", in_sight=True)
+    page.custom(table, kind="sight", in_sight=True, place="cell")
 
     heard, began = len(page.heard(table)), looks(kernel)
     while looks(kernel) < began + 3:
@@ -124,7 +124,7 @@ def test_an_idle_inspector_is_silent_and_a_hidden_one_does_not_look(kernel: Kern
     assert (changed["kind"], changed["cells"]["0"][3]) == ("changed", "2")
     assert changed["now"] > 1_600_000_000_000
 
-    page.custom(table, kind="sight", in_sight=False)
+    page.custom(table, kind="sight", in_sight=False, place="cell")
     watching = kernel.run(
         "import gc\nfrom procengine_jupyter.inspectors.live_inspector import LiveInspector\n"
         "print([one.is_watching for one in gc.get_objects() if isinstance(one, LiveInspector)])"

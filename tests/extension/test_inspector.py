@@ -227,14 +227,14 @@ def test_live_table_looks_again_only_while_it_is_in_sight(
     """Hidden, nothing waits on the loop; in sight, an unchanged state sends nothing."""
     widget, shelf, loop = live
     assert loop.waiting == []
-    sent(widget, {"kind": "sight", "in_sight": True})
+    sent(widget, {"kind": "sight", "in_sight": True, "place": "cell"})
     version = widget.table.version
     loop.second()
     assert widget.table.version == version
     shelf.words.append("plum")
     loop.second()
     assert (widget.table.version, widget.table.row_count) == (version + 1, 4)
-    sent(widget, {"kind": "sight", "in_sight": False})
+    sent(widget, {"kind": "sight", "in_sight": False, "place": "cell"})
     assert loop.waiting == []
     assert not widget.is_watching
 
@@ -246,10 +246,40 @@ def test_live_table_sends_the_window_that_was_asked_for(
     widget, _, _ = live
     answers: list[dict[str, Any]] = []
     monkeypatch.setattr(widget.table, "send", answers.append)
-    sent(widget, {"kind": "rows", "start": 1, "count": 10**9})
-    assert answers == [
-        {"kind": "rows", "start": 1, "version": widget.table.version, "cells": [["apple"], ["fig"]]}
+    sent(widget, {"kind": "rows", "start": 1, "count": 10**9, "place": "cell"})
+    (answer,) = answers
+    assert (answer["kind"], answer["place"], answer["start"]) == ("rows", "cell", 1)
+    assert (answer["version"], answer["cells"]) == (widget.table.version, [["apple"], ["fig"]])
+
+
+def test_places_that_show_one_table_do_not_take_from_each_other(
+    live: tuple[LiveInspector, Shelf, Loop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has rows of its own and hears of their changes; one that is closed leaves the other one live."""
+    widget, shelf, loop = live
+    for place in ("cell", "view"):
+        sent(widget, {"kind": "sight", "in_sight": True, "place": place})
+    answers: list[dict[str, Any]] = []
+    monkeypatch.setattr(widget.table, "send", answers.append)
+    sent(widget, {"kind": "rows", "start": 0, "count": 1, "place": "cell"})
+    sent(widget, {"kind": "rows", "start": 2, "count": 1, "place": "view"})
+    shelf.words[2] = "plum"
+    loop.second()
+    assert [(one["place"], one["kind"], one["start"]) for one in answers] == [
+        ("cell", "rows", 0),
+        ("view", "rows", 2),
+        ("cell", "changed", 0),
+        ("view", "changed", 2),
     ]
+    assert [one["cells"] for one in answers[2:]] == [{}, {"0": ["plum"]}]
+
+    sent(widget, {"kind": "sight", "in_sight": False, "place": "view"})
+    assert widget.is_watching
+    shelf.words[0] = "quince"
+    loop.second()
+    assert [(one["place"], one["cells"]) for one in answers[4:]] == [("cell", {"0": ["quince"]})]
+    sent(widget, {"kind": "sight", "in_sight": False, "place": "cell"})
+    assert not widget.is_watching
 
 
 def test_live_order_is_taken_and_taken_back(live: tuple[LiveInspector, Shelf, Loop]) -> None:

@@ -263,12 +263,19 @@ def test_only_changed_rows_are_sent(
 ) -> None:
     """A page that has its rows is told which of them are others, and at which version."""
     widget, lamps, _ = live
-    widget.table._handle_custom_msg({"kind": "rows", "start": 0, "count": 40}, [])
+    widget.table._handle_custom_msg({"kind": "rows", "start": 0, "count": 40, "place": "cell"}, [])
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(widget.table, "send", sent.append)
     lamps.lamps["attic"] = True
     widget._inspector.refresh_if_changed()
     version = widget.table.version
     assert sent == [
-        {"kind": "changed", "start": 0, "version": version, "length": 2, "cells": {"1": ["attic", "on"]}}
+        {
+            "kind": "changed",
+            "place": "cell",
+            "start": 0,
+            "version": version,
+            "length": 2,
+            "cells": {"1": ["attic", "on"]},
+        }
     ]

@@ -196,6 +196,7 @@ def ask(page: Page, **more: object) -> None:
         "bins": 100,
         "first_lane": 0,
         "last_lane": 9,
+        "place": "cell",
     }
     page._message(page, {"kind": "window", **said, **more}, [])
 
@@ -207,6 +208,7 @@ def test_page_gets_the_marks_of_its_window_as_numbers() -> None:
     ask(page)
     content, (times, rest) = page.sent[0]
     assert (content["kind"], content["count"], content["version"]) == ("marks", 2, 1)
+    assert content["place"] == "cell"
     start, duration, runs = np.frombuffer(times, np.float64).reshape(3, 2).tolist()
     assert start == [NOON_NS / 1_000 + 1e6, NOON_NS / 1_000 + 2e6]
     assert duration == [10_000, 10_000]
@@ -236,7 +238,22 @@ def test_page_is_told_of_new_runs_once_and_of_none_never() -> None:
     index.add([at(2, 5)])
     page.show(index)
     assert page.version == 2
-    assert page.bounds == [(NOON_NS + SECOND) // 1_000, (NOON_NS + 2 * SECOND + 10_000_000) // 1_000]
+    assert page.bounds[:2] == [(NOON_NS + SECOND) // 1_000, (NOON_NS + 2 * SECOND + 10_000_000) // 1_000]
+
+
+def test_page_is_told_since_when_there_are_runs_of_late() -> None:
+    """What it shows of the present fits the last runs, not the whole history; a run counts by its end."""
+    page = Page()
+    index = index_of(at(-9_000, 1), at(1, 4), at(2, 5))
+    page.show(index)
+    assert page.bounds[2] == (NOON_NS + SECOND) // 1_000
+    index.add([at(149, 6)])
+    page.show(index)
+    assert page.bounds[2] == (NOON_NS + SECOND) // 1_000
+    index.add([at(154, 7)])
+    page.show(index)
+    assert page.bounds[2] == (NOON_NS + 149 * SECOND) // 1_000
+    assert page.bounds[0] == (NOON_NS - 9_000 * SECOND) // 1_000
 
 
 def test_run_chosen_in_the_page_is_told_and_marked() -> None:
@@ -333,9 +350,9 @@ def test_form_looks_for_changes_while_any_part_of_it_is_in_sight() -> None:
     assert live.instrument is not None
     timeline = live.instrument.widget
     for widget, shown in ((timeline, True), (live.table, True), (live.table, False)):
-        widget._message(widget, {"kind": "sight", "in_sight": shown}, [])
+        widget._message(widget, {"kind": "sight", "in_sight": shown, "place": "cell"}, [])
     assert live.is_watching
-    timeline._message(timeline, {"kind": "sight", "in_sight": False}, [])
+    timeline._message(timeline, {"kind": "sight", "in_sight": False, "place": "cell"}, [])
     assert not live.is_watching
     assert loop.waiting == []
 

@@ -92,9 +92,13 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def test_timeline_speaks_of_new_runs_alone(kernel: Kernel) -> None:
     """A page is told that there is something new, and gets the marks when it asks; nothing is said otherwise."""
     page = Page(kernel, "%inspect runs")
-    page.say("timeline", kind="sight", in_sight=True)
+    page.say("timeline", kind="sight", in_sight=True, place="cell")
     page.say(
-        "timeline", **{"kind": "window", "from": 0, "to": 4e15}, bins=100, first_lane=0, last_lane=5
+        "timeline",
+        **{"kind": "window", "from": 0, "to": 4e15, "place": "cell"},
+        bins=100,
+        first_lane=0,
+        last_lane=5,
     )
     marks = page.wait_for("marks")
     assert marks["content"]["data"]["content"]["count"] == 1
@@ -107,7 +111,7 @@ def test_timeline_speaks_of_new_runs_alone(kernel: Kernel) -> None:
     kernel.run("%fire echo")
     kernel.wait(lambda: any("version" in one.get("state", {}) for one in page.said()))
 
-    page.say("timeline", kind="sight", in_sight=False)
+    page.say("timeline", kind="sight", in_sight=False, place="cell")
     kernel.wait(lambda: page.number("sum(one.is_running for one in tickers)") == 0)
     page.said()
     kernel.run("%fire echo")
@@ -118,8 +122,8 @@ def test_tail_of_logs_speaks_of_new_lines_alone(kernel: Kernel) -> None:
     """A look that finds no new line sends nothing; a new line raises the number of rows."""
     page = Page(kernel, "%inspect logs")
     assert "timeline" not in page.widgets
-    page.say("table", kind="sight", in_sight=True)
-    page.say("table", kind="rows", start=0, count=40)
+    page.say("table", kind="sight", in_sight=True, place="cell")
+    page.say("table", kind="rows", start=0, count=40, place="cell")
     page.wait_for("rows")
     page.said()
 
@@ -128,5 +132,5 @@ def test_tail_of_logs_speaks_of_new_lines_alone(kernel: Kernel) -> None:
 
     kernel.run("%fire echo")
     kernel.wait(lambda: any("row_count" in one.get("state", {}) for one in page.said()))
-    page.say("table", kind="sight", in_sight=False)
+    page.say("table", kind="sight", in_sight=False, place="cell")
     kernel.wait(lambda: page.number("sum(one.is_running for one in tickers)") == 0)

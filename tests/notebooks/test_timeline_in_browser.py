@@ -88,6 +88,16 @@ def test_runs_and_logs_are_looked_at_in_a_page(tmp_path: Path) -> None:
         page.wait_for_function("() => Number(document.querySelector('.pe-time').dataset.marks) === 7")
         assert page.locator(".pe-time-live").get_attribute("aria-pressed") == "true"
 
+        # A minute later its reader comes to it, and sees the runs all the same; a new one moves it on.
+        page.evaluate(
+            "() => { const was = performance.now.bind(performance); performance.now = () => was() + 60_000; }"
+        )
+        page.locator(".pe-time[data-resting=true]").wait_for()
+        assert " · 10 s · no run for 1 min 0" in page.locator(".pe-time-range").inner_text()
+        for colour in (ERROR, SUCCESS):
+            page.wait_for_function(FIND_MARK, arg=colour)
+        assert page.locator(".pe-time-live").get_attribute("aria-pressed") == "true"
+
         page.locator(".pe-time-all").click()
         assert page.locator(".pe-time-live").get_attribute("aria-pressed") == "false"
         click_mark(page, ERROR)

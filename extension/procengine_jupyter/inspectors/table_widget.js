@@ -4,31 +4,20 @@
 const ROW = 22; // height of a row, pixels
 const ROWS_SHOWN = 14; // rows of the frame at most
 const TALLEST = 8_000_000; // browsers lay out no taller elements reliably; longer tables scroll in larger steps
+const ANSWER = 5000; // after so long what was asked for may be asked for again, milliseconds
 const AHEAD = 20; // rows asked for above and below those in sight
 const SVG = "http://www.w3.org/2000/svg";
 const BAR = 5; // width of a sparkline's bar and the gap beside it, pixels
 const BLOCKS = "▁▂▃▄▅▆▇█";
 const FAILED = "✗";
 const NODE = /^(\u2003*)([▸▾·]) (.*)$/s; // a tree's node: its depth, whether it is open, and what it says
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-function span(milliseconds) {
-  const whole = (size) => Math.floor(milliseconds / size);
-  if (milliseconds < MINUTE) return `${whole(SECOND)} s`;
-  if (milliseconds < HOUR) return `${whole(MINUTE)} min ${String(whole(SECOND) % 60).padStart(2, "0")} s`;
-  if (milliseconds < DAY) return `${whole(HOUR)} h ${String(whole(MINUTE) % 60).padStart(2, "0")} min`;
-  return `${whole(DAY)} d ${whole(HOUR) % 24} h`;
-}
 
 // What an instant ("2026-01-01 00:00:00.5", UTC) is to a reader now; nothing is asked of the kernel for it.
 function counted(kind, text, now) {
   if (text === null) return kind === "until" ? "never" : "";
   const left = Date.parse(`${text.slice(0, 23).replace(" ", "T")}Z`) - now;
-  if (kind === "since") return `${span(Math.max(0, -left))} ago`;
-  return left > 0 ? `in ${span(left)}` : "expired";
+  if (kind === "since") return `${spanText(Math.max(0, -left))} ago`;
+  return left > 0 ? `in ${spanText(left)}` : "expired";
 }
 
 function render({ model, el }) {
@@ -44,7 +33,9 @@ function render({ model, el }) {
   let headDrawn = "";
   let atEnd = true; // a tail is followed until the reader scrolls up
   let asked = null;
+  let askedAt = 0;
   let due = 0;
+  let drawNext = null; // what the next frame draws
   let ahead = 0; // by how much the kernel's clock is ahead of the page's, milliseconds
 
   const isClock = (column) => column.kind === "until" || column.kind === "since";
@@ -180,9 +171,10 @@ function render({ model, el }) {
     const start = Math.max(0, first - AHEAD);
     const wanted = Math.min(count(), last + AHEAD) - start;
     const key = `${version}:${start}:${wanted}`;
-    if (asked === key) return;
+    if (asked === key && performance.now() - askedAt < ANSWER) return;
     asked = key;
-    model.send({ kind: "rows", start, count: wanted });
+    askedAt = performance.now();
+    model.send({ kind: "rows", start, count: wanted, place: sight.place });
   }
 
   function layOut() {
@@ -199,19 +191,26 @@ function render({ model, el }) {
     drawRows();
   }
 
+  // What is asked for before the next frame is drawn once; rows alone do not take the place of all.
   function schedule(work) {
+    drawNext = drawNext === layOut ? layOut : work;
     cancelAnimationFrame(due);
-    due = requestAnimationFrame(work);
+    due = requestAnimationFrame(() => {
+      const draw = drawNext;
+      drawNext = null;
+      draw();
+    });
   }
 
   function received(message) {
-    if (message?.now) ahead = message.now - Date.now();
-    if (message?.kind === "rows") {
+    if (message?.place !== sight.place) return; // another view of this table
+    if (message.now) ahead = message.now - Date.now();
+    if (message.kind === "rows") {
       held = message;
       asked = null;
       if (message.version === model.get("version")) drawRows();
-    } else if (message?.kind === "changed") {
-      // Of the rows that a page asked for last, which may have been another view of this table.
+    } else if (message.kind === "changed") {
+      // Of the rows that were asked for last.
       if (message.start !== held.start || message.version !== held.version + 1) return;
       held.cells.length = Math.min(held.cells.length, message.length);
       for (const [place, cells] of Object.entries(message.cells)) held.cells[Number(place)] = cells;
@@ -276,7 +275,7 @@ function render({ model, el }) {
 
   const sight = watchSight(el, model, () => schedule(layOut));
   const beat = setInterval(() => {
-    if (sight.inSight && model.get("columns").some(isClock)) schedule(drawRows);
+    if (sight.inSight && (asked !== null || model.get("columns").some(isClock))) schedule(drawRows);
   }, SECOND);
   layOut();
 

@@ -18,6 +18,7 @@ import traitlets
 from procengine_jupyter.inspectors.contents import Contents
 from procengine_jupyter.inspectors.main_thread import on_main_thread
 from procengine_jupyter.inspectors.rows import Order, Selection, column_widths, numeric_columns
+from procengine_jupyter.inspectors.sight import Sight
 
 FOLDER = Path(__file__).parent
 MOST_ROWS_ASKED = 500
@@ -53,11 +54,11 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._selection: Selection | None = None
-        # The rows that the page has: where they begin, how many it asked for, and their texts.
-        self._window: tuple[int, int, list[list[str | None]]] | None = None
+        # The rows that each place in the page has: where they begin, how many it asked for, and their texts.
+        self._windows: dict[str, tuple[int, int, list[list[str | None]]]] = {}
         # The clock by which columns of instants are meant; None where there are none.
         self._now_ns: Callable[[], int] | None = None
-        self._on_order, self._on_choice, self._on_sight = on_order, on_choice, on_sight
+        self._on_order, self._on_choice, self._sight = on_order, on_choice, Sight(on_sight)
         self._on_toggle = on_toggle
         self.on_msg(on_main_thread(loop, self._message))
 
@@ -108,8 +109,8 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def _message(self, _widget: object, content: Any, _buffers: object) -> None:
         """Take what the page says; what is not understood is passed over."""
         match content:
-            case {"kind": "rows", "start": int(start), "count": int(count)}:
-                self._send_rows(start, min(count, MOST_ROWS_ASKED))
+            case {"kind": "rows", "start": int(start), "count": int(count), "place": str(place)}:
+                self._send_rows(place, start, min(count, MOST_ROWS_ASKED))
             case {"kind": "order", "column": str(column), "descending": bool(descending)}:
                 self._on_order(Order(column=column, descending=descending))
             case {"kind": "order", "column": None}:
@@ -119,17 +120,20 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
             case {"kind": "toggle", "row": int(row)}:
                 if 0 <= row < self.row_count:
                     self._on_toggle(row)
-            case {"kind": "sight", "in_sight": bool(in_sight)}:
-                self._on_sight(in_sight)
+            case {"kind": "sight", "in_sight": bool(in_sight), "place": str(place)}:
+                if not in_sight:
+                    self._windows.pop(place, None)
+                self._sight.tell(place, in_sight)
 
-    def _send_rows(self, start: int, count: int) -> None:
+    def _send_rows(self, place: str, start: int, count: int) -> None:
         if self._selection is None:
             return
         cells = self._selection.window(start, count)
-        self._window = (max(0, start), count, cells)
+        self._windows[place] = (max(0, start), count, cells)
         self.send(
             {
                 "kind": "rows",
+                "place": place,
                 "start": max(0, start),
                 "version": self.version,
                 **self._now(),
@@ -143,29 +147,29 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     def _send_changes(self, version: int, *, same_columns: bool) -> None:
         """Send what is new in the rows that the page has, before it hears of the version and would ask for them."""
-        if self._window is None or self._selection is None:
+        if self._selection is None:
             return
-        start, count, before = self._window
         if not same_columns:
-            self._window = None
-            return
-        cells = self._selection.window(start, count)
-        self._window = (start, count, cells)
-        changed = {
-            str(place): row
-            for place, row in enumerate(cells)
-            if place >= len(before) or row != before[place]
-        }
-        self.send(
-            {
-                "kind": "changed",
-                "start": start,
-                "version": version,
-                **self._now(),
-                "length": len(cells),
-                "cells": changed,
+            self._windows.clear()
+        for place, (start, count, before) in self._windows.items():
+            cells = self._selection.window(start, count)
+            self._windows[place] = (start, count, cells)
+            changed = {
+                str(number): row
+                for number, row in enumerate(cells)
+                if number >= len(before) or row != before[number]
             }
-        )
+            self.send(
+                {
+                    "kind": "changed",
+                    "place": place,
+                    "start": start,
+                    "version": version,
+                    **self._now(),
+                    "length": len(cells),
+                    "cells": changed,
+                }
+            )
 
 
 def _width(contents: Contents, column: str, width: int) -> int:

@@ -1,16 +1,20 @@
 // Runs on a line of time, a lane a trigger. The page has the marks around the window that is shown, and asks for others
 // as it is moved; while it follows the present it moves by its own clock, without a word to the kernel.
+// Following, it fits the runs of late, and rests on the last ones where no more come: a reader who is late sees them.
 // Times are microseconds UTC. All text goes in by textContent or onto a canvas.
 
 const LANE = 26; // height of a lane, pixels
 const LANES_SHOWN = 12;
 const AXIS = 24; // height of the axis
 const GUTTER = 150; // width of the lanes' names
-const LIVE_SPAN = 300e6; // what is shown of the present to begin with: five minutes
+const LIVE_SPANS = [10e6, 20e6, 30e6, 60e6, 120e6, 300e6]; // what is shown of the present, the least that fits
+const REST = 0.5; // how far the present may leave the last run behind, of what is shown
+const ANSWER = 5000; // after so long what was asked for is asked for again, milliseconds
 const LEAST_SPAN = 20; // no closer than 20 microseconds
 const NARROWEST = 2; // width of a mark, pixels
 const REACH = 5; // how near to a mark the pointer must be
 const REDRAW = 250; // while the present is followed, milliseconds
+const RESTING_REDRAW = 1000;
 
 // Colours that the colour-blind can tell apart, on light and on dark; height and sign say the same.
 const LOOKS = {
@@ -75,6 +79,7 @@ function render({ model, el }) {
   let asked = null; // what was asked for and not answered yet
   let view = null; // { from, to }
   let live = false;
+  let liveSpan = null; // what the reader wants to see of the present; null fits the runs
   let clock = { now: 0, at: 0 }; // the kernel's time, and when it was told
   let due = 0;
   let hovered = -1;
@@ -82,6 +87,8 @@ function render({ model, el }) {
 
   const lanes = () => model.get("lanes");
   const now = () => clock.now + (performance.now() - clock.at) * 1e3;
+  const behind = () => (model.get("bounds")[1] < 0 ? 0 : now() - model.get("bounds")[1]); // since the last run
+  const rests = () => live && behind() > REST * span();
   const width = () => Math.max(50, frame.clientWidth - GUTTER);
   const span = () => view.to - view.from;
   const x = (us) => GUTTER + ((us - view.from) / span()) * width();
@@ -107,22 +114,18 @@ function render({ model, el }) {
 
   function follow(value) {
     live = value;
-    if (live) view = { from: now() - (view ? span() : LIVE_SPAN), to: now() };
+    liveSpan = null;
     liveButton.setAttribute("aria-pressed", String(live));
     schedule();
   }
 
-  function begin() {
-    const [first, last] = model.get("bounds");
-    clock = { now: model.get("now"), at: performance.now() };
-    if (first < 0) {
-      view = { from: now() - LIVE_SPAN, to: now() };
-      follow(true);
-    } else if (now() - last < LIVE_SPAN) {
-      const known = (now() - first) * 1.1;
-      view = { from: now() - Math.min(LIVE_SPAN, Math.max(10e6, known)), to: now() };
-      follow(true);
-    } else showAll();
+  // Up to the present, but not beyond the last run by more than a part of what is shown.
+  function presentView() {
+    const [, last, recent] = model.get("bounds");
+    const needed = last < 0 ? Infinity : (last - recent) / REST;
+    const shown = liveSpan ?? LIVE_SPANS.find((one) => one >= needed) ?? LIVE_SPANS[LIVE_SPANS.length - 1];
+    const to = last < 0 ? now() : Math.min(now(), last + REST * shown);
+    return { from: to - shown, to };
   }
 
   function showAll() {
@@ -142,11 +145,11 @@ function render({ model, el }) {
     look({ from: view.from + part * span(), to: view.to + part * span() });
   }
 
-  // Zoom around a point; while the present is followed, around it.
+  // Zoom around a point; while the present is followed, up to it.
   function zoom(factor, px) {
     const wanted = Math.min(Math.max(span() * factor, LEAST_SPAN), 40 * 365 * 86400e6);
     if (live) {
-      view = { from: view.to - wanted, to: view.to };
+      liveSpan = wanted;
       schedule();
       return;
     }
@@ -171,9 +174,11 @@ function render({ model, el }) {
       held.to - held.from <= 5 * span() &&
       held.first <= first &&
       held.last >= last;
-    if (covered || asked !== null || lanes().length === 0) return;
+    const waits = asked !== null && performance.now() - asked.at < ANSWER;
+    if (covered || waits || lanes().length === 0) return;
     const room = 0.5 * span();
     asked = { from: Math.floor(view.from - room), to: Math.ceil(view.to + room), version: model.get("version") };
+    asked.at = performance.now();
     asked.open = asked.to >= now();
     model.send({
       kind: "window",
@@ -182,11 +187,12 @@ function render({ model, el }) {
       bins: Math.round(width()),
       first_lane: Math.max(0, first - 2),
       last_lane: last + 2,
+      place: sight.place,
     });
   }
 
   function received(message, buffers) {
-    if (message?.kind !== "marks") return;
+    if (message?.kind !== "marks" || message.place !== sight.place) return; // to another view of these runs
     const floats = new Float64Array(buffers[0].buffer, buffers[0].byteOffset, message.count * 3);
     const whole = new Int32Array(buffers[1].buffer, buffers[1].byteOffset, message.count * 4);
     const n = message.count;
@@ -229,8 +235,8 @@ function render({ model, el }) {
   }
 
   function draw() {
-    if (view === null || el.clientWidth === 0) return;
-    if (live) view = { from: now() - span(), to: now() };
+    if (el.clientWidth === 0) return;
+    if (live) view = presentView();
     const count = lanes().length;
     frame.style.height = `${Math.max(1, Math.min(LANES_SHOWN, count)) * LANE + 2}px`;
     space.style.height = `${Math.max(1, count) * LANE}px`;
@@ -253,9 +259,11 @@ function render({ model, el }) {
     pen.restore();
     drawAxis(ink);
     const shownSpan = `${instantText(view.from, span() / 10, true)} – ${instantText(view.to, span() / 10, false)} UTC · ${durationText(span())}`;
-    range.textContent = shownSpan;
+    const resting = rests();
+    range.textContent = resting ? `${shownSpan} · no run for ${spanText(behind() / 1e3)}` : shownSpan;
     drawLegend(dark);
     el.dataset.marks = String(held.count);
+    el.dataset.resting = String(resting);
     el.dataset.live = String(live);
     ask();
   }
@@ -467,7 +475,7 @@ function render({ model, el }) {
   });
   frame.addEventListener("pointercancel", () => { drag = null; });
   frame.addEventListener("pointerleave", () => { hovered = -1; tip.hidden = true; });
-  frame.addEventListener("dblclick", (event) => { live = false; zoom(0.2, place(event)[0]); });
+  frame.addEventListener("dblclick", (event) => { follow(false); zoom(0.2, place(event)[0]); });
   // The page goes on scrolling over a timeline that nobody has clicked on.
   frame.addEventListener("wheel", (event) => {
     const mine = event.ctrlKey || event.metaKey || event.shiftKey || document.activeElement === frame;
@@ -512,13 +520,18 @@ function render({ model, el }) {
     schedule();
   }
 
+  let drawnAt = 0;
   const told = () => {
     clock = { now: model.get("now"), at: performance.now() };
     schedule();
   };
   const sight = watchSight(el, model, schedule);
+  // What rests is drawn for the time that it tells alone.
   const beat = setInterval(() => {
-    if (live && sight.inSight) schedule();
+    const idle = rests() ? RESTING_REDRAW : 0;
+    if (!live || !sight.inSight || performance.now() - drawnAt < idle) return;
+    drawnAt = performance.now();
+    schedule();
   }, REDRAW);
   const resized = new ResizeObserver(schedule);
   resized.observe(el);
@@ -526,8 +539,9 @@ function render({ model, el }) {
   model.on("change:chosen", chosen);
   model.on("change:lanes", schedule);
   model.on("msg:custom", received);
-  begin();
-  schedule();
+  clock = { now: model.get("now"), at: performance.now() };
+  view = presentView();
+  follow(true);
 
   return () => {
     clearInterval(beat);

@@ -14,12 +14,17 @@ import anywidget
 import numpy as np
 import traitlets
 
+from procengine.clock import NANOSECONDS_PER_SECOND
 from procengine_jupyter.inspectors.main_thread import on_main_thread
-from procengine_jupyter.inspectors.run_index import OUTCOMES, RunIndex
+from procengine_jupyter.inspectors.run_index import OUTCOMES, Placed, RunIndex
 from procengine_jupyter.inspectors.run_window import MOST_BINS, Marks, marks
+from procengine_jupyter.inspectors.sight import Sight
 
 FOLDER = Path(__file__).parent
 MICROSECOND = 1_000
+OF_LATE_NS = 150 * NANOSECONDS_PER_SECOND
+"""Runs that ended this long before the last one are of late: a page that follows the present shows twice as much."""
+
 FARTHEST = 2**62
 """Instants are cut to this, nanoseconds: a page may ask for any."""
 
@@ -35,7 +40,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     lanes: traitlets.List[Any] = traitlets.List().tag(sync=True)
     outcomes: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    bounds: traitlets.List[Any] = traitlets.List([-1, -1]).tag(sync=True)
+    bounds: traitlets.List[Any] = traitlets.List([-1, -1, -1]).tag(sync=True)
+    """Microseconds: when the first run began, when the last one ended, and when the first of late began."""
     now = traitlets.Float(0).tag(sync=True)
     version = traitlets.Int(0).tag(sync=True)
     chosen: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -54,7 +60,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self._shown: tuple[int, int] | None = None
         self._runs, _ = RunIndex().by_name()
         self._now_ns = now_ns
-        self._on_choice, self._on_sight = on_choice, on_sight
+        self._on_choice, self._sight = on_choice, Sight(on_sight)
         self.on_msg(on_main_thread(loop, self._message))
 
     def show(self, index: RunIndex, *, hint: str = "") -> None:
@@ -69,7 +75,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             self.lanes = [list(lane) for lane in lanes]
             self.hint = hint
             if len(runs):
-                self.bounds = [int(runs.start.min()) // MICROSECOND, int(runs.end.max()) // MICROSECOND]
+                self.bounds = _bounds(runs)
             self.now = self._now_ns() / MICROSECOND
             self.version += 1
 
@@ -99,14 +105,17 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "bins": int(bins),
                 "first_lane": int(first),
                 "last_lane": int(last),
+                "place": str(place),
             } if begin < end:
-                self._send_marks(begin, end, bins, first, last)
+                self._send_marks(place, begin, end, bins, first, last)
             case {"kind": "choose", "run": int() | float() as run}:
                 self._on_choice(int(run) if run >= 0 else None)
-            case {"kind": "sight", "in_sight": bool(in_sight)}:
-                self._on_sight(in_sight)
+            case {"kind": "sight", "in_sight": bool(in_sight), "place": str(place)}:
+                self._sight.tell(place, in_sight)
 
-    def _send_marks(self, begin: float, end: float, bins: int, first: int, last: int) -> None:
+    def _send_marks(
+        self, place: str, begin: float, end: float, bins: int, first: int, last: int
+    ) -> None:
         runs = self._runs
         if first > 0 or last < len(self.lanes):
             runs = runs.where((runs.lane >= first) & (runs.lane < last))
@@ -114,6 +123,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self.send(
             {
                 "kind": "marks",
+                "place": place,
                 "from": begin,
                 "to": end,
                 "first_lane": first,
@@ -124,6 +134,13 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             },
             buffers=_buffers(found),
         )
+
+
+def _bounds(runs: Placed) -> list[int]:
+    """Return when runs, of which there are some, began and ended, and since when there are some of late."""
+    last = int(runs.end.max())
+    recent = runs.start[runs.end >= last - OF_LATE_NS]
+    return [int(one) // MICROSECOND for one in (runs.start.min(), last, recent.min())]
 
 
 def _ns(microseconds: float) -> int:
