@@ -51,7 +51,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -364,10 +364,20 @@ class Engine:
             time_column=time_column,
         )
 
-    def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Return all rows of a statement; see `procengine.query.executor.QueryExecutor.query`."""
+    def query(
+        self,
+        sql: str,
+        database: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        check: Callable[[], None] | None = None,
+    ) -> pa.Table:
+        """Return all rows of a statement; see `procengine.query.executor.QueryExecutor.query`.
+
+        ``check`` is called about every 50 ms while the statement runs; what it raises ends it.
+        """
         self._check_running()
-        return self.attachments.query(sql, database, params)
+        return self.attachments.query(sql, database, params, check=check)
 
     def attach(
         self,

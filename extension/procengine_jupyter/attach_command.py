@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,18 +14,16 @@ from procengine.attach.attachment import Attachment
 from procengine.attach.tail_options import TailOptions
 from procengine.model.duration import SECOND
 from procengine_jupyter import grammar
-from procengine_jupyter.display import show_updatable
 from procengine_jupyter.fire_command import parse_instant
 from procengine_jupyter.meant_database import meant_database
 from procengine_jupyter.render.attachment_card import AttachmentCard, TailLine, WaitingCard
+from procengine_jupyter.under_way import UnderWay
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
     from procengine_jupyter.session import Session
 
 TOKEN_VARIABLE = "INFLUXDB3_AUTH_TOKEN"
-SECONDS_UNTIL_SHOWN = 0.5
-SECONDS_BETWEEN = 0.2
 
 
 def attach_command(session: Session, action: str, line: str) -> AttachmentCard | None:
@@ -159,27 +156,13 @@ def attachment_card(engine: Engine, attachment: Attachment) -> AttachmentCard:
     )
 
 
-class Waiting:
-    """Says below the running cell that a server is waited for, from half a second on. For the main thread."""
+class Waiting(UnderWay):
+    """Says below the running cell that a server is waited for. For the main thread."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self._url = url
-        self._handle: Any = None
-        self._began = self._shown = time.monotonic()
 
     def __call__(self) -> None:
         """Show how long that is by now."""
-        now = time.monotonic()
-        if now - self._began < SECONDS_UNTIL_SHOWN or now - self._shown < SECONDS_BETWEEN:
-            return
-        self._shown = now
-        waiting = WaitingCard(url=self._url, waited_ns=round((now - self._began) * SECOND))
-        if self._handle is None:
-            self._handle = show_updatable(waiting)
-        else:
-            self._handle.update(waiting)
-
-    def clear(self) -> None:
-        """Show nothing any more."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        self.show(lambda: WaitingCard(url=self._url, waited_ns=self.elapsed_ns))

@@ -47,7 +47,8 @@ def deploy(session: Session, said: Namespace) -> View:
     )
     look = partial(_plan, session, server, said)
     do = partial(_carry_out, session, server, said)
-    with DeployProgress(said.to) as progress:
+    progress = DeployProgress(said.to)
+    with progress:
         progress.tell("asking what is there")
         try:
             plan = look()
@@ -57,7 +58,8 @@ def deploy(session: Session, said: Namespace) -> View:
         return Offer(session, plan, look, do)
     if not plan.is_empty:
         show(PlanCard(plan))
-    with DeployProgress(said.to) as progress:
+    progress = DeployProgress(said.to)
+    with progress:
         return DeployedCard(do(plan, progress.tell))
 
 
@@ -93,7 +95,7 @@ class Offer(View):
             return bundle
         from procengine_jupyter.deploy_panel import DeployPanel
 
-        return bundle | DeployPanel(self.plan, self.look, self.do).bundle()
+        return bundle | DeployPanel(self.plan, self.look, self.do, loop=self._session.loop).bundle()
 
 
 def _plan(session: Session, server: RemoteServer, said: Namespace) -> Plan:

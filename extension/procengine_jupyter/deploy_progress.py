@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
-from procengine_jupyter.display import show_updatable
 from procengine_jupyter.render.markup import Html, element
 from procengine_jupyter.render.style import card
 from procengine_jupyter.render.view import View
+from procengine_jupyter.under_way import UnderWay
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,31 +28,15 @@ class DeployingCard(View):
         return "\n".join((f"deploy to {self.url}", *(f"  {each}" for each in self.steps)))
 
 
-class DeployProgress:
-    """Shows steps below the running cell, until the block ends. For the main thread."""
+class DeployProgress(UnderWay):
+    """Shows steps below the running cell, from the first one on until the block ends. For the main thread."""
 
     def __init__(self, url: str) -> None:
+        super().__init__(until_shown=0, between=0)
         self._url = url
         self._steps: list[str] = []
-        self._handle: Any = None
-
-    def __enter__(self) -> DeployProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
     def tell(self, step: str) -> None:
         """Show another step, which begins."""
         self._steps.append(step)
-        shown = DeployingCard(self._url, tuple(self._steps))
-        if self._handle is None:
-            self._handle = show_updatable(shown)
-        else:
-            self._handle.update(shown)
+        self.show(lambda: DeployingCard(self._url, tuple(self._steps)))

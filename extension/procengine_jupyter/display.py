@@ -14,6 +14,13 @@ def show(view: View) -> None:
     display.display(view)  # type: ignore[no-untyped-call]
 
 
+def new_handle() -> Any:
+    """Return a handle of which nothing is shown yet: ``display`` shows a card, ``update`` another in its place."""
+    from IPython import display
+
+    return display.DisplayHandle()  # type: ignore[no-untyped-call]
+
+
 def show_updatable(view: View) -> Any:
     """Show a card and return its handle, whose ``update`` shows another one in its place.
 

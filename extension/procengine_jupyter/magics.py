@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -49,6 +50,7 @@ from procengine_jupyter.run_test import fired_run_test
 from procengine_jupyter.session import Session
 from procengine_jupyter.shown_token import ShownToken
 from procengine_jupyter.status import options_card, status_card, trigger_list
+from procengine_jupyter.under_way import UnderWay
 from procengine_jupyter.usage import documented_by
 from procengine_jupyter.write_command import (
     Stored,
@@ -319,14 +321,20 @@ class ProcengineMagics(Magics):
         )
         server = server_of(engine)
         port = None if server is None or server.url is None else urlsplit(server.url).port
-        connect = in_process(engine, elsewhere=_another_server, port=port)
         hints = CommandHints(engine, text, environment=surroundings.environment, port=port)
+        under_way = UnderWay()
+        check = partial(under_way.say, "filling the cache", stop="stop ends it, without a cache then")
+        connect = in_process(engine, elsewhere=_another_server, port=port, check=check)
         try:
-            shown = run_line(connect, text, surroundings).text
+            with under_way:
+                shown = run_line(connect, text, surroundings).text
         except KeyboardInterrupt as error:
-            if text.split()[:1] != ["install"]:
+            done = _INTERRUPTED.get(" ".join(text.split()[:2])) or _INTERRUPTED.get(
+                text.split(maxsplit=1)[0]
+            )
+            if done is None:
                 raise
-            raise UsageError(str(error) or "interrupted; nothing was installed") from error
+            raise UsageError(str(error) or f"interrupted; {done}") from error
         except ProcengineError as error:
             hint = hints.on_error(error)
             if hint:
@@ -344,6 +352,14 @@ class ProcengineMagics(Magics):
 
 
 ProcengineMagics.influxdb3.__doc__ = INFLUXDB3_HELP
+
+
+_INTERRUPTED = {
+    "install": "nothing was installed",
+    "create last_cache": "there is no cache",
+    "create distinct_cache": "there is no cache",
+}
+"""What is so after the stop button ended a command, by its first words."""
 
 
 def _another_server(connection: Connection) -> RemoteServer:

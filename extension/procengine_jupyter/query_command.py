@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from IPython.core.error import UsageError
 from procengine.errors import NotFoundError, QueryError
 from procengine_jupyter.query_hints import query_hint
 from procengine_jupyter.render.table_card import QueryResult
+from procengine_jupyter.under_way import UnderWay
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -93,19 +95,19 @@ def query(
 def _rows(
     engine: Engine, database: str, sql: str, values: Mapping[str, object], *, scratch: bool
 ) -> pa.Table:
-    """Return what is found; of an attached database its server is asked, and waited for in sight."""
+    """Return what is found; of an attached database its server is asked. What takes long is waited for in sight."""
     if scratch:
         return engine.attachments.get(database).query_scratch(sql, values)
     attached = engine.attachments.find(database)
     if attached is None:
-        return engine.query(sql, database, values)
+        with UnderWay() as under_way:
+            check = partial(under_way.say, "querying", stop="stop ends it")
+            return engine.query(sql, database, values, check=check)
     from procengine_jupyter.attach_command import Waiting
 
     waiting = Waiting(attached.url)
-    try:
+    with waiting:
         return attached.query(sql, values, check=waiting)
-    finally:
-        waiting.clear()
 
 
 def converted(result: QueryResult, kind: str | None) -> pa.Table | Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from argparse import Namespace
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -35,7 +34,7 @@ from procengine.replay import (
     read_query,
     start_replay,
 )
-from procengine_jupyter.display import show, show_updatable
+from procengine_jupyter.display import show
 from procengine_jupyter.doctor_command import notes_on
 from procengine_jupyter.errors import lines_text
 from procengine_jupyter.fire_command import parse_instant
@@ -45,6 +44,7 @@ from procengine_jupyter.render.comparison_card import ComparisonCard
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
 from procengine_jupyter.render.view import View
+from procengine_jupyter.under_way import UnderWay
 from procengine_jupyter.write_command import is_writable
 
 if TYPE_CHECKING:
@@ -145,14 +145,11 @@ def earlier(names: dict[str, Any], name: str) -> ReplayResult:
 
 def _followed(under_way: Replay) -> ReplayResult:
     """Wait for a replay with a bar, from half a second on. An interrupt ends the wait."""
-    bar = _Bar(under_way)
-    try:
+    with UnderWay() as bar:
         while True:
             with contextlib.suppress(TimeoutError):
                 return under_way.wait(SECONDS_BETWEEN)
-            bar.show()
-    finally:
-        bar.clear()
+            bar.show(lambda: ReplayProgressCard(under_way.progress))
 
 
 def _with_differences(first: ReplayResult, second: ReplayResult) -> ReplayResult:
@@ -192,30 +189,6 @@ def _interrupted(under_way: Replay | None) -> UsageError:
         f"interrupted after {result.row_count:,} of {result.rows_total:,} rows; nothing outside the replay has "
         "changed"
     )
-
-
-class _Bar:
-    """How far a replay is, below the running cell."""
-
-    def __init__(self, under_way: Replay) -> None:
-        self._replay = under_way
-        self._handle: Any = None
-        self._began = time.monotonic()
-
-    def show(self) -> None:
-        """Show how far it is now."""
-        if self._handle is None and time.monotonic() - self._began < 0.5:
-            return
-        card = ReplayProgressCard(self._replay.progress)
-        if self._handle is None:
-            self._handle = show_updatable(card)
-        else:
-            self._handle.update(card)
-
-    def clear(self) -> None:
-        """Show nothing any more."""
-        if self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
 
 def _options(engine: Engine, said: Namespace) -> ReplayOptions:

@@ -1,18 +1,22 @@
 """What does a page show of a replay in the background, and what can its reader press?
 
-A bar that is looked at again four times a second while no cell runs, and buttons. For the kernel's main thread.
+A bar that is looked at again four times a second, while it is in sight and no cell runs, and buttons. For the
+kernel's main thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets
 
 from procengine.errors import ProcengineError
 from procengine.replay import Replay, ReplayState
+from procengine_jupyter.inspectors.live_form import button
 from procengine_jupyter.inspectors.live_inspector import WIDGET_VIEW
+from procengine_jupyter.inspectors.main_thread import on_main_thread
+from procengine_jupyter.inspectors.sight_widget import SightWidget
 from procengine_jupyter.inspectors.ticker import Ticker
 from procengine_jupyter.render.markup import element
 from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
@@ -27,24 +31,31 @@ class ReplayPanel:
     def __init__(self, replay: Replay, *, loop: Any, cell_names: Mapping[str, str]) -> None:
         self._replay = replay
         self._cell_names = cell_names
+        self._loop = loop
         self._ticker = Ticker(loop, self._look, SECONDS)
+        # The sheet is sent once: a page that is given one anew styles everything in it again.
+        self.sheet = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
         self.body = ipywidgets.HTML()
-        self.pause = _button("pause", "pe-replay-pause")
-        self.step = _button("step", "pe-replay-step")
-        self.stop = _button("stop", "pe-replay-stop")
-        self.pause.on_click(lambda _button: self._pause())
-        self.step.on_click(lambda _button: self._do(replay.step))
-        self.stop.on_click(lambda _button: self._do(replay.stop))
+        self.sight = SightWidget(on_sight=self._sight, loop=loop)
+        self.pause = self._button("pause", self._pause)
+        self.step = self._button("step", replay.step)
+        self.stop = self._button("stop", replay.stop)
         self.buttons = ipywidgets.HBox([self.pause, self.step, self.stop])
-        self.widget = ipywidgets.VBox([self.body, self.buttons])
+        self.widget = ipywidgets.VBox([self.sheet, self.body, self.sight, self.buttons])
         self.widget.add_class("pe-replay")
         self._draw()
-        if replay.is_running:
-            self._ticker.start()
 
     def bundle(self) -> dict[str, Any]:
         """Return what makes a page show it."""
         return {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}}
+
+    def _sight(self, shown: bool) -> None:
+        """Follow the replay as long as somebody sees it."""
+        if shown:
+            self._ticker.start()
+            self._look()
+        else:
+            self._ticker.stop()
 
     def _look(self) -> None:
         if not self._replay.is_running:
@@ -55,7 +66,7 @@ class ReplayPanel:
         """Show how far it is; once it has ended, what came of it."""
         if self._replay.is_running:
             progress = self._replay.progress
-            self.body.value = ReplayProgressCard(progress).html()
+            self.body.value = ReplayProgressCard(progress).html().removeprefix(STYLE)
             self.pause.description = "go on" if progress.state is ReplayState.PAUSED else "pause"
             return
         self.buttons.layout.display = "none"
@@ -66,14 +77,14 @@ class ReplayPanel:
 
     def _pause(self) -> None:
         paused = self._replay.progress.state is ReplayState.PAUSED
-        self._do(self._replay.resume if paused else self._replay.pause)
+        (self._replay.resume if paused else self._replay.pause)()
 
-    def _do(self, action: Any) -> None:
-        action()
-        self._draw()
+    def _button(self, text: str, act: Callable[[], None]) -> ipywidgets.Button:
+        made = button(text, f"pe-replay-{text}")
 
+        def press() -> None:
+            act()
+            self._draw()
 
-def _button(text: str, css: str) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width="auto"))
-    button.add_class(css)
-    return button
+        made.on_click(on_main_thread(self._loop, lambda _button: press()))
+        return made

@@ -30,6 +30,7 @@ from procengine.errors import (
 from procengine.model.names import INTERNAL_DATABASE, check_database_name
 from procengine.model.precision import Precision
 from procengine.model.write_result import WriteResult
+from procengine.query.cancellation import QueryCancellation
 
 if TYPE_CHECKING:
     from procengine.attach.attachment import Attachment, AttachmentTerms
@@ -158,12 +159,23 @@ class Attachments:
         for one in self.all():
             one.close()
 
-    def query(self, sql: str, database: str, params: Mapping[str, object] | None = None) -> pa.Table:
-        """Return all rows of a statement, from where its database is."""
+    def query(
+        self,
+        sql: str,
+        database: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        check: Callable[[], None] | None = None,
+    ) -> pa.Table:
+        """Return all rows of a statement, from where its database is.
+
+        ``check`` is called about every 50 ms while this waits; what it raises ends the query.
+        """
         attached = self._by_name.get(database)
-        if attached is None:
-            return self._executor.query(sql, database, params)
-        return attached.query(sql, params, check=_check_of_run())
+        if attached is not None:
+            return attached.query(sql, params, check=check or _check_of_run())
+        cancellation = None if check is None else QueryCancellation(check)
+        return self._executor.query(sql, database, params, cancellation=cancellation)
 
     def write_lines(self, database: str, lines: str, *, no_sync: bool, depth: int) -> WriteResult:
         """Store the lines of a plugin; see `procengine.write.writer.Writer.write_lines`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -54,6 +54,43 @@ class History(Protocol):
         rows are among them as flushes brought them, which `has_duplicates` does not speak of.
         """
         ...
+
+
+class CheckedHistory:
+    """A history that calls ``check`` before each of its parts; what that raises ends the reading."""
+
+    def __init__(self, history: History, check: Callable[[], None]) -> None:
+        self._history = history
+        self._check = check
+        self.merged = history.merged
+
+    @property
+    def sequence_number(self) -> int:
+        """The last flush whose rows are there."""
+        return self._history.sequence_number
+
+    @property
+    def has_duplicates(self) -> bool:
+        """Whether there may be rows of equal tags and time."""
+        return self._history.has_duplicates
+
+    def reduced(
+        self,
+        reduce: Callable[[pa.RecordBatch], T],
+        columns: Collection[str] | None = None,
+        *,
+        since_ns: int | None = None,
+        flushed: Sequence[pa.RecordBatch] | None = None,
+    ) -> Iterator[T]:
+        """Yield what a function makes of each batch of the rows."""
+        parts = self._history.reduced(reduce, columns, since_ns=since_ns, flushed=flushed)
+        try:
+            for one in parts:
+                self._check()
+                yield one
+        finally:
+            if isinstance(parts, Generator):
+                parts.close()  # now, or the threads that read would go on until it is collected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from procengine.cache.feed import C, Feed
-from procengine.cache.history import History, ReadHistory
+from procengine.cache.history import CheckedHistory, History, ReadHistory
 from procengine.clock import NANOSECONDS_PER_SECOND, Alarm, Clock
 from procengine.model.cache_definition import CacheDefinition
 from procengine.model.node_spec import is_for_node
@@ -58,6 +60,20 @@ class _Held(Generic[C]):
     by_table_id: Mapping[int, tuple[Feed[C], ...]] = field(default_factory=dict)
 
 
+class _Creation(threading.local):
+    """What a thread that creates a cache wants of the fill, and which caches it has still to fill.
+
+    The fill is called by the catalog's commit, which knows nothing of it.
+    """
+
+    check: Callable[[], None] | None = None
+    unfilled: tuple[CacheDefinition, ...] = ()
+
+    def set(self, check: Callable[[], None] | None) -> None:
+        """Let a creation begin, or be over."""
+        self.check, self.unfilled = check, ()
+
+
 class Holder(Generic[D, C]):
     """The caches of one kind. Any thread may ask; those that change something take their turn."""
 
@@ -77,6 +93,7 @@ class Holder(Generic[D, C]):
         self._alarm: Alarm | None = None
         # The starting thread's.
         self._opened: list[Feed[C]] = []
+        self._creation = _Creation()
 
     def find(self, database: str, table: str, name: str | None = None) -> C | None:
         """Return a cache of a table; without a name its only one. None where there is none, or a choice."""
@@ -116,8 +133,31 @@ class Holder(Generic[D, C]):
 
     def follow(self) -> None:
         """Make the caches those that the catalog defines now, and fill the new ones; after any change of it."""
-        for feed in self._reconcile():
+        came = self._reconcile()
+        if not came:
+            return
+        self._creation.unfilled = tuple(feed.cache.definition for feed in came)
+        for feed in came:
             self._fill(feed)
+        self._creation.unfilled = ()
+
+    @abstractmethod
+    def delete(self, database: str, table: str, name: str) -> D:
+        """Delete a cache and return what it was."""
+
+    @contextmanager
+    def _filled_or_gone(self, check: Callable[[], None] | None) -> Iterator[None]:
+        """Let a cache be created in the block; interrupted in its fill it is deleted: half of it would be wrong."""
+        creation = self._creation
+        creation.set(check)
+        try:
+            yield
+        except BaseException:
+            for one in creation.unfilled:
+                self.delete(one.database, one.table, one.name)
+            raise
+        finally:
+            creation.set(None)
 
     def apply(self, contents: WalContents) -> None:
         """Let the rows of one flush reach the caches of their tables. The flush thread's, or the replay's."""
@@ -193,4 +233,5 @@ class Holder(Generic[D, C]):
     def _settled_history(self, read_history: ReadHistory, table_id: int) -> History:
         """Return what a table has, once a flush under way that missed the new cache is part of it."""
         self._settings.settle()
-        return read_history(table_id)
+        history, check = read_history(table_id), self._creation.check
+        return history if check is None else CheckedHistory(history, check)

@@ -40,17 +40,24 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORT = 8181
 
 
-def in_process(engine: Engine, *, elsewhere: Connect | None = None, port: int | None = None) -> Connect:
+def in_process(
+    engine: Engine,
+    *,
+    elsewhere: Connect | None = None,
+    port: int | None = None,
+    check: Callable[[], None] | None = None,
+) -> Connect:
     """Return what takes commands to an engine in this process, and those for other servers ``elsewhere``.
 
     Here is this machine at the original's port, which documentation names, or at the one that serves the engine.
+    ``check`` is called now and then while a command creates a cache, and may raise KeyboardInterrupt to end that.
 
     Raises (what is returned): InvalidInputError: another server is named, and there is no ``elsewhere``.
     """
 
     def connect(connection: Connection) -> Target:
         if is_here(connection.url, port):
-            return EngineTarget(engine)
+            return EngineTarget(engine, check)
         if elsewhere is not None:
             return elsewhere(connection)
         raise InvalidInputError(
@@ -75,8 +82,10 @@ class EngineTarget:
 
     takes_parallel_writes = False
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, check: Callable[[], None] | None = None) -> None:
+        """``check`` is called now and then while a cache is filled."""
         self._engine = engine
+        self._check = check
         self._catalog = engine.catalog
 
     def write(self, database: str, lines: bytes, options: WriteOptions) -> None:
@@ -140,10 +149,11 @@ class EngineTarget:
         self._catalog.set_retention_period(database, retention_period_ns, table=table)
 
     def create_last_cache(self, database: str, table: str, settings: LastCacheSettings) -> Json:
-        return self._told_of(self._engine.last_caches.create(database, table, **settings).definition)
+        made = self._engine.last_caches.create(database, table, **settings, check=self._check)
+        return self._told_of(made.definition)
 
     def create_distinct_cache(self, database: str, table: str, settings: DistinctCacheSettings) -> Json:
-        made = self._engine.distinct_caches.create(database, table, **settings)
+        made = self._engine.distinct_caches.create(database, table, **settings, check=self._check)
         return self._told_of(made.definition)
 
     def delete_last_cache(self, database: str, table: str, name: str) -> None:

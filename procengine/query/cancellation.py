@@ -10,9 +10,13 @@ from collections.abc import Callable
 
 
 class QueryCancellation:
-    """Cancels the queries that it was passed to, those that run and those to come."""
+    """Cancels the queries that it was passed to, those that run and those to come.
 
-    def __init__(self) -> None:
+    ``check`` is called about every 50 ms on the thread that waits for a query; what it raises ends the query.
+    """
+
+    def __init__(self, check: Callable[[], None] | None = None) -> None:
+        self.check = check
         # Guards both; never held while a listener is called.
         self._lock = threading.Lock()
         self._cancelled = False

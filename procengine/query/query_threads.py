@@ -128,7 +128,8 @@ class QueryThreads:
         take_back = cancellation.on_cancel(call.wake) if cancellation is not None else None
         try:
             while not call.settled.acquire(timeout=WAIT_SECONDS):
-                pass
+                if cancellation is not None and cancellation.check is not None:
+                    cancellation.check()
         finally:
             if take_back is not None:
                 take_back()

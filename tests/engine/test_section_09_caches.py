@@ -16,6 +16,7 @@ from procengine.errors import AlreadyExistsError, CacheNotFoundError
 from procengine.model.table_rows import WalContents
 from procengine.wal import Wal
 from procengine.write.table_history import TableHistory
+from tests.engine.conftest import START_NS
 
 
 def write(engine: Engine, lines: str, database: str = "house") -> None:
@@ -497,3 +498,45 @@ def test_cache_misses_no_flush_that_was_under_way(
         go_on.set()
         writer.join()
         assert shown(cache, "room") == [("Kitchen",), ("Attic",)]
+
+
+@pytest.mark.parametrize("kind", ["last", "distinct"])
+def test_a_cache_whose_fill_is_interrupted_is_not_there(engine: Engine, kind: str) -> None:
+    """Half a cache would answer wrongly: it is gone, its name free, and other caches and writes go on."""
+    write(engine, f"home,room=Attic,wall=east co=1i {START_NS - 2}")
+    other = engine.last_caches.create("house", "home", name="other")
+    caches = engine.last_caches if kind == "last" else engine.distinct_caches
+    more = {} if kind == "last" else {"columns": ["room"]}
+
+    def press_stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        caches.create("house", "home", name="half", check=press_stop, **more)
+    assert caches.find("house", "home", "half") is None
+    with pytest.raises(CacheNotFoundError):
+        caches.delete("house", "home", "half")
+    write(engine, f"home,room=Hall,wall=west co=1i {START_NS - 1}")
+    assert other.statistics().row_count == 3
+
+    checks: list[int] = []
+    whole = caches.create("house", "home", name="half", check=lambda: checks.append(1), **more)
+    assert whole.statistics().row_count == (3 if kind == "last" else 2)
+    assert checks
+
+
+def test_a_cache_whose_history_is_interrupted_is_not_there(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the stop button is pressed anywhere in the fill, without a check."""
+    merged = TableHistory.merged
+
+    def press_stop(*_arguments: object, **_more: object) -> pa.RecordBatch:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TableHistory, "merged", press_stop)
+    with pytest.raises(KeyboardInterrupt):
+        engine.last_caches.create("house", "home")
+    assert engine.last_caches.of_database("house") == ()
+    monkeypatch.setattr(TableHistory, "merged", merged)
+    assert engine.last_caches.create("house", "home").statistics().row_count == 1

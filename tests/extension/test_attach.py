@@ -202,23 +202,23 @@ def test_completion_and_help(prod: Notebook) -> None:
 
 def test_a_long_query_is_waited_for_in_sight(notebook: Notebook, strict: StrictServer) -> None:
     """From half a second on the cell says whom it waits for; afterwards that is gone."""
-    from procengine_jupyter import attach_command
+    from procengine_jupyter import under_way
 
     notebook.run(f"%procengine attach {strict.url} -d p")
     strict.go_on.clear()
     shown = threading.Event()
-    original = attach_command.show_updatable
+    original = under_way.new_handle
 
-    def show(view: object) -> object:
+    def new_handle() -> object:
         shown.set()
         strict.go_on.set()
-        return original(view)
+        return original()
 
-    attach_command.show_updatable = show  # type: ignore[assignment]
+    under_way.new_handle = new_handle
     try:
         found = notebook.run("%%query p --as arrow\nSELECT 1")
     finally:
-        attach_command.show_updatable = original
+        under_way.new_handle = original
     assert found.to_pylist() == [{"x": 1}]
     assert shown.is_set()
     assert any(text.startswith(f"waiting: {strict.url}") for text in notebook.shown)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from procengine.deploy import Deployed, Plan
 from tests.deploy.strict_server import TOKEN, StrictServer, strict_server
 from tests.extension.conftest import HOT_ROOMS, Notebook
+
+
+class CallbackLoop:
+    """An event loop whose callbacks are made one by one."""
+
+    def __init__(self) -> None:
+        self._callbacks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def add_callback(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Keep a callback until `next`."""
+        self._callbacks.put(lambda: callback(*arguments))
+
+    def next(self) -> None:
+        """Make the next callback, once there is one."""
+        self._callbacks.get(timeout=30)()
 
 
 @pytest.fixture
@@ -115,10 +133,61 @@ def test_the_button_does_what_is_shown(ready: Notebook, server: StrictServer) ->
     panel = DeployPanel(offer.plan, offer.look, offer.do)
     path = ready.engine.plugins.folder / "hot_rooms.py"
     path.write_text(path.read_text() + "# more\n")
-    panel.button.click()
+    panel.deploy.click()
     assert "This has changed since it was shown" in panel.body.value
     assert server.changes() == []
-    panel.button.click()
+    panel.deploy.click()
     assert "deployed" in panel.body.value
     assert server.files["hot_rooms.py"][0].endswith("# more\n")
-    assert panel.button.layout.display == "none"
+    assert panel.deploy.layout.display == "none"
+
+
+def test_the_stop_button_of_a_deployment_puts_back_what_was_done(
+    ready: Notebook, server: StrictServer
+) -> None:
+    """It ends before the next step, and says what is left."""
+    from procengine_jupyter.deploy_panel import DeployPanel
+
+    offer = ready.run(f"%deploy hot_rooms --to {server.url} --token $token")
+    told: list[str] = []
+
+    def carry_out(plan: Plan, tell: Callable[[str], None]) -> Deployed:
+        def stop_at_trigger(step: str) -> None:
+            told.append(step)
+            if step.startswith("create trigger"):
+                panel.stop.click()
+            tell(step)
+
+        return offer.do(plan, stop_at_trigger)
+
+    panel = DeployPanel(offer.plan, offer.look, carry_out)
+    panel.deploy.click()
+    assert told[-2:] == ["create trigger house/hot_rooms", "rolling back"]
+    assert "deployment failed at: create trigger house/hot_rooms: stopped" in panel.body.value
+    assert "database house was created and stays" in panel.body.value
+    assert server.triggers == {}
+    assert panel.stop.layout.display == "none"
+
+
+def test_a_deployment_leaves_the_kernels_thread_free(ready: Notebook, server: StrictServer) -> None:
+    """It is done on a thread of its own; what came of it is shown by the kernel's loop."""
+    from procengine_jupyter.deploy_panel import DeployPanel
+
+    offer = ready.run(f"%deploy hot_rooms --to {server.url} --token $token")
+    loop = CallbackLoop()
+    threads: list[threading.Thread] = []
+
+    def carry_out(plan: Plan, tell: Callable[[str], None]) -> Deployed:
+        threads.append(threading.current_thread())
+        return offer.do(plan, tell)
+
+    panel = DeployPanel(offer.plan, offer.look, carry_out, loop=loop)
+    panel.deploy.click()
+    assert "deployed" not in panel.body.value
+    said = []
+    while panel.deploy.layout.display != "none":
+        loop.next()
+        said.append(panel.deploy.description)
+    assert "deployed" in panel.body.value
+    assert "create trigger house/hot_rooms" in said
+    assert threads != [threading.main_thread()]

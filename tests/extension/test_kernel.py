@@ -160,13 +160,14 @@ threading.Thread(target=_watch).start()
 
 
 def test_query_can_be_interrupted(kernel: Kernel) -> None:
-    """The stop button ends a running query with one short line, and the kernel and engine live on."""
+    """What takes long says so; the stop button ends it with one short line, and the kernel and engine live on."""
     kernel.run("%%write house\n" + "\n".join(f"numbers n={i}i {i + 1}" for i in range(2000)))
     kernel.run(WATCH)
     slow = kernel.start(
         "%%query house\nSELECT count(*) FROM numbers a, numbers b, numbers c WHERE a.n * b.n > c.n"
     )
     kernel.wait((kernel.folder / "query-runs").exists)
+    kernel.wait(lambda: "querying: since" in kernel.output(slow))
 
     kernel.manager.interrupt_kernel()
     kernel.wait(lambda: kernel.is_done(slow))
@@ -174,6 +175,39 @@ def test_query_can_be_interrupted(kernel: Kernel) -> None:
     assert "UsageError: interrupted" in kernel.output(slow)
     again = kernel.run("%%query house\nSELECT count(*) AS n FROM numbers")
     assert "| 2000 |" in kernel.output(again)
+    assert kernel.card(slow) == ""
+
+
+SLOW_FILL = """
+import time
+from procengine.write.table_history import TableHistory
+read = TableHistory.reduced
+def slowly(*arguments, **more):
+    for part in read(*arguments, **more):
+        while True:
+            time.sleep(0.01)
+            yield part
+TableHistory.reduced = slowly
+"""
+
+
+def test_cache_fill_can_be_interrupted(kernel: Kernel) -> None:
+    """A cache that takes long to fill says so; the stop button leaves none, and the next one is whole."""
+    kernel.run("%%write house\nfilled,room=Attic temp=1\nfilled,room=Hall temp=2")
+    kernel.run(SLOW_FILL)
+    create = "%influxdb3 create last_cache --database house --table filled seen"
+    filling = kernel.start(create)
+    kernel.wait(lambda: "filling the cache: since" in kernel.output(filling))
+
+    kernel.manager.interrupt_kernel()
+    kernel.wait(lambda: kernel.is_done(filling))
+    assert "UsageError: interrupted; there is no cache" in kernel.output(filling)
+    assert kernel.card(filling) == ""
+
+    kernel.run("TableHistory.reduced = read")
+    assert "created" in kernel.output(kernel.run(create)).lower()
+    counted = kernel.run("%%query house\nSELECT count(*) AS n FROM last_cache('filled', 'seen')")
+    assert "| 2 |" in kernel.output(counted)
 
 
 def test_fired_plugin_can_be_interrupted(kernel: Kernel) -> None:

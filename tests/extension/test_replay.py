@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,26 @@ def test_replay_in_the_background_has_buttons(house: Notebook) -> None:
         text.startswith("comparison of two replays · the same rows and state") for text in house.shown
     )
     assert isinstance(result, ReplayResult)
+
+
+def test_replay_buttons_are_obeyed_on_the_kernels_thread(house: Notebook) -> None:
+    """A page's message comes on a subshell's thread, and is handed on; nobody draws there."""
+    handed: list[Callable[[], None]] = []
+
+    class Loop:
+        def add_callback(self, call: Callable[..., None], *arguments: object) -> None:
+            handed.append(lambda: call(*arguments))
+
+    replay = house.run("%replay home.lp --background --paused")
+    panel = ReplayPanel(replay, loop=Loop(), cell_names={})
+    subshell = threading.Thread(target=panel.pause.click)
+    subshell.start()
+    subshell.join()
+    assert panel.pause.description == "go on"
+    (press,) = handed
+    press()
+    assert panel.pause.description == "pause" or not replay.is_running
+    replay.end()
 
 
 def test_replay_in_the_background_can_be_stopped(house: Notebook) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.notebooks.jupyterlab import CHROMIUM, browser_page, jupyterlab, open_notebook, run_all
 from tests.notebooks.test_inspector_in_browser import notebook
+from tests.notebooks.test_timeline_in_browser import wait_for_kernel
 
 pytestmark = [
     pytest.mark.browser,
@@ -57,4 +58,13 @@ def test_replay_panel_steps_goes_on_pauses_and_stops(tmp_path: Path) -> None:
 
         assert re.search(r"counts\s+\d+\s+0", ended)
         assert not page.locator(".pe-replay-stop").is_visible()
+
+        page.get_by_text("Kernel", exact=True).first.click()
+        page.get_by_text("Restart Kernel…", exact=True).first.click()
+        page.locator(".jp-Dialog .jp-mod-accept").click()
+        page.wait_for_function(
+            "() => getComputedStyle(document.querySelector('.pe-sight'), '::after').content"
+            ".includes('the kernel was restarted')"
+        )
+        wait_for_kernel(page)
         assert not problems

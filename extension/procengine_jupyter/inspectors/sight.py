@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 
 class Sight:
-    """The places in which a widget is in sight. ``on_sight`` is called when there is a first one, and none any more."""
+    """The places in which a widget is in sight; ``on_sight`` is told of the first one, and of the last one's end."""
 
     def __init__(self, on_sight: Callable[[bool], None]) -> None:
         self._on_sight = on_sight

@@ -107,18 +107,16 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "last_lane": int(last),
                 "place": str(place),
             } if begin < end:
-                self._send_marks(place, begin, end, bins, first, last)
+                self._send_marks(place, begin, end, range(first, last), bins)
             case {"kind": "choose", "run": int() | float() as run}:
                 self._on_choice(int(run) if run >= 0 else None)
             case {"kind": "sight", "in_sight": bool(in_sight), "place": str(place)}:
                 self._sight.tell(place, in_sight)
 
-    def _send_marks(
-        self, place: str, begin: float, end: float, bins: int, first: int, last: int
-    ) -> None:
+    def _send_marks(self, place: str, begin: float, end: float, lanes: range, bins: int) -> None:
         runs = self._runs
-        if first > 0 or last < len(self.lanes):
-            runs = runs.where((runs.lane >= first) & (runs.lane < last))
+        if lanes.start > 0 or lanes.stop < len(self.lanes):
+            runs = runs.where((runs.lane >= lanes.start) & (runs.lane < lanes.stop))
         found = marks(runs, _ns(begin), _ns(end), bins=max(1, min(bins, 2 * MOST_BINS)))
         self.send(
             {
@@ -126,8 +124,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
                 "place": place,
                 "from": begin,
                 "to": end,
-                "first_lane": first,
-                "last_lane": last,
+                "first_lane": lanes.start,
+                "last_lane": lanes.stop,
                 "count": len(found),
                 "version": self.version,
                 "now": self._now_ns() / MICROSECOND,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from procengine.cache.distinct.distinct_cache import DistinctCache
@@ -59,26 +59,30 @@ class DistinctCaches(Holder[DistinctCacheDefinition, DistinctCache]):
         max_cardinality: int = DEFAULT_MAX_CARDINALITY,
         max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS,
         node_spec: str = ALL_NODES,
+        check: Callable[[], None] | None = None,
     ) -> DistinctCache:
         """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
 
         ``name`` None makes one of the table's and the columns' names.
+        ``check`` is called now and then while the cache is filled, and may raise KeyboardInterrupt.
 
         Raises:
+            KeyboardInterrupt: it was interrupted while it was filled; there is no cache.
             AlreadyExistsError: the table has one of this name.
             DatabaseNotFoundError, TableNotFoundError: there is no such table.
             InvalidInputError: the definition is not allowed.
         """
-        definition = self._catalog.create_distinct_cache(
-            database,
-            table,
-            columns=columns,
-            name=name,
-            max_cardinality=max_cardinality,
-            max_age_seconds=max_age_seconds,
-            node_spec=node_spec,
-        )
-        self.follow()
+        with self._filled_or_gone(check):
+            definition = self._catalog.create_distinct_cache(
+                database,
+                table,
+                columns=columns,
+                name=name,
+                max_cardinality=max_cardinality,
+                max_age_seconds=max_age_seconds,
+                node_spec=node_spec,
+            )
+            self.follow()
         cache = self.find(database, table, definition.name)
         if cache is None:  # another thread deleted it meanwhile
             raise CacheNotFoundError(definition.name)

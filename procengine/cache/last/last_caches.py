@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from procengine.cache.holder import Holder, HolderSettings, Table
@@ -61,28 +61,32 @@ class LastCaches(Holder[LastCacheDefinition, LastCache]):
         count: int = DEFAULT_COUNT,
         ttl_seconds: int = DEFAULT_TTL_SECONDS,
         node_spec: str = ALL_NODES,
+        check: Callable[[], None] | None = None,
     ) -> LastCache:
         """Create a cache, filled with what the table has, and return it. Any thread; writers go on meanwhile.
 
         ``key_columns`` None takes the table's tags; ``value_columns`` None takes all other columns, those to come
         included; ``name`` None makes one of the table's and the keys' names.
+        ``check`` is called now and then while the cache is filled, and may raise KeyboardInterrupt.
 
         Raises:
+            KeyboardInterrupt: it was interrupted while it was filled; there is no cache.
             AlreadyExistsError: the table has one of this name.
             DatabaseNotFoundError, TableNotFoundError: there is no such table.
             InvalidInputError: the definition is not allowed.
         """
-        definition = self._catalog.create_last_cache(
-            database,
-            table,
-            name=name,
-            key_columns=key_columns,
-            value_columns=value_columns,
-            count=count,
-            ttl_seconds=ttl_seconds,
-            node_spec=node_spec,
-        )
-        self.follow()
+        with self._filled_or_gone(check):
+            definition = self._catalog.create_last_cache(
+                database,
+                table,
+                name=name,
+                key_columns=key_columns,
+                value_columns=value_columns,
+                count=count,
+                ttl_seconds=ttl_seconds,
+                node_spec=node_spec,
+            )
+            self.follow()
         cache = self.find(database, table, definition.name)
         if cache is None:  # another thread deleted it meanwhile
             raise CacheNotFoundError(definition.name)
