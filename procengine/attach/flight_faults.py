@@ -27,6 +27,11 @@ _WRAPPING: Final = re.compile(
 )
 
 
+_STAGE: Final = re.compile(r"^Error while (?:logically )?planning query: ")
+_STAGE_OF_PLANNING: Final = re.compile(r"^(type_coercion|Optimizer rule '\w+' failed): ")
+_PARSER_AGAIN: Final = re.compile(r"(?<=\"\)): sql parser error: .*$", re.DOTALL)
+
+
 def fault_of(
     error: pa.ArrowException, url: str, database: str, timeout_seconds: float
 ) -> ProcengineError:
@@ -52,7 +57,15 @@ def fault_of(
             return QueryCancelledError("query was cancelled")
         case pa.ArrowKeyError() if text.lower().startswith("database"):
             return DatabaseNotFoundError(database)
-    return QueryError(text)
+    return QueryError(_as_planned(text))
+
+
+def _as_planned(text: str) -> str:
+    """Return a query's error as it is where it was planned: Flight joins the parts of its chain of causes."""
+    if _STAGE.match(text) is None:
+        return text
+    text = _PARSER_AGAIN.sub("", _STAGE.sub("", text))
+    return _STAGE_OF_PLANNING.sub(r"\1\ncaused by\n", text)
 
 
 def _plain(error: pa.ArrowException) -> str:

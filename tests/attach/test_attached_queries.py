@@ -125,20 +125,21 @@ def test_detached_names_are_local_again(engine: Engine, remote: Remote) -> None:
 def test_the_servers_refusals_are_told_in_its_words(engine: Engine, remote: Remote) -> None:
     """A faulty statement is a QueryError with the text of the server, and nothing of the client's."""
     engine.attach(remote.url, remote.token, remote.database)
-    engine.write("here", "home temp=1")
+    engine.write("here", "home,room=Cellar temp=1")
     for sql in (
         "SELECT * FROM nope",
         "SELEC",
         "DROP TABLE home",
         "SELECT $a",
         "SELECT no_such(temp) FROM home",
+        "SELECT temp FROM home WHERE time > 5",
     ):
         with pytest.raises(QueryError) as here:
             engine.query(sql, "here")
         with pytest.raises(QueryError) as there:
             engine.query(sql, remote.database)
         assert str(there.value) == str(here.value)
-    assert engine.attachments.get(remote.database).failed_queries == 5
+    assert engine.attachments.get(remote.database).failed_queries == 6
 
 
 def test_a_plugin_gets_the_originals_error(engine: Engine, remote: Remote, plugin: Plugin) -> None:

@@ -29,6 +29,8 @@ from procengine.http.flight.ticket import (
 )
 from procengine.http.flight.tunnel import PREFACE
 
+LOGICALLY = "Error while logically planning query: "
+EXPECTED = '"Expected: an SQL statement, found: SELEC at Line: 1, Column: 1"'
 LINES = "cpu,host=a usage=1.5,n=1i 1000\ncpu,host=b usage=2.5,n=2i 2000"
 
 
@@ -97,8 +99,24 @@ def test_client_writes_and_reads_what_it_wrote(client: InfluxDBClient3) -> None:
 @pytest.mark.parametrize(
     ("sql", "database", "said", "kind"),
     [
-        ("SELECT * FROM nope", "db", "table 'public.iox.nope' not found", pa.ArrowInvalid),
-        ("SELEC 1", "db", 'SQL error: ParserError("Expected: an SQL statement', pa.ArrowInvalid),
+        (
+            "SELECT * FROM nope",
+            "db",
+            f"{LOGICALLY}Error during planning: table 'public.iox.nope' not found",
+            pa.ArrowInvalid,
+        ),
+        (
+            "SELECT * FROM cpu WHERE time > 5",
+            "db",
+            "Error while planning query: type_coercion: Error during planning: Cannot infer common argument",
+            pa.ArrowInvalid,
+        ),
+        (
+            "SELEC 1",
+            "db",
+            f"{LOGICALLY}SQL error: ParserError({EXPECTED}): sql parser error: Expected: 1",
+            pa.ArrowInvalid,
+        ),
         ("SELECT 1", "nowhere", "Database 'nowhere' not found", pa.ArrowKeyError),
         ("SELECT $x", "db", "No value found for placeholder with name $x", pa.ArrowInvalid),
         ("SELECT 1 / (n - n) FROM cpu", "db", "Divide by zero", flight.FlightInternalError),

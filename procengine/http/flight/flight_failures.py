@@ -8,6 +8,7 @@ Source: core/service_grpc_flight/src/lib.rs.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any, Final, NoReturn
 
 import pyarrow as pa
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_TEXT: Final = 2_000
 """Characters of an error that are sent."""
+
+
+_PARSER_ERROR = re.compile(r'ParserError\("(?P<text>.*)"\)', re.DOTALL)
 
 
 class _WithoutFrames:
@@ -69,7 +73,7 @@ def flight_error(error: Exception) -> Any:
         case NotImplementedError():
             return Unimplemented(text)
         case QueryError():
-            return _query_failure(text)
+            return _query_failure(error)
         case QueryCancelledError() | StoppedError():
             return flight.FlightUnavailableError(text)
         case ProcengineError():
@@ -78,8 +82,28 @@ def flight_error(error: Exception) -> Any:
     return flight.FlightInternalError(text)
 
 
-def _query_failure(text: str) -> Any:
+def _query_failure(error: QueryError) -> Any:
+    text = str(error)
     status = query_status(text)
+    told = _whole_chain(error)
     if status == 405:
-        return Unimplemented(text)
-    return flight.FlightInternalError(text) if status >= 500 else InvalidArgument(text)
+        return Unimplemented(told)
+    return flight.FlightInternalError(told) if status >= 500 else InvalidArgument(told)
+
+
+def _whole_chain(error: QueryError) -> str:
+    """Return a failure with the stage at which it came, and each part of its causes once.
+
+    Source: core/service_grpc_flight/src/lib.rs, Error; core/error_reporting/src/lib.rs, DisplaySourceChain.
+    """
+    text = str(error)
+    messages = [text]
+    if error.while_planned:
+        optimized = "\ncaused by\n" in text
+        messages[0] = f"Error while {'' if optimized else 'logically '}planning query: {text}"
+    found = _PARSER_ERROR.search(text)
+    if found is not None:
+        messages.append(f"sql parser error: {found['text']}")
+    parts = (part for message in messages for part in message.replace("\ncaused by\n", ": ").split(": "))
+    told = ": ".join(dict.fromkeys(part for part in parts if part))
+    return told if len(told) <= LONGEST_TEXT else f"{told[:LONGEST_TEXT]}..."
