@@ -11,6 +11,9 @@ from procengine.query.sql_tokens import Token, TokenKind
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "QUALIFY", "ORDER", "LIMIT", "OFFSET", "FETCH")
 _SETS = ("UNION", "INTERSECT", "EXCEPT", "MINUS")
 
+_OPEN_LITERALS = ("INTERVAL", "TIMESTAMP", "DATETIME", "DATE", "TIME", "ESCAPE", "TO")
+"""Words before a text that is no alias."""
+
 Span = tuple[int, int]
 
 
@@ -103,11 +106,26 @@ def _item(tokens: Sequence[Token], start: int, end: int) -> SelectItem:
     """Take the alias from an entry: behind AS, or a name that follows the end of an expression."""
     if end - start >= 2:
         last, before = tokens[end - 1], tokens[end - 2]
-        if last.name is not None and before.upper == "AS" and before.depth == last.depth:
-            return SelectItem(expression=(start, end - 2), alias=last.name)
-        if last.name is not None and _ends_expression(before) and last.upper not in ("END", "NULL"):
-            return SelectItem(expression=(start, end - 1), alias=last.name)
+        alias = _alias(last)
+        if alias is not None and before.upper == "AS" and before.depth == last.depth:
+            return SelectItem(expression=(start, end - 2), alias=alias)
+        # A text behind a word can be a literal: INTERVAL '1 hour'.
+        literal = last.kind is TokenKind.STRING and before.upper in _OPEN_LITERALS
+        if (
+            alias is not None
+            and _ends_expression(before)
+            and last.upper not in ("END", "NULL")
+            and not literal
+        ):
+            return SelectItem(expression=(start, end - 1), alias=alias)
     return SelectItem(expression=(start, end), alias=None)
+
+
+def _alias(token: Token) -> str | None:
+    """Return what a token means as an alias: DataFusion takes text in single quotes, too."""
+    if token.kind is TokenKind.STRING and token.text[0] == "'":
+        return token.text[1:-1].replace("''", "'")
+    return token.name
 
 
 def _ends_expression(token: Token) -> bool:

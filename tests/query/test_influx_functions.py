@@ -359,3 +359,34 @@ def test_unnamed_columns_bear_the_text(executor: QueryExecutor) -> None:
 def test_home_rows_stay_plain(executor: QueryExecutor) -> None:
     """The tables themselves are not touched by the functions."""
     assert executor.query("SELECT * FROM home", "d").schema.names == HOME.arrow_schema.names
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        ("selector_max(v, time)['value'] AS 'max v'", "max v"),
+        ("selector_max(v, time)['value'] 'max v'", "max v"),
+        ("selector_max(v, time)['value'] AS 'it''s'", "it's"),
+        ("selector_max(v, time)['value'] AS \"max v\"", "max v"),
+        ("selector_max(v, time)['value'] max_v", "max_v"),
+        ("max(tz(time, 'UTC') + INTERVAL '1 hour')", "max(tz(time, 'UTC') + INTERVAL '1 hour')"),
+        ("max(tz(time)) + INTERVAL '1 hour'", "max(tz(time)) + INTERVAL '1 hour'"),
+    ],
+)
+def test_aliases_may_be_in_single_quotes(executor: QueryExecutor, item: str, name: str) -> None:
+    """A name in single quotes is the column's, behind AS and without; the text of a literal is none.
+
+    Source: docs-v2, content/shared/influxdb3-query-guides/sql/aggregate-select.md.
+    """
+    assert executor.query(f"SELECT {item} FROM odd", "d").column_names == [name]
+
+
+def test_filled_gaps_may_be_named_in_single_quotes(executor: QueryExecutor) -> None:
+    """The same holds where gaps are filled."""
+    found = executor.query(
+        "SELECT date_bin_gapfill(INTERVAL '10 nanoseconds', time) AS 'at', locf(avg(v)) AS 'v of it' FROM odd "
+        "WHERE time >= '1970-01-01T00:00:00.000000010Z' AND time < '1970-01-01T00:00:00.000000040Z' GROUP BY 1",
+        "d",
+    )
+    assert found.column_names == ["at", "v of it"]
+    assert found.num_rows == 3
