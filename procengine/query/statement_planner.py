@@ -7,6 +7,7 @@ than choose rows (`row_choice`); for the sake of that alone a plan is looked at 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,18 @@ from procengine.query.server_types import server_schema
 from procengine.query.session import Session
 from procengine.query.statement import Statement
 from procengine.query.table_mentions import TableMentions
+
+_SHOW_TABLES = re.compile(r"\s*SHOW\s+TABLES\s*;?\s*", re.IGNORECASE)
+_TABLES_IN_ORDER = """\
+SELECT * FROM information_schema.tables ORDER BY
+CASE table_schema WHEN 'iox' THEN 0 WHEN 'system' THEN 1 ELSE 2 END,
+CASE table_schema WHEN 'information_schema'
+THEN strpos('tables views columns df_settings schemata routines parameters', table_name) ELSE 0 END,
+table_name"""
+"""The order in which a server shows tables; schemas here come to DataFusion as a set.
+
+Source: influxdb3/tests/server/query.rs, api_v3_query_show_tables_ordering.
+"""
 
 
 class StatementPlanner:
@@ -150,6 +163,8 @@ class StatementPlanner:
         """Return a text with DataFusion's functions only."""
         if "$" in sql:
             check_named(sql, self.parameters)
+        if _SHOW_TABLES.fullmatch(sql) is not None:
+            return _TABLES_IN_ORDER
         try:
             return replace_functions(sql, self._functions)
         except QueryError:

@@ -342,3 +342,26 @@ def test_a_plugin_cannot_read_columns_of_views_and_lists(house: Engine, plugin: 
         "[{'count': 1, 'ttl': 14400}]",
         "[{'name': 'home_floor_room_site_last_cache'}]",
     ]
+
+
+@pytest.mark.parametrize("sql", ["SHOW TABLES", "show tables;", "  SHOW\n TABLES "])
+def test_tables_are_shown_in_order(engine: Engine, sql: str) -> None:
+    """Section 10: those of the database, the system's, and the views; the first two by their names.
+
+    Source: influxdb3/tests/server/query.rs, api_v3_query_show_tables_ordering.
+    """
+    for table in ("xxx", "table_002", "aaa", "table_001"):
+        engine.write("foo", f"{table} x=1")
+    shown = engine.query(sql, "foo").to_pylist()
+    assert shown[0] == {
+        "table_catalog": "public",
+        "table_schema": "iox",
+        "table_name": "aaa",
+        "table_type": "BASE TABLE",
+    }
+    names = [row["table_name"] for row in shown]
+    assert names[:4] == ["aaa", "table_001", "table_002", "xxx"]
+    system = [row["table_name"] for row in shown if row["table_schema"] == "system"]
+    assert names[4 : 4 + len(system)] == system == sorted(system)
+    views = ["tables", "views", "columns", "df_settings", "schemata", "routines", "parameters"]
+    assert names[4 + len(system) :] == views
