@@ -34,18 +34,27 @@ class LiveCards:
         """Whether cards can be drawn anew after their cell."""
         return self._loop is not None
 
-    def show(self, draw: Callable[[], View], sequence_numbers: Iterable[int]) -> None:
-        """Show a card, and show it anew whenever a run ends that one of some flushes caused.
+    def show(self, draw: Callable[[], View], flushes: Callable[[], Iterable[int]] = tuple) -> None:
+        """Show a card, and show it anew whenever a run ends that one of its flushes caused.
 
-        ``draw`` returns the card as things stand; it is called on the main thread.
+        ``draw`` returns the card as things stand, ``flushes`` the numbers of the flushes so far, which grow as runs
+        write themselves. Both are called on the main thread.
         """
         handle = show_updatable(draw())
         if handle is None or self._loop is None:
             return
-        for number in sequence_numbers:
-            self._followed[number] = lambda: handle.update(draw())
-        while len(self._followed) > MOST_FOLLOWED:
-            self._followed.popitem(last=False)
+
+        def redraw() -> None:
+            follow()  # before it is drawn: what ends in between is on the card
+            handle.update(draw())
+
+        def follow() -> None:
+            for number in flushes():
+                self._followed[number] = redraw
+            while len(self._followed) > MOST_FOLLOWED:
+                self._followed.popitem(last=False)
+
+        follow()
 
     def run_finished(self, run: Run) -> None:
         """Leave word that a run ended; from any thread."""

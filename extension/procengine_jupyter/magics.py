@@ -46,6 +46,7 @@ from procengine_jupyter.render.doctor_card import brief
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import PassedOver, StoppedWriteCard, WriteCard
+from procengine_jupyter.run_chain import run_chain
 from procengine_jupyter.run_test import fired_run_test
 from procengine_jupyter.session import Session
 from procengine_jupyter.shown_token import ShownToken
@@ -58,7 +59,6 @@ from procengine_jupyter.write_command import (
     all_caught_up,
     is_writable,
     passed_over,
-    runs_of,
     store,
     wait_for_runs,
 )
@@ -227,25 +227,27 @@ class ProcengineMagics(Magics):
         with ProgressBar() as bar:
             stored = store(engine, database, data, options, progress=bar.show)
         if stored.lines_done < stored.lines_total:
-            self.session.live_cards.show(lambda: _stopped_card(stored), ())
+            self.session.live_cards.show(lambda: _stopped_card(stored))
             raise UsageError("interrupted; what was stored until then stays")
         idle = passed_over(engine, stored.result)
         _, reason = wait_for_runs(engine, stored)
         self.session.live_cards.show(
-            lambda: self._write_card(engine, stored, reason, idle), stored.sequence_numbers
+            lambda: self._write_card(engine, stored, reason, idle),
+            lambda: [number for _, number in run_chain(engine, stored.flushes).flushes],
         )
-        self._offer_post_mortem(runs_of(engine, stored))
+        self._offer_post_mortem(run_chain(engine, stored.flushes).runs)
 
     def _write_card(
         self, engine: Engine, stored: Stored, reason: str, idle: tuple[PassedOver, ...]
     ) -> WriteCard:
-        runs = runs_of(engine, stored)
-        ran = {run.trigger for run in runs}
+        chain = run_chain(engine, stored.flushes)
+        ran = {run.trigger for run in chain.runs}
         return WriteCard(
             result=stored.result,
             rejected=stored.rejected,
             duration_ns=stored.duration_ns,
-            runs=runs,
+            runs=chain.runs,
+            behind=chain.behind,
             passed_over=tuple(one for one in idle if one.trigger not in ran),
             is_waiting=not all_caught_up(engine, stored),
             waited=reason if self.session.live_cards.can_update else "runs are still going",

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from procengine.errors import LineError, LineProtocolError, PartialWriteError
-from procengine.model.run import Run
 from procengine.model.trigger_spec import AllTablesSpec, TableSpec, parse_trigger_spec
 from procengine.model.write_result import WriteResult
 from procengine_jupyter.held_interrupt import HeldInterrupt
 from procengine_jupyter.pieces import Piece, line_pieces, table_pieces
 from procengine_jupyter.render.write_card import PassedOver
+from procengine_jupyter.run_chain import Flush, wait_for_chain
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -61,6 +61,11 @@ class Stored:
     lines_done: int = 0
     lines_total: int = 0
     interrupted: bool = False
+
+    @property
+    def flushes(self) -> frozenset[Flush]:
+        """Where the rows are."""
+        return frozenset((self.result.database, number) for number in self.sequence_numbers)
 
 
 @dataclass(slots=True)
@@ -222,35 +227,21 @@ def _watches(spec: str, tables: Iterable[str]) -> bool:
 def wait_for_runs(engine: Engine, stored: Stored) -> tuple[bool, str]:
     """Wait for the synchronous runs that a write caused; tell whether all have ended, and else why not.
 
-    The wait ends after two seconds, and by an interrupt, which leaves the runs alone; after a write that was
-    interrupted there is none.
+    Runs that these cause by their writes are waited for as well. The wait ends after two seconds in all, and by an
+    interrupt, which leaves the runs alone; after a write that was interrupted there is none.
     """
-    if not stored.sequence_numbers or not engine.config.plugins_enabled:
+    if not stored.flushes or not engine.config.plugins_enabled:
         return True, ""
     if stored.interrupted:
         return all_caught_up(engine, stored), WAIT_INTERRUPTED
     try:
-        done = engine.triggers.wait_caught_up(
-            max(stored.sequence_numbers), WAIT_SECONDS, stored.result.database
-        )
+        return wait_for_chain(engine, stored.flushes, WAIT_SECONDS), ""
     except KeyboardInterrupt:
         return False, WAIT_INTERRUPTED
-    return done, ""
-
-
-def runs_of(engine: Engine, stored: Stored) -> tuple[Run, ...]:
-    """Return the runs that a write caused and that have ended, in the order in which they ended."""
-    if not stored.sequence_numbers or not engine.config.plugins_enabled:
-        return ()
-    runs = engine.triggers.runs
-    database = stored.result.database
-    return tuple(
-        run for number in stored.sequence_numbers for run in runs.of(number) if run.database == database
-    )
 
 
 def all_caught_up(engine: Engine, stored: Stored) -> bool:
-    """Tell, without waiting, whether all synchronous runs that a write caused have ended."""
-    if not stored.sequence_numbers or not engine.config.plugins_enabled:
+    """Tell, without waiting, whether all synchronous runs that a write caused, directly or not, have ended."""
+    if not stored.flushes or not engine.config.plugins_enabled:
         return True
-    return engine.triggers.wait_caught_up(max(stored.sequence_numbers), 0, stored.result.database)
+    return wait_for_chain(engine, stored.flushes, 0)

@@ -250,7 +250,12 @@ class ActiveRun:
         if not count:
             return
         stored = result.tables if result is not None else {}
-        self._traced().wrote(RunWrite(database=database, lines=text, queued=queued, rows=stored))
+        flush = result.wal_sequence_number if result is not None else None
+        self._traced().wrote(
+            RunWrite(
+                database=database, lines=text, queued=queued, rows=stored, wal_sequence_number=flush
+            )
+        )
         with self._lock:
             if self._capture_lines:
                 self.lines.setdefault(database, []).extend(lines)

@@ -121,6 +121,20 @@ class RunHistory:
         """Return the runs in memory that one flush of the write-ahead log caused, as they ended."""
         return tuple(run for run in self if run.cause.wal_sequence_number == wal_sequence_number)
 
+    def flushes_of(self, run: Run) -> frozenset[tuple[str, int]]:
+        """Return where a run's own writes went, as database and flush of the write-ahead log.
+
+        Empty when what the run wrote is not kept any more.
+        """
+        kept = self.recent.find(run.run_id)
+        if kept is None or kept.trace is None:
+            return frozenset()
+        return frozenset(
+            (write.database, write.wal_sequence_number)
+            for write in kept.trace.writes
+            if write.wal_sequence_number is not None
+        )
+
     def of_trigger(self, database: str, trigger: str) -> tuple[Run, ...]:
         """Return the runs in memory of one trigger's name, in the order in which they ended."""
         return tuple(run for run in self if run.trigger == trigger and run.database == database)

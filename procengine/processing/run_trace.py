@@ -25,7 +25,8 @@ class RunWrite:
     """One write of a run: ``lines`` is its line protocol.
 
     ``queued`` tells what was written after the entry point returned from what ``write_sync`` wrote. ``rows`` are
-    those stored, by table; none in a dry run. ``fault`` is why nothing was stored.
+    those stored, by table; none in a dry run. ``fault`` is why nothing was stored. ``wal_sequence_number`` is the
+    flush that made them durable, None where the write did not wait for one.
     """
 
     database: str
@@ -33,6 +34,7 @@ class RunWrite:
     queued: bool
     rows: Mapping[str, int] = field(default_factory=dict)
     fault: str | None = None
+    wal_sequence_number: int | None = None
 
 
 @quick_init

@@ -23,6 +23,19 @@ def process_writes(influxdb3_local, table_batches, args=None):
     influxdb3_local.info("done with", name)
 """
 
+SLOW_THAT_WRITES = """%%plugin late --trigger table:late --database house
+import pathlib, time
+def process_writes(influxdb3_local, table_batches, args=None):
+    while not pathlib.Path("go-late").exists():
+        time.sleep(0.01)
+    influxdb3_local.write(LineBuilder("after").int64_field("n", 1))
+"""
+
+AFTER_IT = """%%plugin next --trigger table:after --database house
+def process_writes(influxdb3_local, table_batches, args=None):
+    influxdb3_local.info("after it")
+"""
+
 
 class Kernel:
     """A kernel and what it said, by the cell that it said it for."""
@@ -128,6 +141,19 @@ def test_cards_of_overlapping_runs_show_each_their_own(kernel: Kernel) -> None:
     assert "done with a" in kernel.card(first)
     assert "done with b" not in kernel.card(first)
     assert "done with a" not in kernel.card(second)
+
+
+def test_card_follows_runs_that_a_late_run_causes(kernel: Kernel) -> None:
+    """A run that outlasts the cell writes, and what that causes comes to the same card."""
+    kernel.run(SLOW_THAT_WRITES)
+    kernel.run(AFTER_IT)
+    cell = kernel.run("%%write house\nlate n=1i")
+    assert "this card follows them" in kernel.card(cell)
+
+    (kernel.folder / "go-late").touch()
+    kernel.wait(lambda: "after late: next" in kernel.card(cell))
+
+    assert "follows" not in kernel.card(cell)
 
 
 def test_printed_text_lands_in_no_cell(kernel: Kernel) -> None:

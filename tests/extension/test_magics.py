@@ -51,6 +51,45 @@ def test_plugin_runs_on_the_next_write(notebook: Notebook) -> None:
     assert rows(notebook, "SELECT room, temp FROM alert") == [{"room": "Attic", "temp": 24.5}]
 
 
+COUNTED = """%%plugin counted --trigger table:alert --database house
+def process_writes(influxdb3_local, table_batches, args=None):
+    influxdb3_local.info("seen", len(table_batches[0]["rows"]))
+    influxdb3_local.write(LineBuilder("total").int64_field("n", 1))
+"""
+
+
+def test_a_writes_card_shows_the_runs_that_its_runs_caused(notebook: Notebook) -> None:
+    """A run's write runs other triggers: they follow the run, set in, and the card says after whom they ran."""
+    notebook.run(HOT_ROOMS)
+    notebook.run(COUNTED)
+    notebook.run(
+        COUNTED.replace("total", "t").replace("counted", "noted").replace("table:alert", "table:total")
+    )
+    notebook.run("%%write house\nhome,room=Kitchen temp=21.0\nhome,room=Attic temp=24.5")
+    card = notebook.shown[-1]
+    page = notebook.shell.display_pub.bundles[-1]["text/html"]
+
+    lines = [line for line in card.splitlines() if ": success" in line]
+    assert [line.partition(": success")[0] for line in lines] == [
+        "  hot_rooms",
+        "    after hot_rooms: counted",
+        "      after counted: noted",
+    ]
+    assert "seen 1" in card
+    assert page.index("hot_rooms</span>") < page.index("after hot_rooms") < page.index("after counted")
+
+
+def test_a_run_that_another_write_caused_is_not_on_the_card(notebook: Notebook) -> None:
+    """What ran before, by the same triggers, is none of it."""
+    notebook.run(HOT_ROOMS)
+    notebook.run(COUNTED)
+    notebook.run("%%write house\nhome,room=Attic temp=24.5")
+    notebook.run("%%write house\nhome,room=Attic temp=21.0")
+
+    assert "hot_rooms: success" in notebook.shown[-1]
+    assert "counted" not in notebook.shown[-1]
+
+
 def test_a_trigger_that_does_not_run_is_named_on_the_writes_card(notebook: Notebook) -> None:
     """Whoever writes sees why nothing ran: the trigger watches the table, and is disabled."""
     notebook.run(HOT_ROOMS)

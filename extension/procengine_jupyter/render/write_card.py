@@ -17,6 +17,8 @@ from procengine_jupyter.render.view import View
 
 MOST_REJECTED = 10
 MOST_RUNS = 10
+DEEPEST_STEP = 4
+"""How far to the right runs go that other runs caused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +41,16 @@ class WriteCard(View):
     """The card of one write.
 
     ``rejected`` counts the rejected lines where the result has only the first of them.
-    ``runs`` are those that it caused and that have ended; ``is_waiting`` says that more are expected,
-    ``waited`` how the wait for them ended where that needs saying. ``passed_over`` are triggers that do not run.
+    ``runs`` are those that it caused and that have ended, each followed by those that it caused itself: ``behind``
+    names the triggers that wrote before it, by run id. ``is_waiting`` says that more are expected, ``waited`` how the
+    wait for them ended where that needs saying. ``passed_over`` are triggers that do not run.
     """
 
     result: WriteResult
     duration_ns: int
     rejected: int | None = None
     runs: tuple[Run, ...] = ()
+    behind: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     is_waiting: bool = False
     waited: str = ""
     passed_over: tuple[PassedOver, ...] = ()
@@ -58,7 +62,7 @@ class WriteCard(View):
             headline(self.result, self.rejected),
             _added_html(self.result),
             _rejected_html(self.result.errors, self.rejected),
-            *(_run_html(run, self.cell_names) for run in self.runs[:MOST_RUNS]),
+            *(_run_html(run, self._behind(run), self.cell_names) for run in self.runs[:MOST_RUNS]),
             *(element("div", soft(str(one)), css="pe-part") for one in self.passed_over),
             element("div", self._rest(), css="pe-part pe-soft") if self._rest() else "",
             details=self._details(),
@@ -74,7 +78,11 @@ class WriteCard(View):
         if more:
             lines.append(f"  ... and {more}")
         for run in self.runs[:MOST_RUNS]:
-            lines += [f"  {line}" for line in run_text(run, self.cell_names).splitlines()]
+            behind = self._behind(run)
+            indent = "  " * (1 + len(behind))
+            after = f"after {behind[-1]}: " if behind else ""
+            first, *others = run_text(run, self.cell_names).splitlines()
+            lines += [f"{indent}{after}{first}", *(f"{indent}{line}" for line in others)]
         lines += [f"  {one}" for one in self.passed_over]
         if self._rest():
             lines.append(f"  {self._rest()}")
@@ -86,6 +94,9 @@ class WriteCard(View):
         durable = self.result.wal_sequence_number is not None or not self.result.row_count
         facts.append(duration(self.duration_ns) if durable else "in memory, durable with the next flush")
         return " · ".join(facts)
+
+    def _behind(self, run: Run) -> tuple[str, ...]:
+        return self.behind.get(run.run_id, ())
 
     def _rest(self) -> str:
         hidden = len(self.runs) - MOST_RUNS
@@ -155,10 +166,11 @@ def _more_rejected(errors: tuple[LineError, ...], rejected: int | None) -> str:
     return counted(hidden, "more rejected line", "more rejected lines") if hidden > 0 else ""
 
 
-def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
+def _run_html(run: Run, behind: tuple[str, ...], cell_names: Mapping[str, str]) -> Html:
     word, tone = ending(run)
     head = join(
         [
+            soft(f"after {behind[-1]}: ") if behind else "",
             element("span", run.trigger, css="pe-title"),
             " ",
             element("span", word, css=f"pe-text-{tone}"),
@@ -166,7 +178,8 @@ def _run_html(run: Run, cell_names: Mapping[str, str]) -> Html:
             soft(measures(run)),
         ]
     )
-    return element("div", head, *run_parts(run, cell_names), css="pe-run")
+    step = {"style": f"margin-left:{1.5 * min(len(behind), DEEPEST_STEP)}em"} if behind else {}
+    return element("div", head, *run_parts(run, cell_names), css="pe-run", **step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
