@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 NOTE_SECONDS = 1.0
 """How long a fired event waits for its trigger before a line says so."""
+
+_VARIABLE = re.compile(r"\$\{?([^\W\d]\w*)\}?|\{([^\W\d]\w*)\}")
 
 _FOR_KIND = {
     TriggerKind.WRITE: ("rows: %%fire NAME with line protocol below, or --lp", {"lp"}),
@@ -52,6 +55,35 @@ def find_trigger(engine: Engine, name: str, database: str | None) -> Trigger:
     known = ", ".join(sorted({trigger.name for trigger in triggers})) or "none; %%plugin makes one"
     place = f" in database {database!r}" if database is not None else ""
     raise UsageError(f"no trigger {name!r}{place}; there are: {known}")
+
+
+def with_variables(said: Namespace, names: Mapping[str, object]) -> Namespace:
+    """Return what was said with ``--lp`` and ``--body`` of the form ``$NAME`` or ``{NAME}`` replaced by variables.
+
+    Raises: UsageError: there is no such variable, or it is not text.
+    """
+    found = {
+        option: _variable(option, text, names)
+        for option in ("lp", "body")
+        if (text := getattr(said, option)) is not None
+    }
+    return Namespace(**(vars(said) | found))
+
+
+def _variable(option: str, text: str, names: Mapping[str, object]) -> str:
+    """Return a text, or the value of the notebook's variable that it stands for as a whole."""
+    match = _VARIABLE.fullmatch(text.strip())
+    if match is None:
+        return text
+    name = match[1] or match[2]
+    if name not in names:
+        raise UsageError(f"--{option} {text!r} stands for a variable, and there is none called {name}")
+    value = names[name]
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if not isinstance(value, str):
+        raise UsageError(f"--{option} takes text: {name} is of type {type(value).__name__}")
+    return value
 
 
 def make_event(engine: Engine, trigger: Trigger, said: Namespace, body: str | None) -> Event:

@@ -253,6 +253,7 @@ def fire_parser() -> MagicParser:
         "A write trigger takes rows as line protocol, a schedule trigger a time, a request trigger a request.",
         "examples:\n"
         '  %fire hot_rooms --lp "home,room=Attic temp=24.5" --dry-run\n'
+        "  %fire hot_rooms --lp $rows\n"
         "  %fire hourly --at 2022-12-31T00:00:00Z\n"
         "  %fire hourly --dry-run --debug  stop at breakpoint(), or at the first line\n"
         "  %fire lookup --param room=Attic\n"
@@ -277,7 +278,11 @@ def fire_parser() -> MagicParser:
         help="say where the run's time went: the plugin's functions, and what they called",
     )
     parser.add_argument("--repeat", type=positive, default=1, metavar="N", help="send the event N times")
-    parser.add_argument("--lp", metavar="LINES", help="rows of a write trigger, as line protocol")
+    parser.add_argument(
+        "--lp",
+        metavar="LINES",
+        help="rows of a write trigger, as line protocol; $NAME takes the notebook's variable",
+    )
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="precision of the rows' times"
     )
@@ -301,7 +306,9 @@ def fire_parser() -> MagicParser:
         metavar="KEY=VALUE",
         help="query parameter of a request",
     )
-    parser.add_argument("--body", metavar="TEXT", help="body of a request")
+    parser.add_argument(
+        "--body", metavar="TEXT", help="body of a request; $NAME takes the notebook's variable"
+    )
     return parser
 
 

@@ -36,7 +36,14 @@ from procengine_jupyter import grammar
 from procengine_jupyter.command_hints import CommandHints
 from procengine_jupyter.doctor_command import doctor, notes_on
 from procengine_jupyter.errors import short_errors
-from procengine_jupyter.fire_command import find_trigger, fire, instrument_of, make_event, profile_of
+from procengine_jupyter.fire_command import (
+    find_trigger,
+    fire,
+    instrument_of,
+    make_event,
+    profile_of,
+    with_variables,
+)
 from procengine_jupyter.pieces import read_source
 from procengine_jupyter.plugin_command import save_plugin
 from procengine_jupyter.post_mortem import exception_of
@@ -171,7 +178,7 @@ class ProcengineMagics(Magics):
     @short_errors
     def fire(self, line: str, cell: str | None = None) -> View:
         """Send a trigger an event."""
-        said = grammar.fire_parser().read(line)
+        said = with_variables(grammar.fire_parser().read(line), self.session.shell.user_ns)
         engine = self.session.engine
         trigger = find_trigger(engine, said.name, said.database)
         event = make_event(engine, trigger, said, cell)

@@ -62,9 +62,18 @@ class Range:
         after = self.from_ns is None or instant_ns >= self.from_ns
         return after and (self.to_ns is None or instant_ns < self.to_ns)
 
+    def mask(self, times: Numbers) -> npt.NDArray[np.bool_]:
+        """Tell of each of some instants whether it lies inside."""
+        inside = np.ones(len(times), np.bool_)
+        if self.from_ns is not None:
+            inside &= times >= self.from_ns
+        if self.to_ns is not None:
+            inside &= times < self.to_ns
+        return inside
+
 
 class Timeline:
-    """The steps of a replay of rows. ``unsorted_rows`` is how many came after one of a later time."""
+    """The steps of a replay of rows. ``unsorted_rows`` is how many of these came after one of a later time."""
 
     def __init__(self, tables: Sequence[TableRows], batching: Batching, between: Range) -> None:
         """Take the rows of tables, each table once, whose times lie in a range.
@@ -94,9 +103,8 @@ class Timeline:
 
     def _add(self, rows: TableRows, between: Range) -> None:
         times = _times(rows)
-        late = int(np.count_nonzero(times[1:] < np.maximum.accumulate(times)[:-1])) if len(times) else 0
-        if late:
-            self.unsorted_rows += late
+        if _late_count(times):
+            self.unsorted_rows += _late_count(times[between.mask(times)])
             order = np.argsort(times, kind="stable")
             rows, times = _taken(rows, order), times[order]
         first = 0 if between.from_ns is None else int(np.searchsorted(times, between.from_ns))
@@ -161,6 +169,11 @@ class Timeline:
         order = np.argsort(np.concatenate(buckets), kind="stable")
         joined = [np.concatenate(column)[order] for column in (starts, ends, places, buckets)]
         return joined[0], joined[1], joined[2], joined[3]
+
+
+def _late_count(times: Numbers) -> int:
+    """Return how many times come after a later one."""
+    return int(np.count_nonzero(times[1:] < np.maximum.accumulate(times)[:-1])) if len(times) else 0
 
 
 class RecordedTimeline:

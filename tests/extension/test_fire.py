@@ -82,3 +82,39 @@ def test_debugged_fire_is_for_one_run(notebook: Notebook) -> None:
         notebook.fails("%fire gated --debug --repeat 2") == "--debug is for one run; leave --repeat out"
     )
     assert notebook.engine.triggers.statistics("house", "gated").runs == 0
+
+
+ECHO = """%%plugin echo --trigger request:echo --database house
+def process_request(influxdb3_local, query_parameters, request_headers, request_body, args=None):
+    return request_body.decode()
+"""
+
+TALLY = """%%plugin tally --trigger table:home --database house
+def process_writes(influxdb3_local, table_batches, args=None):
+    influxdb3_local.info([row["temp"] for row in table_batches[0]["rows"]])
+"""
+
+
+@pytest.mark.parametrize("said", ["$rows", '"$rows"', '"{rows}"', "'${rows}'", "$packed"])
+def test_rows_of_a_variable_are_fired(notebook: Notebook, said: str) -> None:
+    """A variable of several lines is taken as it is, text or bytes."""
+    notebook.run(TALLY)
+    notebook.run("rows = 'home,room=A temp=1\\nhome,room=\"B\" temp=2'\npacked = rows.encode()")
+    assert "[1.0, 2.0]" in notebook.run(f"%fire tally --lp {said}").plain()
+
+
+def test_body_of_a_variable_is_sent(notebook: Notebook) -> None:
+    """JSON that is written out stays what it is."""
+    notebook.run(ECHO)
+    notebook.run("question = '{\"a\": 1}'")
+    assert notebook.run("%fire echo --body $question").run.response.body == b'{"a": 1}'
+    assert notebook.run("%fire echo --body '{}'").run.response.body == b"{}"
+    assert notebook.run("%fire echo --body 'costs $5'").run.response.body == b"costs $5"
+
+
+def test_variable_that_is_none_is_refused_by_name(notebook: Notebook) -> None:
+    """So is one that is no text."""
+    notebook.run(TALLY)
+    notebook.run("number = 3")
+    assert "there is none called rowz" in notebook.fails("%fire tally --lp $rowz")
+    assert "number is of type int" in notebook.fails("%fire tally --lp {number}")

@@ -171,6 +171,17 @@ def test_replay_sorts_what_is_not_in_the_order_of_time(engine: Engine, put: Put)
     assert result.notes == ("2 rows stood behind later ones in rows and were put in the order of time",)
 
 
+def test_replay_counts_no_rows_as_unsorted_that_are_not_replayed(engine: Engine, put: Put) -> None:
+    """What stands in disorder outside of the range, or only because of what is outside, is not told."""
+    put("def process_writes(influxdb3_local, table_batches, args=None):\n    pass\n", "table:home")
+    rows = lines(6).splitlines()
+    shuffled = "\n".join([rows[5], rows[4], *rows[:4]])
+    first = replayed(engine, shuffled, between=Range(to_ns=NOON_NS + 4 * SECOND))
+    last = replayed(engine, shuffled, between=Range(from_ns=NOON_NS + 4 * SECOND))
+    assert (first.row_count, first.notes) == (4, ())
+    assert last.notes == ("1 row stood behind later ones in rows and was put in the order of time",)
+
+
 def test_replay_range_takes_from_and_leaves_to(engine: Engine, put: Put) -> None:
     """From is included, to is not; schedules tick until to, past the last row."""
     put("def process_scheduled_call(influxdb3_local, call_time, args=None):\n    pass\n", "every:1m")
