@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import contextvars
+import linecache
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 QUIT = "quit in the debugger"
 
 _ENGINE = "procengine"
+
+# debugpy's pydevd_comm_constants.
+_NO_STEP = -1
+_STEP_INTO = 107
 
 
 def debugger_for(plugin: LoadedPlugin) -> Instrument:
@@ -176,9 +182,32 @@ class VisualDebugger:
 
     pauses: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        self._is_stepping = False
+
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], hold: Hold) -> Any:  # noqa: ARG002
-        """Call the entry point."""
-        return function(*arguments)
+        """Call the entry point. A step that leaves it is kept for `step_on`: else it would go through libraries.
+
+        Source: debugpy, pydevd's PyDBAdditionalThreadInfo.
+        """
+        try:
+            return function(*arguments)
+        finally:
+            step = getattr(threading.current_thread(), "additional_info", None)
+            if step is not None and step.pydev_step_cmd != _NO_STEP:
+                self._is_stepping = True
+                _set_step(step, _NO_STEP)
+
+    def step_on(self) -> None:
+        """Let a step that left the entry point end at the cell's next line, if it has one."""
+        if not self._is_stepping:
+            return
+        self._is_stepping = False
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame.f_code.co_name != "<module>":
+            frame = frame.f_back
+        if frame is not None and _has_more(frame.f_code.co_filename, frame.f_lineno):
+            _set_step(threading.current_thread().additional_info, _STEP_INTO)  # type: ignore[attr-defined]
 
     def meet(self, frame: FrameType, hold: Hold) -> bool:
         """Stop in the frame."""
@@ -192,3 +221,17 @@ class VisualDebugger:
                 stop_at_frame=frame,
             )
         return True
+
+
+def _set_step(info: Any, command: int) -> None:
+    """Have pydevd take a step on the calling thread, or none."""
+    info.pydev_original_step_cmd = info.pydev_step_cmd = command
+    info.pydev_step_stop = None
+    if hasattr(info, "update_stepping_info"):
+        info.update_stepping_info()
+
+
+def _has_more(filename: str, line_number: int) -> bool:
+    """Tell whether code stands below a line of a cell."""
+    below = (line.strip() for line in linecache.getlines(filename)[line_number:])
+    return any(line and not line.startswith("#") for line in below)

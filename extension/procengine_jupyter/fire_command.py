@@ -191,6 +191,14 @@ def profile_of(instrument: Instrument | None) -> RunProfile | None:
     return instrument.profile() if isinstance(instrument, Profiler) else None
 
 
+def step_on(instrument: Instrument | None) -> None:
+    """Let a step of the front end's debugger that left the plugin end in the cell. Last of all."""
+    from procengine_jupyter.debugged_run import VisualDebugger
+
+    if isinstance(instrument, VisualDebugger):
+        instrument.step_on()
+
+
 def fire(
     engine: Engine,
     trigger: Trigger,

@@ -20,6 +20,7 @@ from procengine_jupyter.display import show
 from procengine_jupyter.magics import ProcengineMagics
 from procengine_jupyter.render.status_card import StatusCard
 from procengine_jupyter.session import Session
+from procengine_jupyter.skipped_frames import SkippedFrames
 from procengine_jupyter.status import engine_card, status_card
 
 SWITCH_INTERVAL_SECONDS = 0.0005
@@ -35,6 +36,7 @@ class Loaded:
     session: Session
     completer: MagicCompleter
     cell_frames: CellFrames
+    skipped_frames: SkippedFrames
     switch_interval_seconds: float
 
 
@@ -53,12 +55,14 @@ def load(shell: Any) -> None:
         session=session,
         completer=MagicCompleter(session),
         cell_frames=CellFrames(),
+        skipped_frames=SkippedFrames(),
         switch_interval_seconds=sys.getswitchinterval(),
     )
     shell.register_magics(magics)
     shell.configurables.append(session.settings)
     magics.loaded.completer.attach(shell.Completer)
     magics.loaded.cell_frames.attach(shell)
+    magics.loaded.skipped_frames.attach(shell)
     session.post_mortem.attach()
     _show_values_as_cards(shell, session)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
@@ -79,6 +83,7 @@ def unload(shell: Any) -> None:
     sys.setswitchinterval(loaded.switch_interval_seconds)
     _show_values_plainly(shell)
     loaded.session.post_mortem.detach()
+    loaded.skipped_frames.detach(shell)
     loaded.cell_frames.detach(shell)
     loaded.completer.detach(shell.Completer)
     shell.configurables.remove(loaded.session.settings)

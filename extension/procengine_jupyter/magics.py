@@ -34,6 +34,7 @@ from procengine.model.run import Run
 from procengine.remote import RemoteServer
 from procengine_jupyter import grammar
 from procengine_jupyter.command_hints import CommandHints
+from procengine_jupyter.display import show
 from procengine_jupyter.doctor_command import doctor, notes_on
 from procengine_jupyter.errors import short_errors
 from procengine_jupyter.fire_command import (
@@ -42,6 +43,7 @@ from procengine_jupyter.fire_command import (
     instrument_of,
     make_event,
     profile_of,
+    step_on,
     with_variables,
 )
 from procengine_jupyter.pieces import read_source
@@ -49,6 +51,7 @@ from procengine_jupyter.plugin_command import save_plugin
 from procengine_jupyter.post_mortem import exception_of
 from procengine_jupyter.progress_bar import ProgressBar
 from procengine_jupyter.query_command import converted, query
+from procengine_jupyter.render.created_cache_card import created_cache_card
 from procengine_jupyter.render.doctor_card import brief
 from procengine_jupyter.render.run_card import RunCard, RunsCard
 from procengine_jupyter.render.view import View
@@ -72,6 +75,9 @@ from procengine_jupyter.write_command import (
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
+    from procengine.model.trigger import Trigger
+    from procengine.processing.event import Event
+    from procengine.processing.instrument import Instrument
 
 HOST_VARIABLES = frozenset(
     {"INFLUXDB3_HOST_URL", "INFLUXDB3_WRITE_HOST_URL", "INFLUXDB3_QUERY_HOST_URL"}
@@ -187,6 +193,18 @@ class ProcengineMagics(Magics):
             engine, trigger, event, dry_run=said.dry_run, repeat=said.repeat, instrument=instrument
         )
         self._offer_post_mortem(runs)
+        card = self._fired_card(engine, trigger, event, runs, instrument)
+        step_on(instrument)
+        return card
+
+    def _fired_card(
+        self,
+        engine: Engine,
+        trigger: Trigger,
+        event: Event,
+        runs: tuple[Run, ...],
+        instrument: Instrument | None,
+    ) -> View:
         labels = self.session.cells.labels
         if len(runs) > 1:
             return RunsCard(runs, labels)
@@ -349,6 +367,10 @@ class ProcengineMagics(Magics):
             if hint:
                 raise UsageError(f"{error}\n{hint}") from error
             raise
+        created = created_cache_card(shown) if self.session.loop is not None else None
+        if created is not None:
+            show(created)
+            return
         for line in (shown, *hints.on_created_trigger()):
             if line:
                 sys.stdout.write(f"{line}\n")

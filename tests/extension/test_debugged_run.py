@@ -8,6 +8,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,9 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 class Debugged(Kernel):
     """A kernel whose prompts are answered, and whose debugger is spoken to."""
+
+    thread_id = 0
+    """The thread that was stopped last."""
 
     def answer(self, code: str, answers: Sequence[str]) -> str:
         """Run a cell, answer its prompts one by one; return its output. All answers must be asked for."""
@@ -70,18 +74,27 @@ class Debugged(Kernel):
                 assert reply["content"].get("success"), reply["content"]
                 return dict(reply["content"].get("body") or {})
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the bodies of the debugger's events of a name so far."""
+        return [
+            m["content"]["body"]
+            for m in self.messages
+            if m["msg_type"] == "debug_event" and m["content"]["event"] == name
+        ]
+
     def event(self, name: str) -> dict[str, Any]:
         """Wait for an event of the debugger; return its body."""
+        self.wait(lambda: self.events(name))
+        return self.events(name)[-1]
 
-        def found() -> list[dict[str, Any]]:
-            return [
-                m["content"]["body"]
-                for m in self.messages
-                if m["msg_type"] == "debug_event" and m["content"]["event"] == name
-            ]
-
-        self.wait(found)
-        return found()[-1]
+    def stop_after(self, number: int, cell: str) -> list[dict[str, Any]] | None:
+        """Wait for the stop after so many; return its stack, None if the cell ends before."""
+        self.wait(lambda: len(self.events("stopped")) > number or self.is_done(cell))
+        stops = self.events("stopped")
+        if len(stops) <= number:
+            return None
+        self.thread_id = stops[number]["threadId"]
+        return list(self.debug("stackTrace", threadId=self.thread_id)["stackFrames"])
 
 
 @pytest.fixture(scope="module")
@@ -354,3 +367,70 @@ def test_visual_debugger_stops_at_breakpoint(seen_kernel: Debugged) -> None:
     seen_kernel.debug("continue", threadId=stopped["threadId"])
     seen_kernel.wait(lambda: seen_kernel.is_done(fired))
     assert "marked: success" in seen_kernel.output(fired)
+
+
+@pytest.mark.parametrize("step", ["next", "stepIn", "stepOut"])
+def test_step_past_a_plugins_end_leads_to_the_cell(seen_kernel: Debugged, step: str) -> None:
+    """Neither the engine's frames nor those of libraries that it calls come in between, whatever the step."""
+    source = STEPS.format(name="stepped", inside="pass")
+    path = seen_kernel.debug("dumpCell", code=source)["sourcePath"]
+    fire = '%fire stepped --debug --lp "stepped,room=a temp=21"'
+    several = f"before = 1\n{fire}\nafter = 2\n"
+    cell_path = seen_kernel.debug("dumpCell", code=several)["sourcePath"]
+    seen_kernel.debug(
+        "setBreakpoints", source={"path": path}, breakpoints=[{"line": 11}], sourceModified=False
+    )
+    seen_kernel.debug("configurationDone")
+    seen_kernel.run(source)
+
+    cell = seen_kernel.start(several)
+    frames = seen_kernel.stop_after(0, cell)
+    assert frames is not None
+    assert [(one["name"], one["line"]) for one in frames[:2]] == [
+        ("process_writes", 11),
+        ("<module>", 2),
+    ]
+    seen_kernel.debug(step, threadId=seen_kernel.thread_id)
+    places = []
+    while (frames := seen_kernel.stop_after(1 + len(places), cell)) is not None:
+        places.append((frames[0]["source"]["path"], frames[0]["line"]))
+        seen_kernel.debug("next" if len(places) < 2 else "continue", threadId=seen_kernel.thread_id)
+    assert places == [(cell_path, 2), (cell_path, 3)]
+    seen_kernel.run("assert after == 2")
+
+    alone = seen_kernel.start(fire)
+    assert seen_kernel.stop_after(3, alone) is not None
+    seen_kernel.debug(step, threadId=seen_kernel.thread_id)
+    assert seen_kernel.stop_after(4, alone) is None
+    assert "stepped: success" in seen_kernel.output(alone)
+
+
+def test_engines_frames_are_passed_over_also_if_the_debugger_was_on_before(tmp_path: Path) -> None:
+    """Loading tells a debugger that is on, and unloading takes the engine's folders out again."""
+    kernel = Debugged(tmp_path)
+    try:
+        kernel.debug(
+            "initialize",
+            clientID="test",
+            adapterID="",
+            linesStartAt1=True,
+            columnsStartAt1=True,
+            pathFormat="path",
+        )
+        kernel.debug("attach")
+        kernel.run("modules = get_ipython().kernel.debugger.kernel_modules\nbefore = list(modules)")
+        kernel.run("%load_ext procengine")
+        source = STEPS.format(name="seen", inside="pass")
+        path = kernel.debug("dumpCell", code=source)["sourcePath"]
+        kernel.debug("setBreakpoints", source={"path": path}, breakpoints=[{"line": 11}])
+        kernel.debug("configurationDone")
+        kernel.run(source)
+        cell = kernel.start('%fire seen --debug --lp "seen,room=a temp=21"')
+        frames = kernel.stop_after(0, cell)
+        assert frames is not None
+        assert [one["name"] for one in frames] == ["process_writes", "<module>"]
+        kernel.debug("continue", threadId=kernel.thread_id)
+        kernel.wait(lambda: kernel.is_done(cell))
+        assert "True" in kernel.output(kernel.run("%unload_ext procengine\nmodules == before"))
+    finally:
+        kernel.stop()

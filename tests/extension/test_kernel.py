@@ -286,3 +286,26 @@ def test_replay_can_be_interrupted(kernel: Kernel) -> None:
         "result = %replay rows -p ns --trigger stuck --to 1970-01-01T00:00:02\nprint(result.row_count)"
     )
     assert "1\n" in kernel.output(again)
+
+
+def test_created_cache_is_a_card_with_the_commands_answer_behind_it(kernel: Kernel) -> None:
+    """A notebook shows what was created in a line; the text beside it is what the command line prints."""
+    kernel.run("%%write house\nhome,room=A temp=1,hum=2")
+    last = kernel.run(
+        "%influxdb3 create last_cache -d house -t home --key-columns room --value-columns temp newest"
+    )
+    distinct = kernel.run("%influxdb3 create distinct_cache -d house -t home --columns room rooms")
+    pages = [
+        message["content"]["data"]
+        for cell in (last, distinct)
+        for message in kernel.of(cell)
+        if message["msg_type"] == "display_data"
+    ]
+
+    assert [page["text/plain"].startswith("new cache created: {\n") for page in pages] == [True, True]
+    first, second = [page["text/html"].partition("<details")[0] for page in pages]
+    assert "last-value cache newest created" in first
+    assert "1 key column · 1 value column · 1 row a key · kept for 4h" in first
+    assert "last_cache(&#x27;home&#x27;, &#x27;newest&#x27;)" in first
+    assert "distinct-value cache rooms created" in second
+    assert "100,000 combinations at most" in second
