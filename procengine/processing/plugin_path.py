@@ -7,6 +7,7 @@ Source: influxdb3_processing_engine/src/lib.rs, validate_path_within_plugin_dir 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ def plugin_path(folder: Path, filename: str) -> Path:
     path = folder / relative
     if not is_inside(folder, path):
         raise _traversal(name)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - also not where the system does not take the name, as the original
         raise PluginPathError(f"reading plugin file: Plugin not found: {path}")
     if path.is_dir():
         _check_directory(folder, path, name)

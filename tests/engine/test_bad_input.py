@@ -199,6 +199,11 @@ def test_definitions_that_cannot_be(house: Engine, plugin: Plugin, plugin_dir: P
             f"reading plugin file: Plugin not found: {plugin_dir / 'gone.py'}",
         ),
         (
+            ("house", "t", "x" * 5_000, "all_tables"),
+            PluginPathError,
+            f"reading plugin file: Plugin not found: {plugin_dir / ('x' * 5_000)}",
+        ),
+        (
             ("house", "t", "folder", "all_tables"),
             PluginPathError,
             (

@@ -157,11 +157,12 @@ def test_plugin_test_of_a_missing_plugin(
     api: httpx.Client, engine: Engine, test: dict[str, object]
 ) -> None:
     """A plugin that cannot be read is 500, whatever else is wrong."""
-    path = engine.plugins.folder / "x.py"
-    text = f"Plugin error: reading plugin file: Plugin not found: {path}"
-    body = test | {"filename": "x.py", "input_lp": "", "schedule": "x"}
-    assert said(api.post(WAL, json=body)) == (500, text)
-    assert said(api.post(SCHEDULE, json=body)) == (500, text)
+    for name in ("x.py", "x" * 5_000):
+        path = engine.plugins.folder / name
+        text = f"Plugin error: reading plugin file: Plugin not found: {path}"
+        body = test | {"filename": name, "input_lp": "", "schedule": "x"}
+        assert said(api.post(WAL, json=body)) == (500, text)
+        assert said(api.post(SCHEDULE, json=body)) == (500, text)
     answer = api.post(SCHEDULE, json=test | {"filename": "/etc/passwd"})
     assert answer.text.startswith("Plugin error: Path traversal detected: plugin filename '/etc/passwd'")
 
