@@ -26,61 +26,59 @@ if TYPE_CHECKING:
 
 
 class _Runs:
-    """The runs of one trigger. ``succeeded`` stands apart: hashing an outcome takes as long as all the rest."""
+    """The runs of one trigger. Those that succeeded are the ones in ``seconds`` that are not in ``failed``."""
 
-    __slots__ = ("others", "seconds", "succeeded")
+    __slots__ = ("failed", "seconds")
 
     def __init__(self) -> None:
-        self.succeeded = 0
-        self.others: Counter[RunOutcome] = Counter()
+        self.failed: Counter[RunOutcome] = Counter()
         self.seconds = Histogram()
-
-    def counts(self) -> list[tuple[RunOutcome, int]]:
-        """Return how many runs ended how, where any did."""
-        succeeded = [(RunOutcome.SUCCESS, self.succeeded)] if self.succeeded else []
-        return [*succeeded, *list(self.others.items())]
 
 
 class RunMetrics:
     """Counts runs of triggers by their outcome, and their durations, while a server listens. Any thread."""
 
     def __init__(self) -> None:
-        # Guards the counts: runs of several triggers end at the same time.
+        # Guards what is counted of failures, and who is counted; a success takes its histogram's lock alone.
         self._lock = threading.Lock()
         self._runs: dict[tuple[str, str], _Runs] = {}
 
     def run_finished(self, run: Run) -> None:
         """Count a run."""
-        key = run.database, run.trigger
+        runs = self._runs.get((run.database, run.trigger)) or self._runs_of(run)
+        if run.outcome is RunOutcome.SUCCESS:
+            runs.seconds.add(run.duration_ns / 1e9)
+            return
         with self._lock:
-            runs = self._runs.get(key)
-            if runs is None:
-                runs = self._runs[key] = _Runs()
-            if run.outcome is RunOutcome.SUCCESS:
-                runs.succeeded += 1
-            else:
-                runs.others[run.outcome] += 1
-        runs.seconds.add(run.duration_ns / 1e9)
+            runs.failed[run.outcome] += 1
+            runs.seconds.add(run.duration_ns / 1e9)
+
+    def _runs_of(self, run: Run) -> _Runs:
+        with self._lock:
+            return self._runs.setdefault((run.database, run.trigger), _Runs())
 
     def exposition(self) -> str:
         """Return the counts in Prometheus' text format."""
         with self._lock:
             by_trigger = [
-                ({"db": database, "trigger": trigger}, runs.counts(), runs.seconds)
+                ({"db": database, "trigger": trigger}, dict(runs.failed), runs.seconds.read())
                 for (database, trigger), runs in self._runs.items()
             ]
+        outcomes = [
+            ({**labels, "outcome": outcome.value}, count)
+            for labels, failed, seconds in by_trigger
+            for outcome, count in (
+                (RunOutcome.SUCCESS, seconds.count - sum(failed.values())),
+                *failed.items(),
+            )
+            if count
+        ]
         return counter(
-            "influxdb3_processing_engine_runs",
-            "runs of triggers by how they ended",
-            [
-                ({**labels, "outcome": outcome.value}, count)
-                for labels, counts, _ in by_trigger
-                for outcome, count in counts
-            ],
+            "influxdb3_processing_engine_runs", "runs of triggers by how they ended", outcomes
         ) + histogram(
             "influxdb3_processing_engine_run_duration_seconds",
             "distribution of run durations",
-            [(labels, seconds.read()) for labels, _, seconds in by_trigger],
+            [(labels, seconds) for labels, _, seconds in by_trigger],
         )
 
 

@@ -36,6 +36,7 @@ from procengine.processing.plugin_cache import PluginCache
 from procengine.processing.plugin_call import PluginCall
 from procengine.processing.plugin_logs import ProcessingEngineLogs
 from procengine.processing.plugin_registry import LoadedPlugin, PluginRegistry
+from procengine.processing.processor_time import processor_time_at, processor_time_since
 from procengine.processing.run_details import KeptRun, RecentRuns
 from procengine.processing.run_record import cache_changes, starting_text, tables_of
 from procengine.processing.run_writes import check_kept_lines, keep_queued, write_queued
@@ -158,10 +159,12 @@ class PluginRunner:
         current_run.set(run)
         started_ns = self._clock.now_ns()
         run.log_as_engine(_INFO, starting_text(event))
-        began_ns, cpu_began_ns = time.perf_counter_ns(), time.thread_time_ns()
+        began_ns = time.perf_counter_ns()
+        cpu_began_ns = processor_time_at(began_ns)
         returned = call.make()
-        duration_ns = time.perf_counter_ns() - began_ns
-        cpu_ns = time.thread_time_ns() - cpu_began_ns
+        ended_ns = time.perf_counter_ns()
+        duration_ns = ended_ns - began_ns
+        cpu_ns = processor_time_since(cpu_began_ns, began_ns, ended_ns)
         queued, dropped = run.end(), 0
         write_errors: tuple[str, ...] = ()
         failure = returned.failure

@@ -183,6 +183,11 @@ class RunningTrigger:
         The error behavior does not apply. Raises as `fire` does, and:
             RequestQueueFullError: as many requests wait as may.
         """
+        if not self.trigger.run_async and self._strand.try_turn():  # as most do
+            try:
+                return self._run(event)
+            finally:
+                self._strand.pass_on()
         with self._turn(most_waiting=self._parts.options.request_queue_limit):
             return self._run(event)
 

@@ -115,6 +115,32 @@ def test_a_worker_lets_a_caller_in_between_two_steps(pool: WorkerPool) -> None:
     assert order == ["step", "caller", "step", "step"]
 
 
+def test_a_turn_is_taken_without_waiting_where_nobody_has_it(pool: WorkerPool) -> None:
+    """`try_turn` takes the turn only if nobody has it or is given it, and the strand is open; others wait for it."""
+    progress = Progress()
+    strand = Strand(pool, progress, lambda: False)
+    assert strand.try_turn()
+    assert not progress.idle
+    order: list[str] = []
+
+    def call() -> None:
+        with strand.turn():
+            order.append("caller")
+            assert not strand.try_turn()
+
+    caller = in_thread(call)
+    wait_for_callers(strand, 1)
+    assert not strand.try_turn()
+    order.append("holder")
+    strand.pass_on()
+    caller.join(TIMEOUT)
+    assert order == ["holder", "caller"]
+    assert progress.wait_until(lambda: progress.idle, TIMEOUT)
+    strand.close()
+    assert not strand.try_turn()
+    assert progress.idle
+
+
 def test_closing_refuses_those_who_wait(pool: WorkerPool) -> None:
     """After `close` callers in line, and later ones, get StoppedError, and waking does nothing."""
     steps: list[int] = []
