@@ -66,7 +66,8 @@ class Session:
         Raises: UsageError when there is none.
         """
         if self._engine is None:
-            cure = "" if self.is_locked_out else "; %procengine start starts it"
+            when = " once the other one is stopped" if self.is_locked_out else ""
+            cure = f"; %procengine start starts it{when}"
             raise UsageError(f"the engine is down ({self.down_because}){cure}")
         return self._engine
 

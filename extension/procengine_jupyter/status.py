@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from procengine_jupyter.session import Session
 
 LOCKED_OUT = (
+    ("%procengine stop", "end the other engine, in its notebook"),
+    ("%procengine start", "then start this one, here"),
+    ("%procengine start --data-dir FOLDER", "or start an engine on data of its own"),
     (
         "%influxdb3 query --host http://127.0.0.1:8181 --token TOKEN ...",
-        "reach the other engine over its API",
+        "or reach the other engine over its API",
     ),
-    ("%procengine start --data-dir FOLDER", "start an engine on data of its own"),
-    ("%procengine start", "start this one, when the other is down"),
 )
 NO_DATABASE = (
     ("%%write DB", "store line protocol from a cell"),

@@ -970,8 +970,10 @@ def test_a_folder_that_another_engine_has_is_told_with_the_ways_out(
     notebook.run("%procengine stop")
     with Engine(data_dir=folder, http_bind=None):
         assert "is in use by" in notebook.fails(f"%procengine start --data-dir {folder}")
-        assert not notebook.fails("%%query house\nSELECT 1").endswith("%procengine start starts it")
+        told = notebook.fails("%%query house\nSELECT 1")
+        assert told.endswith("%procengine start starts it once the other one is stopped")
         shown = notebook.run("%procengine status").text()
+        assert "%procengine stop  (end the other engine, in its notebook)" in shown
         assert "reach the other engine over its API" in shown
         assert "%procengine start --data-dir FOLDER" in shown
     notebook.run(f"%procengine start --data-dir {folder}")
