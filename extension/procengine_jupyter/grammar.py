@@ -52,7 +52,7 @@ def procengine_parser() -> MagicParser:
     parser = MagicParser(
         "%procengine",
         "Start, stop or look at the notebook's engine. Returns the Engine, which shows itself as a card.\n"
-        "Options of start and restart hold for that start; %config ProcessingEngine sets them for good.",
+        "Options of start and restart hold for that start; %config ProcessingEngine sets them for good.\n\n"
         "examples:\n"
         "  %procengine\n"
         "  engine = %procengine\n"
@@ -66,19 +66,23 @@ def procengine_parser() -> MagicParser:
         "  %procengine detach prod\n"
         "  %procengine update hot_rooms  what the git repository of its plugin has now\n"
         "  %procengine plugin --help     make, check, publish and install plugins, and go back to earlier texts",
+        "",
+        usage="%(prog)s [ACTION] [NAME] [--OPTION VALUE ...]",
     )
     parser.add_argument(
         "action",
         nargs="?",
         default="status",
         choices=ACTIONS,
-        help="what to do; status when left out",
+        metavar="ACTION",
+        help=f"{', '.join(ACTIONS)}; status when left out",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="plugin of doctor; all when left out")
-    parser.add_argument("--config", dest="config_file", help="TOML file with options", metavar="FILE")
-    parser.add_argument("--no-plugins", action="store_true", help="leave the plugin part off")
+    options = parser.add_argument_group("options of start and restart")
+    options.add_argument("--config", dest="config_file", help="TOML file with options", metavar="FILE")
+    options.add_argument("--no-plugins", action="store_true", help="leave the plugin part off")
     for name, option in OPTIONS.items():
-        parser.add_argument(
+        options.add_argument(
             f"--{name.replace('_', '-')}", help=option.help.replace("%", "%%"), metavar="VALUE"
         )
     return parser

@@ -21,12 +21,14 @@ MagicFunction = TypeVar("MagicFunction", bound=Callable[..., object])
 class MagicParser(argparse.ArgumentParser):
     """A parser that answers misuse with a `UsageError` saying what is accepted.
 
-    ``examples`` follow the options in the help, as they would be typed.
+    ``examples`` follow the options in the help, as they would be typed. ``usage`` stands for the line that is
+    made of the options, where these are too many for one.
     """
 
-    def __init__(self, name: str, about: str, examples: str) -> None:
+    def __init__(self, name: str, about: str, examples: str, *, usage: str | None = None) -> None:
         super().__init__(
             prog=name,
+            usage=usage,
             description=about,
             epilog=examples,
             add_help=False,

@@ -101,3 +101,13 @@ def test_event_must_suit_the_trigger(spec: str, line: str, body: str | None, tex
         make_event(None, trigger, grammar.fire_parser().read(line), body)
 
     assert text in str(caught.value)
+
+
+def test_help_of_many_options_begins_with_what_is_typed() -> None:
+    """The engine's magic has an option for each setting: its usage is one short line, and examples come first."""
+    told = grammar.procengine_parser().format_help()
+
+    assert told.startswith("usage: %procengine [ACTION] [NAME] [--OPTION VALUE ...]\n")
+    assert told.index("examples:") < told.index("ACTION  ") < told.index("--wal-flush-interval")
+    with pytest.raises(UsageError, match=r"'stat'.*\naccepted: %procengine \[ACTION\] \[NAME\]"):
+        grammar.procengine_parser().read("stat")
