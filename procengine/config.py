@@ -114,7 +114,7 @@ class EngineConfig:
     package_manager: str = _option(
         "discover",
         one_of(PACKAGE_MANAGERS),
-        "what installs packages: discover, pip or uv (all are pip), or disabled for nothing",
+        "what installs packages: pip, uv, discover (pip, or uv where there is no pip), or disabled for nothing",
         "INFLUXDB3_PACKAGE_MANAGER",
     )
     plugin_repo: str | None = _option(

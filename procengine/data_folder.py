@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from procengine.errors import DataFolderLockedError, DataFormatError, StorageError
+from procengine.file_lock import pid_in, try_lock, write_holder
 from procengine.file_system import LOCAL, FileSystem, make_folder_durably, write_durably
 from procengine.recovery import FOLDER_NAME
 
@@ -87,20 +88,14 @@ class DataFolder:
 
     def _locked(self) -> IO[str]:
         lock_file = (self.path / LOCK_FILE).open("a+", encoding="utf-8")
-        try:
-            _lock(lock_file)
-        except OSError:
-            lock_file.seek(0)
-            holder = lock_file.read().strip()
+        if not try_lock(lock_file):
+            holder = pid_in(lock_file)
             lock_file.close()
-            raise self._locked_error(holder) from None
-        lock_file.truncate(0)
-        lock_file.write(str(os.getpid()))
-        lock_file.flush()
+            raise self._locked_error(holder)
+        write_holder(lock_file)
         return lock_file
 
-    def _locked_error(self, holder: str) -> DataFolderLockedError:
-        pid = int(holder) if holder.isdigit() else None
+    def _locked_error(self, pid: int | None) -> DataFolderLockedError:
         who = "another process" if pid is None else f"process {pid}"
         if pid == os.getpid():
             who = f"this process ({pid})"
@@ -148,17 +143,3 @@ class DataFolder:
                 f"data folder {str(self.path)!r} holds data but no {FORMAT_FILE}; it was not written by procengine, "
                 "or the file was lost"
             )
-
-
-if os.name == "nt":  # pragma: no cover
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-
-else:
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -79,7 +79,9 @@ class PluginPart:
         self._clock = clock
         self._catalog, self._wal = catalog, wal
         self.environment = PluginEnvironment(
-            config.virtual_env_location or config.plugin_dir / ".venv", working_folder=config.plugin_dir
+            config.virtual_env_location or config.plugin_dir / ".venv",
+            working_folder=config.plugin_dir,
+            package_manager=config.package_manager,
         )
         self.uploads = PluginUploads(config.plugin_dir, catalog)
         self.uploads.mend()

@@ -15,7 +15,12 @@ PACKAGES = {
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("procengine.errors",),
-    ("procengine.clock", "procengine.file_system", "procengine.thread_exceptions"),
+    (
+        "procengine.clock",
+        "procengine.file_system",
+        "procengine.file_lock",
+        "procengine.thread_exceptions",
+    ),
     ("procengine.recovery", "procengine.bucket", "procengine.replaced_folder"),
     ("procengine.data_folder",),
     ("procengine.model",),

@@ -1,4 +1,4 @@
-"""Wheels made on the spot, and pip kept from looking anywhere else."""
+"""Wheels made on the spot, and installers kept from looking anywhere else."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 
 
 def offline(folder: Path) -> Mapping[str, str]:
-    """Return the variables by which pip finds the wheels of a folder, and nothing else."""
+    """Return the variables by which pip and uv find the wheels of a folder, and nothing else."""
     return {
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(folder),
         "PIP_NO_CACHE_DIR": "1",
         "PIP_NO_COMPILE": "1",
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(folder),
+        "UV_NO_CACHE": "1",
     }
 
 

@@ -2,8 +2,8 @@
 
 Before the installer may change anything, the folders it writes to are copied by hard links: it replaces files, it
 does not change them. When it fails the copy takes their place; when the process ends before that, the next start
-puts it there. A copy counts once it has its name, so a crash while it is made costs nothing; it says which process
-made it, and while another one is at work it is left alone.
+puts it there. A copy counts once it has its name, so a crash while it is made costs nothing. Who touches it holds the
+environment's lock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 COPY: Final = ".before-installation"
-_PID: Final = "pid"
 
 
 class EnvironmentCopy:
@@ -33,20 +32,6 @@ class EnvironmentCopy:
         """Whether an installation has begun that neither succeeded nor was undone."""
         return self._copy.is_dir()
 
-    @property
-    def worker(self) -> int | None:
-        """The id of another process that installs at this moment, None when there is none."""
-        try:
-            pid = int((self._copy / _PID).read_text())
-            if pid == os.getpid():
-                return None
-            os.kill(pid, 0)
-        except PermissionError:
-            return pid
-        except (OSError, ValueError):
-            return None
-        return pid
-
     def make(self) -> None:
         """Copy the folders; raises OSError."""
         shutil.rmtree(self._unnamed, ignore_errors=True)
@@ -59,7 +44,6 @@ class EnvironmentCopy:
                     copy_function=_link,
                 )
         self._unnamed.mkdir(exist_ok=True)
-        (self._unnamed / _PID).write_text(str(os.getpid()))
         self._unnamed.rename(self._copy)
 
     def forget(self) -> None:

@@ -22,11 +22,12 @@ from procengine.model.installation import Arrival
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package with what it needs, as its metadata says."""
+    """A package with what it needs, as its metadata says; ``tells_needs`` is false where that was not to be had."""
 
     name: str
     version: str
     needs: tuple[str, ...] = ()
+    tells_needs: bool = True
 
     @property
     def key(self) -> str:

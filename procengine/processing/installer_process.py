@@ -31,12 +31,13 @@ class InstallerProcess:
         # Guards the fields below.
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._closed = False
+        self.closing = threading.Event()
+        """Set once nothing is run any more."""
 
     @property
     def closed(self) -> bool:
         """Whether nothing is run any more."""
-        return self._closed
+        return self.closing.is_set()
 
     def run(self, command: Sequence[str], tell: Callable[[str], None]) -> None:
         """Run a command to its end.
@@ -72,7 +73,7 @@ class InstallerProcess:
                     _kill(process)
                     self._process = None
                 timer.join()
-        if self._closed:
+        if self.closed:
             raise StoppedError("the engine is stopped")
         if late.is_set():
             raise PackageInstallError(f"External call failed: not done after {self._seconds:g} seconds")
@@ -83,13 +84,13 @@ class InstallerProcess:
     def close(self) -> None:
         """End what is under way, and run no more."""
         with self._lock:
-            self._closed = True
+            self.closing.set()
             if self._process is not None:
                 _kill(self._process)
 
     def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise StoppedError("the engine is stopped")
             try:
                 self._process = subprocess.Popen(

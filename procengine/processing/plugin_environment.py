@@ -1,9 +1,9 @@
 """Where do the packages of plugins come from?
 
 From the kernel's own environment, and behind it from a virtual environment that is theirs: its packages stand at the
-end of ``sys.path`` while an engine uses it. It is made by the first installation; pip is the kernel's, pointed at it.
-What an installation would do is asked of pip first, and compared with what is there; one that fails, is interrupted
-or is cut off by a crash leaves the environment as it was.
+end of ``sys.path`` while an engine uses it. It is made by the first installation.
+What an installation would do is asked of the installer first, and compared with what is there; one that fails, is
+interrupted or is cut off by a crash leaves the environment as it was; in the kernel's own, a crash alone does not.
 
 Source: influxdb3_processing_engine/src/environment.rs, PipManager; virtualenv.rs.
 Differs: the environment is made when something is installed, not at start; an installation that fails is an error
@@ -12,9 +12,8 @@ Differs: the environment is made when something is installed, not at start; an i
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import importlib.util
-import json
 import logging
 import os
 import shutil
@@ -23,18 +22,18 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from procengine.errors import InvalidInputError, PackageInstallError
+from procengine.file_lock import file_locked
 from procengine.model.installation import Arrival, Installation, InstallPlan, InstallWatch
 from procengine.processing.environment_copy import EnvironmentCopy
 from procengine.processing.installed_packages import (
     Package,
     accepts,
-    arrivals,
     imported,
     installed,
     module_names,
@@ -42,14 +41,20 @@ from procengine.processing.installed_packages import (
     unmet,
 )
 from procengine.processing.installer_process import InstallerProcess
+from procengine.processing.installers import Installer, installer_of, makes_pip
+from procengine.processing.kernel_copy import KernelCopy
 
 logger = logging.getLogger(__name__)
 
 INSTALL_SECONDS: Final = 900.0
 """How long each run of the installer may take."""
 
-# One for all engines of this process: two installers would write the same files.
+# One for all engines of this process: two installers would write the same files. Other processes are kept away by
+# a lock file, which they see.
 _installing = threading.Lock()
+_KERNEL_LOCK: Final = Path(tempfile.gettempdir()) / (
+    f"procengine-{hashlib.sha256(f'{sys.prefix} {Path.home()}'.encode()).hexdigest()[:12]}.lock"
+)
 
 
 class SearchPath:
@@ -107,9 +112,16 @@ class PluginEnvironment:
     """
 
     def __init__(
-        self, folder: Path, *, working_folder: Path, install_seconds: float = INSTALL_SECONDS
+        self,
+        folder: Path,
+        *,
+        working_folder: Path,
+        package_manager: str = "discover",
+        install_seconds: float = INSTALL_SECONDS,
     ) -> None:
         self.folder = folder
+        self._package_manager = package_manager
+        self._install_seconds = install_seconds
         self._process = InstallerProcess(working_folder, seconds=install_seconds)
         # Guards the field below.
         self._lock = threading.Lock()
@@ -128,9 +140,14 @@ class PluginEnvironment:
     def attach(self) -> None:
         """Let plugins import its packages, if it is there; undo what a crash has cut off."""
         try:
-            self._mend()
-        except (PackageInstallError, OSError) as error:
+            if self._copy.is_there:
+                with file_locked(self._lock_file, seconds=0.0):
+                    self._mend()
+        except OSError as error:  # another process installs at this moment, or the disk refuses
             logger.warning("packages of plugins may be incomplete: %s", error)
+        self._attach()
+
+    def _attach(self) -> None:
         with self._lock:
             if not self._attached and not self._process.closed and self.site_packages.is_dir():
                 SearchPath.add(str(self.site_packages))
@@ -164,18 +181,35 @@ class PluginEnvironment:
         for argument in arguments:
             if "\0" in argument:
                 raise InvalidInputError(f"cannot install {argument!r}: it contains a null byte")
-        with _installing:
-            if watch.into_kernel or self._is_kernels:
+        into_kernel = watch.into_kernel or self._is_kernels
+        with _installing, self._alone(_KERNEL_LOCK if into_kernel else self._lock_file, watch):
+            if into_kernel:
                 return self._into_kernel(arguments, watch)
             self._mend()
             with self._made(watch):
                 return self._into_plugins(arguments, watch)
 
+    @contextmanager
+    def _alone(self, lock: Path, watch: InstallWatch) -> Iterator[None]:
+        """Let no other process install into the same environment meanwhile; one that does is waited for."""
+
+        def waiting(holder: str) -> None:
+            watch.tell(f"waiting for {holder}, which installs there")
+
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with file_locked(
+                lock, seconds=self._install_seconds, waiting=waiting, ended=self._process.closing
+            ):
+                yield
+        except TimeoutError as error:
+            raise PackageInstallError(f"Virtual environment error: {lock}: {error.strerror}") from error
+
     def _into_plugins(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:
-        pip = self._pip()
+        installer = self._installer(watch)
         here = installed([str(self.site_packages)])
         kernel = installed(SearchPath.without_added())
-        found = self._ask(pip, arguments, here, watch)
+        found = self._ask(installer, arguments, here, watch)
         plan = InstallPlan(
             place=str(self.folder),
             arrivals=tuple(arrival for arrival, _ in found),
@@ -186,17 +220,18 @@ class PluginEnvironment:
             return Installation(plan=plan)
         before = _names_imported(self.site_packages, plan.arrivals)
         with self._undone_on_failure():
-            self._process.run([*pip, "install", *_OPTIONS, *arguments], watch.tell)
-        self.attach()
+            installer.install(self._process.run, arguments, watch.tell)
+        self._attach()
         SearchPath.look_again(str(self.site_packages))
         importlib.invalidate_caches()
         return Installation(plan=plan, imported_before=before)
 
     def _into_kernel(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:
-        pip = [sys.executable, "-m", "pip"]
+        python = Path(sys.executable)
+        installer = installer_of(python, asked=self._package_manager, is_own=True, tell=watch.tell)
         folder = Path(sysconfig.get_path("purelib"))
         present = installed(SearchPath.without_added())
-        found = self._ask(pip, arguments, present, watch)
+        found = self._ask(installer, arguments, present, watch)
         plan = InstallPlan(
             place=f"the kernel's own environment, {sys.prefix}",
             arrivals=tuple(arrival for arrival, _ in found),
@@ -206,15 +241,12 @@ class PluginEnvironment:
         if not plan.arrivals:
             return Installation(plan=plan)
         before = _names_imported(folder, plan.arrivals)
-        try:
-            self._process.run([*pip, "install", *_OPTIONS, *arguments], watch.tell)
-        except PackageInstallError as error:
-            after = installed(SearchPath.without_added())
-            raise PackageInstallError(f"{error}{_differences(present, after)}") from error
-        except KeyboardInterrupt as error:
-            after = installed(SearchPath.without_added())
-            raise KeyboardInterrupt(f"interrupted{_differences(present, after)}") from error
-        importlib.invalidate_caches()
+        replaced = {package.key for arrival, package in found if arrival.replaces}
+        with _kernel_undone_on_failure(replaced):
+            try:
+                installer.install(self._process.run, arguments, watch.tell)
+            finally:
+                importlib.invalidate_caches()
         return Installation(plan=plan, imported_before=before)
 
     @property
@@ -224,29 +256,27 @@ class PluginEnvironment:
 
     def _ask(
         self,
-        pip: Sequence[str],
+        installer: Installer,
         arguments: Sequence[str],
         present: Mapping[str, Package],
         watch: InstallWatch,
     ) -> list[tuple[Arrival, Package]]:
-        """Return what pip would install; nothing is changed."""
+        """Return what would be installed; nothing is changed."""
         with tempfile.TemporaryDirectory() as folder:
-            report = Path(folder) / "report.json"
-            asked = ["--dry-run", "--report", str(report)]
-            self._process.run([*pip, "install", *_OPTIONS, *asked, *arguments], watch.tell)
-            # pip 22.2 was the first that reports; it would have failed before.
-            read: Mapping[str, Any] = json.loads(report.read_text("utf-8"))
-        return arrivals(read, present)
+            return installer.plan(
+                self._process.run, arguments, present=present, tell=watch.tell, folder=Path(folder)
+            )
 
-    def _pip(self) -> list[str]:
-        """Return the command that is pip for this environment."""
+    def _installer(self, watch: InstallWatch) -> Installer:
+        """Return what installs into this environment."""
         if not self.site_packages.is_dir():
             raise PackageInstallError(
                 f"Virtual environment error: {self.folder} was made by another Python than "
                 f"{sys.version_info.major}.{sys.version_info.minor}; delete it to have it made anew"
             )
-        python = str(_python_of(self.folder))
-        return [sys.executable, "-m", "pip", "--python", python] if _has_pip() else [python, "-m", "pip"]
+        return installer_of(
+            _python_of(self.folder), asked=self._package_manager, is_own=False, tell=watch.tell
+        )
 
     @contextmanager
     def _made(self, watch: InstallWatch) -> Iterator[None]:
@@ -256,7 +286,7 @@ class PluginEnvironment:
             return
         was_there = self.folder.exists()
         try:
-            without = ["--without-pip"] if _has_pip() else []
+            without = [] if makes_pip() else ["--without-pip"]
             command = [sys.executable, "-m", "venv", *without, str(self.folder)]
             self._process.run(command, watch.tell)
             yield
@@ -284,13 +314,14 @@ class PluginEnvironment:
 
     def _mend(self) -> None:
         copy = self._copy
-        if copy.worker is not None:
-            raise PackageInstallError(
-                f"Virtual environment error: process {copy.worker} is installing into {self.folder}"
-            )
         if copy.is_there:
             logger.warning("an installation was cut off, and is undone: %s", self.folder)
             copy.put_back()
+
+    @property
+    def _lock_file(self) -> Path:
+        """What is locked while something is installed: beside the environment, which may not be there yet."""
+        return self.folder.with_name(f"{self.folder.name}.lock")
 
     @property
     def _copy(self) -> EnvironmentCopy:
@@ -298,7 +329,34 @@ class PluginEnvironment:
         return EnvironmentCopy(self.folder, (packages, Path(_python_of(Path()).parent)))
 
 
-_OPTIONS: Final = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+@contextmanager
+def _kernel_undone_on_failure(replaced: Collection[str]) -> Iterator[None]:
+    """Put the kernel's own packages back when the block fails; what stays all the same is named."""
+    before = installed(SearchPath.without_added())
+    folders = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "scripts")]
+    if site.ENABLE_USER_SITE:
+        folders.append(Path(site.getusersitepackages()))
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = KernelCopy(folders, replaced, Path(scratch))
+        try:
+            copy.make()
+        except OSError as error:
+            raise PackageInstallError(
+                f"Virtual environment error: the kernel's packages cannot be kept: {error.strerror}"
+            ) from error
+        try:
+            yield
+        except BaseException as error:
+            try:
+                copy.put_back()
+            except OSError as failure:
+                logger.warning("not all of the kernel's packages could be put back: %s", failure)
+            changed = _differences(before, installed(SearchPath.without_added()))
+            if changed and isinstance(error, PackageInstallError):
+                raise PackageInstallError(f"{error}{changed}") from error
+            if changed and isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"interrupted{changed}") from error
+            raise
 
 
 def _conflicts_behind(
@@ -311,7 +369,9 @@ def _conflicts_behind(
     asked = {one.name: one for one in map(requirement_of, arguments) if one is not None}
     for arrival, package in found:
         own = kernel.get(package.key)
-        if own is None or own.version == arrival.version or not arrival.is_requested:
+        if own is None or own.version == arrival.version:
+            continue
+        if package.tells_needs and not arrival.is_requested:  # who needs it is told below
             continue
         requirement = asked.get(arrival.name)
         if requirement is None or not accepts(requirement, own.version):
@@ -369,10 +429,6 @@ def _differences(before: Mapping[str, Package], after: Mapping[str, Package]) ->
 
 def _version(packages: Mapping[str, Package], key: str) -> str:
     return packages[key].version if key in packages else "none"
-
-
-def _has_pip() -> bool:
-    return importlib.util.find_spec("pip") is not None
 
 
 def _python_of(folder: Path) -> Path:
