@@ -51,7 +51,7 @@ NO_TRIGGER = (
 )
 WITH_TRIGGERS = (
     ("%fire NAME --dry-run", "try a trigger without storing anything"),
-    ("%procengine triggers", "all triggers and their last runs"),
+    ("%inspect", "all triggers and their runs, live"),
 )
 
 
