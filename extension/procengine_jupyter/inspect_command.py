@@ -76,9 +76,9 @@ def _graph(engine: Engine, _session: Session, said: Namespace) -> Inspected:
 
 
 def _plugins(engine: Engine, session: Session, said: Namespace) -> Inspected:
-    from procengine_jupyter.inspectors.plugin_state import PluginState
+    from procengine_jupyter.inspectors.plugin_state import PluginState, fetched_plugins
 
-    known = [one.filename for one in engine.plugins.plugins()]
+    known = [one.filename for one in (*engine.plugins.plugins(), *fetched_plugins(engine))]
     found = next((name for name in (said.name, f"{said.name}.py") if name in known), None)
     if said.name is not None and found is None:
         raise UsageError(f"no plugin {said.name!r}; there are: {', '.join(known) or 'none'}")

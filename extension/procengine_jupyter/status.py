@@ -11,6 +11,7 @@ from procengine.config import OPTIONS, LoadedConfig, Option, Origin
 from procengine.http import server_of
 from procengine.model.duration import format_duration
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.trigger import ErrorBehavior
 from procengine.model.trigger_spec import TableSpec, parse_trigger_spec
 from procengine.option_values import (
     read_gen1_duration,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from procengine.attach.attachment import Attachment
     from procengine.engine import Engine
     from procengine.model.trigger import Trigger
+    from procengine.processing.trigger_statistics import TriggerStatistics
     from procengine_jupyter.session import Session
 
 LOCKED_OUT = (
@@ -134,7 +136,7 @@ def trigger_list(engine: Engine) -> TriggerList:
             TriggerLine(
                 trigger=one.trigger,
                 state=one.state.value,
-                reason=one.reason or "",
+                reason=one.reason or disabled_because(one),
                 runs=one.runs,
                 errors=one.errors,
                 last_run_ns=one.last_run_ns,
@@ -151,6 +153,14 @@ def trigger_list(engine: Engine) -> TriggerList:
             for one in engine.triggers.statistics()
         )
     )
+
+
+def disabled_because(one: TriggerStatistics) -> str:
+    """Return which error disabled a trigger, by its error behavior; empty where none did."""
+    disables = one.trigger.error_behavior is ErrorBehavior.DISABLE
+    if not (one.trigger.disabled and disables and one.failing and one.last_failure is not None):
+        return ""
+    return f"after {one.last_failure.message.partition(chr(10))[0]}"
 
 
 def missing_table(engine: Engine, trigger: Trigger) -> str | None:

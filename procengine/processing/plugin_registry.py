@@ -256,6 +256,25 @@ class PluginRegistry:
         found = [_info(name, path) for name, path in _walk(self.folder, self.folder)]
         return tuple(info for info in found if info is not None)
 
+    def fetched(self, filename: str) -> PluginInfo | None:
+        """Return the copy that is here of a plugin that is fetched; None where there is none. Nothing is fetched."""
+        path = self._copy(filename)
+        return None if path is None else _info(filename, path)
+
+    def fetched_files(self, filename: str) -> tuple[PluginFile, ...]:
+        """Return the Python files of the copy of a plugin that is fetched; none where there is none."""
+        path = self._copy(filename)
+        try:
+            if path is None or path.is_file():
+                return () if path is None else (_file(path.name, path),)
+            return tuple(_file(str(file.relative_to(path)), file) for file in python_files(path))
+        except OSError:
+            return ()
+
+    def _copy(self, filename: str) -> Path | None:
+        is_known = self._fetched is not None and is_fetched(filename)
+        return self._fetched.known(filename) if is_known and self._fetched is not None else None
+
     def files(self, filename: str) -> tuple[PluginFile, ...]:
         """Return the Python files of a plugin; none when it does not exist.
 

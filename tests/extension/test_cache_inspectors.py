@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from procengine_jupyter.inspectors.cache_forms import span_text
 from procengine_jupyter.inspectors.cache_state import DISTINCT, LAST, CacheListState
 from procengine_jupyter.inspectors.contents import Inspected
 from procengine_jupyter.inspectors.distinct_cache_state import DistinctCacheState
@@ -17,6 +18,7 @@ from procengine_jupyter.inspectors.rows import Order
 from procengine.clock import VirtualClock
 from procengine.engine import Engine
 from procengine.errors import CacheNotFoundError
+from procengine.model.duration import parse_duration
 from tests.extension.conftest import Notebook
 from tests.extension.test_inspect import shown
 from tests.extension.test_plugin_cache_inspector import act
@@ -310,3 +312,34 @@ def test_inspect_shows_both_kinds_by_name(notebook: Notebook) -> None:
     inspector: Any = notebook.run("%inspect distinct home --filter hall")
     assert tree(inspector) == ["▾ A", "..· Hall"]
     assert "▾ A" in inspector.text()
+
+
+def test_a_distinct_cache_of_old_rows_alone_says_why_it_is_empty(
+    engine: Engine, clock: VirtualClock
+) -> None:
+    """Rows that are older than the max age are in no cache; where there are none, the next write brings some."""
+    clock.advance(1_000)
+    assert distinct(engine).hint == (
+        "no value: the newest row of home is of 2023-11-14 22:13:24 UTC, older than the max age of 1m 40s; a cache "
+        "of a longer --max-age has what is older"
+    )
+    engine.catalog.create_table("house", "empty", tags=["room"], fields=[])
+    engine.distinct_caches.create("house", "empty", name="rooms", columns=["room"])
+    of_nothing = looking_at(DistinctCacheState(engine, ("house", "empty", "rooms")))
+    assert of_nothing.hint == "no value; the next write to its table brings some"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4 * 3600, "4h"),
+        (86_400, "1day"),
+        (90 * 86_400, "90days"),
+        (36_500 * 86_400, "36500days"),
+        (90, "1m 30s"),
+    ],
+)
+def test_spans_of_whole_days_are_told_in_days(seconds: int, text: str) -> None:
+    """Not in years and months that do not add up; a form takes the text as it is shown."""
+    assert span_text(seconds) == text
+    assert parse_duration(text) == seconds * SECOND

@@ -243,6 +243,9 @@ def test_a_trigger_that_the_write_disables_is_shown_by_its_run(notebook: Noteboo
     assert "ZeroDivisionError" in first
     assert "did not run" not in first
     assert "broken did not run: it is disabled" in notebook.shown[-1]
+    assert " · disabled: after ZeroDivisionError: division by zero, on error disable · " in (
+        notebook.run("%procengine triggers").text()
+    )
 
 
 def test_running_the_cell_again_puts_new_code_in_place(notebook: Notebook) -> None:

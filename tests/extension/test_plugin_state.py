@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from procengine_jupyter.render.plugin_versions_card import plugin_versions_card
 
 from procengine.errors import CorruptFileError
 from procengine.processing.plugin_versions import PluginVersion
+from tests.engine.test_git_plugins import Repository
 from tests.extension.conftest import HOT_ROOMS, Notebook
+
+SAYS = "def process_request(*a, **b):\n    return 'said'\n"
 
 
 @pytest.fixture
@@ -175,3 +180,40 @@ def test_a_folder_is_put_back_whole(house: Notebook) -> None:
     assert sorted(path.name for path in folder.glob("*.py")) == ["__init__.py", "rules.py"]
     assert (folder / "data" / "rooms.csv").read_text() == "a"
     assert engine.plugins.load("rooms").version == before
+
+
+def test_fetched_plugins_have_their_repository_and_what_is_here_of_them(
+    house: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of git the commit that runs; their texts are shown, and there is no way back to an earlier one here."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    repository = Repository(tmp_path / "repository")
+    commit = repository.commit({"rooms/say.py": SAYS})
+    address = repository.address("rooms/say.py")
+    house.engine.triggers.create("house", "say", address, "request:say")
+
+    inspector = house.run("%inspect plugins")
+    row = rows(inspector)[address]
+    assert (row["place"], row["triggers"], row["versions"]) == (f"git, commit {commit[:12]}", "say", 1)
+    assert row["bytes"] == len(SAYS)
+    assert "return &#x27;said&#x27;" in chosen(inspector, address)
+    assert list(inspector.actions) == []
+    assert "1 plugin" in house.run(f"%inspect plugins {address}").text()
+    assert "say" in house.run("%inspect plugins").text()
+
+
+def test_plugins_of_the_plugin_repository_are_shown(
+    house: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their file's text as it was fetched, though the server's list of files leaves them out."""
+    folder = tmp_path / "gh"
+    folder.mkdir()
+    (folder / "say.py").write_text(SAYS)
+    house.run(f"%procengine restart --plugin-repo {folder}")
+    house.engine.catalog.create_database("house")
+    house.engine.triggers.create("house", "say", "gh:say.py", "request:say")
+    inspector = house.run("%inspect plugins")
+    row = rows(inspector)["gh:say.py"]
+    assert (row["place"], row["triggers"], row["bytes"]) == ("plugin repository", "say", len(SAYS))
+    assert "return &#x27;said&#x27;" in chosen(inspector, "gh:say.py")

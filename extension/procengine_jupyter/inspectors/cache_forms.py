@@ -16,7 +16,7 @@ from procengine.model.cache_definition import (
     CacheDefinition,
     LastCacheDefinition,
 )
-from procengine.model.duration import SECOND, format_duration, parse_duration
+from procengine.model.duration import DAY, SECOND, format_duration, parse_duration
 from procengine.model.names import INTERNAL_DATABASE
 from procengine_jupyter.inspectors.actions import Action, Field, Said
 from procengine_jupyter.render.copied_text import CopiedText
@@ -88,8 +88,10 @@ def command_line(kind: str, asked: dict[str, Any]) -> str:
 
 
 def span_text(seconds: int) -> str:
-    """Return a span as forms and command lines take it."""
-    return format_duration(seconds * SECOND)
+    """Return a span as forms and command lines take it; whole days stay days where years and months do not add up."""
+    text = format_duration(seconds * SECOND)
+    days, rest = divmod(seconds * SECOND, DAY)
+    return f"{days}days" if " " in text and not rest else text
 
 
 _LISTS = {

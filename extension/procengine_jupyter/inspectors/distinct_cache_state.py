@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from procengine.clock import NANOSECONDS_PER_SECOND
+from procengine.model.cache_definition import DistinctCacheDefinition
 from procengine.model.counted import counted
 from procengine_jupyter.inspectors.cache_state import DISTINCT
 from procengine_jupyter.inspectors.contents import Contents, instants
@@ -82,12 +84,25 @@ class DistinctCacheState(OneCacheState):
             facts=facts,
             table=_table(tree, nodes, definition.columns, seen_ns, until_ns),
             keys=NodeKeys(tree, nodes),
-            hint="no value; the next write to its table brings some",
+            hint=self._why_empty(definition),
             picture=_meter(len(rows), definition.max_cardinality, self._first_expiry_ns),
             until=(EXPIRES,),
             since=(LAST_SEEN,),
             now_ns=self._engine.clock.now_ns,
             tree=_heading(definition.columns),
+        )
+
+    def _why_empty(self, definition: DistinctCacheDefinition) -> str:
+        """Return why there is no value: what its table has is older than the cache keeps, or there is nothing."""
+        view = self._engine.write_buffer.view(definition.table_id)
+        times_ns = [one.max_time_ns for one in view.files] + [one.max_time_ns for one in view.rows]
+        newest_ns = max(times_ns, default=None)
+        age_ns = definition.max_age_seconds * NANOSECONDS_PER_SECOND
+        if newest_ns is None or newest_ns > self._engine.clock.now_ns() - age_ns:
+            return "no value; the next write to its table brings some"
+        return (
+            f"no value: the newest row of {definition.table} is of {instant(newest_ns)}, older than the max age of "
+            f"{self.kind.bounds(definition)['max age']}; a cache of a longer --max-age has what is older"
         )
 
 

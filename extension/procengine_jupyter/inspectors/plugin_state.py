@@ -1,6 +1,7 @@
 """Which plugins are there, what has become of each, and what uses it?
 
-A plugin is a file or folder of the plugin directory. Its versions are the texts that were loaded since it is known.
+A plugin is a file or folder of the plugin directory, or one that a trigger fetches from a repository. Its versions
+are the texts that were loaded since it is known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 from procengine.errors import ProcengineError
 from procengine.model.counted import counted
 from procengine.model.manifest import MANIFEST, parse_manifest
+from procengine.model.plugin_address import GH, is_fetched
 from procengine.model.schema_fault import SchemaFaultsError
 from procengine.model.trigger import Trigger
 from procengine.processing.plugin_registry import PluginInfo
@@ -28,6 +30,7 @@ from procengine_jupyter.missing_modules import Module, modules_of
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.phrases import instant
 from procengine_jupyter.render.plugin_versions_card import plugin_versions_card
+from procengine_jupyter.render.update_card import short_commit
 
 if TYPE_CHECKING:
     from procengine.engine import Engine
@@ -66,7 +69,7 @@ class PluginFacts:
 
 
 class PluginState(Inspected):
-    """The plugins of the plugin directory."""
+    """The plugins of the plugin directory, and those that triggers fetch."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class PluginState(Inspected):
 
     def version(self) -> object:
         """Return what moves when a file changes, is loaded, or a trigger is made."""
-        found = self._engine.plugins.plugins()
+        found = (*self._engine.plugins.plugins(), *fetched_plugins(self._engine))
         self._plugins = tuple(one for one in found if self._name in (None, one.filename))
         sequence_number = self._engine.catalog.state.sequence_number
         return self._plugins, self._engine.plugin_versions.changes, sequence_number
@@ -144,7 +147,7 @@ class PluginState(Inspected):
                 asks=True,
             )
             for one in facts.versions[-MOST_WAYS_BACK:][::-1]
-            if one.version != facts.version
+            if one.version != facts.version and not is_fetched(one.filename)
         ]
 
     def _restore(self, one: PluginVersion, _said: Said) -> str:
@@ -154,7 +157,7 @@ class PluginState(Inspected):
 
     def _read(self, info: PluginInfo, triggers: tuple[Trigger, ...]) -> PluginFacts:
         texts = plugin_texts(self._engine, info.filename)
-        own = info.filename.removesuffix(".py").rpartition("/")[2]
+        own = info.filename.removesuffix(".py").rpartition("/")[2].rpartition("#")[2]
         return PluginFacts(
             info=info,
             place=self._place(info, texts),
@@ -166,7 +169,9 @@ class PluginState(Inspected):
         )
 
     def _home(self, info: PluginInfo) -> Path:
-        """Return the folder in which a manifest of the plugin would be."""
+        """Return the folder in which a manifest of the plugin would be; of one that is fetched none is looked for."""
+        if is_fetched(info.filename):
+            return self._engine.plugins.folder
         path = self._engine.plugins.folder / info.filename
         return path if info.is_directory else path.parent
 
@@ -188,8 +193,18 @@ class PluginState(Inspected):
         artifact = origin_of(self._home(facts.info))
         return facts.place if artifact is None else f"{facts.place} of {artifact.index_url}"
 
+    def _repository(self, info: PluginInfo) -> str:
+        """Return which repository a plugin is fetched from, and which of its texts runs."""
+        if info.filename.startswith(GH):
+            note = self._engine.plugins.note(info.filename)
+            return f"plugin repository: {note}" if note else "plugin repository"
+        commit = self._engine.catalog.state.pins.get(info.filename)
+        return f"git, commit {short_commit(commit)}" if commit else "git"
+
     def _place(self, info: PluginInfo, texts: Mapping[str, str]) -> str:
         """Return the artifact or the cell that a plugin came from, or that it is a file or a folder."""
+        if is_fetched(info.filename):
+            return self._repository(info)
         artifact = origin_of(self._home(info))
         if artifact is not None:
             return artifact.identity
@@ -205,12 +220,24 @@ class PluginState(Inspected):
 def plugin_texts(engine: Engine, filename: str) -> dict[str, str]:
     """Return the texts of a plugin's files as they are; what cannot be read is left out."""
     texts = {}
-    for file in engine.plugins.files(filename):
+    files = engine.plugins.fetched_files if is_fetched(filename) else engine.plugins.files
+    for file in files(filename):
         try:
             texts[file.name] = file.path.read_bytes().decode("utf-8-sig", "replace")
         except OSError:
             continue
     return texts
+
+
+def fetched_plugins(engine: Engine) -> list[PluginInfo]:
+    """Return the plugins that triggers fetch, as they were fetched last; nothing is fetched."""
+    names = dict.fromkeys(one.plugin_filename.rstrip("/") for one in engine.triggers.list())
+    return [
+        engine.plugins.fetched(name)
+        or PluginInfo(filename=name, is_directory=False, size_bytes=0, modified_ns=0)
+        for name in names
+        if is_fetched(name)
+    ]
 
 
 MOST_WAYS_BACK = 6
@@ -225,7 +252,7 @@ def _cells(facts: PluginFacts) -> tuple[object, ...]:
         ", ".join(one.name for one in facts.triggers) or None,
         facts.version[:6],
         len(facts.versions),
-        instant(facts.info.modified_ns).removesuffix(" UTC"),
+        instant(facts.info.modified_ns).removesuffix(" UTC") if facts.info.modified_ns else None,
         facts.info.size_bytes,
         ", ".join(missing) or None,
     )
