@@ -91,7 +91,13 @@ def test_inspect_tables_shows_rows_and_columns(house: Notebook) -> None:
     """Every table of the databases, or of one; the chosen one with its columns."""
     rows = shown(house.run("%inspect tables"))
     assert [(row["table"], row["rows in memory"]) for row in rows] == [("home", "2"), ("alert", "1")]
+    house.run("%%write house --precision s\nroad cars=1 1700000000\nroad cars=2 1700000060")
     inspector = house.run("%inspect tables house")
+    (road,) = (row for row in shown(inspector) if row["table"] == "road")
+    assert [road["first time (UTC)"], road["last time (UTC)"]] == [
+        "2023-11-14 22:13:20",
+        "2023-11-14 22:14:20",
+    ], "rows in memory count, too"
     inspector.choose(0)
     assert "room" in inspector.detail
     assert "tag" in inspector.detail

@@ -31,8 +31,8 @@ COLUMNS = {
     "files": pa.int64(),
     "rows in files": pa.int64(),
     "bytes in files": pa.int64(),
-    "first file time (UTC)": pa.string(),
-    "last file time (UTC)": pa.string(),
+    "first time (UTC)": pa.string(),
+    "last time (UTC)": pa.string(),
 }
 
 
@@ -70,6 +70,7 @@ class TableState(Inspected):
             table=pa.table(columns, schema=pa.schema(COLUMNS)),
             keys=[(database, table.name) for database, table in found],
             hint="no table yet; %%write DB makes one",
+            missing="",
         )
 
     def detail(self, key: object) -> Html | None:
@@ -111,8 +112,8 @@ class TableState(Inspected):
 
     def _line(self, database: str, table: Any) -> dict[str, object]:
         view = self._engine.write_buffer.view(table.id)
-        first = min((file.min_time_ns for file in view.files), default=None)
-        last = max((file.max_time_ns for file in view.files), default=None)
+        first_ns = [one.min_time_ns for one in view.files] + [one.min_time_ns for one in view.rows]
+        last_ns = [one.max_time_ns for one in view.files] + [one.max_time_ns for one in view.rows]
         facts = [
             database,
             table.name,
@@ -121,7 +122,7 @@ class TableState(Inspected):
             len(view.files),
             sum(file.row_count for file in view.files),
             sum(file.size_bytes for file in view.files),
-            None if first is None else instant(first).removesuffix(" UTC"),
-            None if last is None else instant(last).removesuffix(" UTC"),
+            instant(min(first_ns)).removesuffix(" UTC") if first_ns else None,
+            instant(max(last_ns)).removesuffix(" UTC") if last_ns else None,
         ]
         return dict(zip(COLUMNS, facts, strict=True))
