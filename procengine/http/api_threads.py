@@ -46,6 +46,10 @@ STAND_SECONDS: Final = 0.004
 MOST_LANES: Final = 1_024
 """Of how many lanes the brevity is known."""
 
+MOST_LOOKS: Final = 6
+"""How often the loop looks at the network for more calls before it hands over those that it has, where each look
+brings more than one: the fewer turns, the less is lost between them."""
+
 LOOK_SECONDS: Final = 0.004
 """How often the loop looks whether a call that takes its time keeps results before it waiting."""
 
@@ -85,6 +89,9 @@ class ApiThreads:
         self._standing: deque[None] = deque(maxlen=1)
         self._stand = Lock()
         self._stand.acquire()
+        # How many calls have come since the loop last looked at the network, and how often it has for what is new.
+        self._came = 0
+        self._looks = 0
         # Since when results gather, which the loop notes, and when the last one came, which the threads do.
         self._since = 0.0
         self._last = 0.0
@@ -109,6 +116,7 @@ class ApiThreads:
                 self._lanes[lane] = entered
             self._begin(entered)
         self._under_way += 1
+        self._came += 1
         if self._under_way > 1 and not self._is_looking:
             self._is_looking = True
             self._loop.call_later(LOOK_SECONDS, self._look)
@@ -151,6 +159,12 @@ class ApiThreads:
             self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
+        came, self._came = self._came, 0
+        if came > 1 and self._looks < MOST_LOOKS:
+            self._looks += 1
+            self._loop.call_soon(self._hand_over)
+            return
+        self._looks = 0
         lanes, self._new = self._new, []
         self._since = self._last = perf_counter()
         stands = all(self._brevity.get(lane.name, 0) >= BREVITY_TO_STAND for lane in lanes)

@@ -125,9 +125,46 @@ def test_api_threads_the_loop_stands_still_for_short_calls(monkeypatch: pytest.M
         )
         for _ in range(20):
             calls = [threads.call(lambda number=number: number, lane="a") for number in range(64)]
-            await asyncio.sleep(0)
+            for _ in range(2):  # the loop looks at the network once more, and hands over
+                await asyncio.sleep(0)
             assert [call.result() for call in calls] == list(range(64))
         monkeypatch.undo()
+
+    run(test)
+
+
+def test_api_threads_the_loop_looks_again_where_much_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that keep coming together are handed over together, but for those that come for too long."""
+    monkeypatch.setattr(api_threads, "MOST_LOOKS", 3)
+
+    async def test(threads: ApiThreads) -> None:
+        handed: list[int] = []
+        submit = threads._pool.submit
+
+        def counted(task: Callable[[], None]) -> None:
+            handed.append(len(calls))
+            submit(task)
+
+        monkeypatch.setattr(threads._pool, "submit", counted)
+        calls: list[asyncio.Future[int]] = []
+        for looks in range(3):
+            calls += [threads.call(lambda: 1, lane=f"few {looks}") for _ in range(2)]
+            await asyncio.sleep(0)
+            assert handed == []
+        await asyncio.gather(*calls)
+        assert handed == [6, 6, 6]
+        handed.clear()
+        calls = []
+        while not handed:
+            calls += [threads.call(lambda: 1, lane="many") for _ in range(2)]
+            await asyncio.sleep(0)
+        assert handed == [8]
+        assert await asyncio.gather(*calls) == [1] * len(calls)
+        handed.clear()
+        alone = threads.call(lambda: 1)
+        await asyncio.sleep(0)
+        assert len(handed) == 1, "one that comes alone was held back"
+        await alone
 
     run(test)
 
