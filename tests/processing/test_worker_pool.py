@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from procengine.errors import StoppedError
-from procengine.processing.worker_pool import RESIDENT_WORKERS, WorkerPool
+from procengine.processing.worker_pool import RESIDENT_WORKERS, WorkerPool, is_thread_runnable
 from tests.processing.doubles import TIMEOUT
 
 
@@ -150,3 +151,63 @@ def test_stop_names_the_threads_that_do_not_end() -> None:
     assert pool.stop(0.01) == ("procengine-worker-1",)
     go.set()
     assert pool.stop(TIMEOUT) == ()
+
+
+def test_a_line_that_the_machine_holds_up_brings_few_workers() -> None:
+    """While a worker that draws could go on if the system let it, eight looks add workers once at most."""
+    looks, go = threading.Semaphore(0), threading.Event()
+    counts: list[int] = []
+
+    def is_runnable(_thread: threading.Thread) -> bool:
+        counts.append(pool.worker_count)
+        looks.release()
+        return True
+
+    def stay() -> None:
+        go.wait(TIMEOUT)
+
+    pool = WorkerPool(is_runnable=is_runnable)
+    for _ in range(100):
+        pool.submit(stay)
+    for _ in range(8):
+        assert looks.acquire(timeout=TIMEOUT)
+    go.set()
+    pool.stop(TIMEOUT)
+    assert len(set(counts[:8])) <= 2
+
+
+def test_a_line_behind_tasks_that_compute_goes_on_after_a_while() -> None:
+    """The patience ends: what waits behind a task that computes without end is run beside it."""
+    pool, go, done = (
+        WorkerPool(limit=6, is_runnable=lambda _: True),
+        threading.Event(),
+        threading.Event(),
+    )
+    for _ in range(RESIDENT_WORKERS + 1):
+        pool.submit(lambda: go.wait(TIMEOUT) and None)
+    pool.submit(done.set)
+    assert done.wait(TIMEOUT)
+    go.set()
+    pool.stop(TIMEOUT)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not say")
+def test_a_thread_is_runnable_while_it_computes() -> None:
+    """A thread that goes round in a loop is runnable, one that waits for a lock is not."""
+    stop, going = threading.Event(), threading.Event()
+
+    def loop() -> None:
+        going.set()
+        while not stop.is_set():
+            pass
+
+    computes = threading.Thread(target=loop)
+    waits = threading.Thread(target=stop.wait, args=(TIMEOUT,))
+    computes.start()
+    waits.start()
+    assert going.wait(TIMEOUT)
+    assert any(is_thread_runnable(computes) for _ in range(100_000))
+    assert not all(is_thread_runnable(waits) for _ in range(100_000))
+    stop.set()
+    computes.join(TIMEOUT)
+    waits.join(TIMEOUT)
