@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 Rows = list[dict[str, Any]]
+
+FEW_ROWS: Final = 8
+"""Up to how many values are taken one by one: pyarrow imports pandas for the first column that becomes numpy's."""
 
 
 def row_dicts(names: Sequence[str], arrays: Sequence[pa.Array]) -> Rows:
@@ -34,6 +37,9 @@ def python_values(array: pa.Array) -> list[Any]:
     if len(array) == 1:  # as of a trigger that is called for each row: a third of the cost of a column
         cell = array[0]
         return [cell.value if pa.types.is_timestamp(kind) else cell.as_py()]
+    if len(array) <= FEW_ROWS:
+        few: list[Any] = (array.view(pa.int64()) if pa.types.is_timestamp(kind) else array).to_pylist()
+        return few
     if pa.types.is_dictionary(kind):
         return _dictionary_values(array)
     if pa.types.is_timestamp(kind):

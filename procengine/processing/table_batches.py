@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of
 from procengine.model.column import TIME
 from procengine.model.table_rows import TableRows
 from procengine.processing.row_dicts import Rows, row_dicts
@@ -173,7 +174,7 @@ def _piece_rows(piece: TableRows) -> Rows:
     rows: Rows = [{}] * piece.row_count
     for number, shape in enumerate(piece.shapes):
         positions = np.flatnonzero(piece.shape_of_row == number)
-        part = piece.batch.take(pa.array(positions))
+        part = piece.batch.take(array_of(positions))
         for position, row in zip(positions.tolist(), _shape_rows(part, shape), strict=True):
             rows[position] = row
     return rows

@@ -20,6 +20,7 @@ from procengine.errors import DataFormatError
 from procengine.file_system import FileSystem, write_durably
 from procengine.history import keep_aside
 from procengine.history.history_files import decode_stream, encode_stream
+from procengine.model.arrow_text import array_of, numbers_of, text_column
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 from procengine.model.run import RunFailure, RunOutcome
 from procengine.model.run_columns import FAILURE_COLUMNS, decode_failure, encode_failures
@@ -50,8 +51,14 @@ _OUTCOMES = tuple(RunOutcome)
 
 
 def _outcome_names() -> pa.Array:
-    """Return the names of outcomes; made when asked for: pyarrow imports pandas for the first array from a list."""
-    return pa.array([outcome.value for outcome in _OUTCOMES])
+    """Return the names of outcomes."""
+    return text_column([outcome.value for outcome in _OUTCOMES])
+
+
+def _outcome_places(rows: pa.Table) -> npt.NDArray[np.int32]:
+    """Return where in `_OUTCOMES` each row's is; that of a later version counts as the first."""
+    places = pc.index_in(rows["outcome"], value_set=_outcome_names())
+    return numbers_of(places.fill_null(0) if places.null_count else places, np.int32)
 
 
 _FAILED = np.array([outcome.is_failure for outcome in _OUTCOMES])
@@ -175,17 +182,17 @@ class TriggerTotals:
 
 def _count(rows: pa.Table) -> _Counts:
     """Return what some rows add up to, by trigger id, ascending."""
-    newest_first = rows["trigger_id"].to_numpy()[::-1]
+    newest_first = numbers_of(rows["trigger_id"], np.uint64)[::-1]
     ids, places, of_row, runs = np.unique(
         newest_first, return_index=True, return_inverse=True, return_counts=True
     )
     last = len(newest_first) - 1 - places
-    outcomes = pc.index_in(rows["outcome"], value_set=_outcome_names()).to_numpy()
+    outcomes = _outcome_places(rows)
     counts = np.empty(len(ids), _COUNTS)
     counts["trigger_id"], counts["runs"] = ids, runs
     counts["errors"] = np.bincount(of_row, weights=_FAILED[outcomes[::-1]], minlength=len(ids))
-    counts["start_ns"] = rows["start_time"].cast(pa.int64()).to_numpy()[last]
-    counts["duration_ns"] = rows["duration"].cast(pa.int64()).to_numpy()[last]
+    counts["start_ns"] = numbers_of(rows["start_time"], np.int64)[last]
+    counts["duration_ns"] = numbers_of(rows["duration"], np.int64)[last]
     counts["outcome"] = outcomes[last]
     return counts
 
@@ -200,10 +207,10 @@ def _last_failures(rows: pa.Table) -> _Failures:
 
 def _encode(counts: _Counts, failures: _Failures, covered: int) -> pa.Table:
     numbers = [
-        pa.array(counts[name]).cast(column.type)
+        array_of(counts[name]).cast(column.type)
         for name, column in zip(_NUMBERS, _COLUMNS, strict=False)
     ]
-    outcomes = _outcome_names().take(pa.array(counts["outcome"]))
+    outcomes = _outcome_names().take(array_of(counts["outcome"]))
     told = [failures.get(trigger_id) for trigger_id in counts["trigger_id"].tolist()]
     schema = pa.schema([*_COLUMNS, *FAILURE_COLUMNS], metadata={_COVERED: str(covered)})
     return pa.Table.from_arrays([*numbers, outcomes, *encode_failures(told)], schema=schema)
@@ -212,7 +219,6 @@ def _encode(counts: _Counts, failures: _Failures, covered: int) -> pa.Table:
 def _decode(rows: pa.Table) -> tuple[_Counts, _Failures]:
     counts = np.empty(rows.num_rows, _COUNTS)
     for name, column in zip(_NUMBERS, _COLUMNS, strict=False):
-        kind = pa.int64() if pa.types.is_temporal(column.type) else column.type
-        counts[name] = rows[column.name].cast(kind).to_numpy()
-    counts["outcome"] = pc.index_in(rows["outcome"], value_set=_outcome_names()).to_numpy()
+        counts[name] = numbers_of(rows[column.name], counts.dtype[name])
+    counts["outcome"] = _outcome_places(rows)
     return counts, _last_failures(rows)

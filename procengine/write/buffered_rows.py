@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of
 from procengine.write.merge_duplicates import merge_indexed
 from procengine.write.series_index import SeriesIndex, index_series, time_values
 from procengine.write.shared_times import TimeRange, shared_times
@@ -115,14 +116,14 @@ class BufferedRows:
         if tag_equals:
             batch, index = self.indexed()
             rows = _rows_of_series(index, tag_equals, min_ns, max_ns)
-            return self._part(batch.take(pa.array(rows))) if len(rows) else None
+            return self._part(batch.take(array_of(rows))) if len(rows) else None
         batch = self.settled()
         times = time_values(batch)
         if self._in_time_order:
             first, end = np.searchsorted(times, [min_ns, max_ns + 1])
             return None if first == end else self._part(batch.slice(first, end - first))
         rows = np.flatnonzero((times >= min_ns) & (times <= max_ns))
-        return self._part(batch.take(pa.array(rows))) if len(rows) else None
+        return self._part(batch.take(array_of(rows))) if len(rows) else None
 
     def _part(self, batch: pa.RecordBatch) -> BufferedRows:
         return BufferedRows(batch, self.tags, settled=True)

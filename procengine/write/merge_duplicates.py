@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of, missing_of
 from procengine.model.column import TIME
 from procengine.write.series_index import SeriesIndex, index_series
 
@@ -35,7 +36,7 @@ def merge_duplicates(
     index = index_series(batch, tags)
     same = index.same_as_previous()
     if not same.any():
-        return batch if _in_place(index) else batch.take(pa.array(index.order))
+        return batch if _in_place(index) else batch.take(array_of(index.order))
     return merge_indexed(batch, tags, index, same, first=first)
 
 
@@ -54,7 +55,7 @@ def merge_indexed(
     firsts = np.flatnonzero(~same)
     lasts = np.append(firsts[1:], len(same)) - 1
     order = index.order.astype(np.int64)
-    first_rows, last_rows = pa.array(order[firsts]), pa.array(order[lasts])
+    first_rows, last_rows = array_of(order[firsts]), array_of(order[lasts])
     keys = {*tags, TIME}
     columns = [
         column.take(first_rows)
@@ -69,9 +70,9 @@ def merge_indexed(
 
 def _last_values(column: pa.Array, order: Indices, firsts: Indices, lasts: Indices) -> pa.Array:
     """Return for each group of rows the last value that is not null, or null."""
-    valid = column.is_valid().to_numpy(zero_copy_only=False)[order]
+    valid = ~missing_of(column)[order]
     latest = np.maximum.accumulate(np.where(valid, np.arange(len(order)), -1))[lasts]
-    return column.take(pa.array(order[latest], mask=latest < firsts))
+    return column.take(array_of(order[latest], latest < firsts))
 
 
 def _in_place(index: SeriesIndex) -> bool:

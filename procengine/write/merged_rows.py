@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of
 from procengine.model.column import TIME
 from procengine.model.line_group import LineGroup
 
@@ -45,7 +46,7 @@ def merge_groups(groups: Sequence[LineGroup]) -> MergedRows:
             piece.arrays.append(array)
             piece.rows.append(rows)
     times_ns = np.concatenate([group.times_ns for group in groups])
-    order_array = None if order is None else pa.array(order)
+    order_array = None if order is None else array_of(order)
     arrays = [
         piece.joined(len(times_ns), order_array if len(piece.rows) == len(groups) else None)
         for piece in pieces.values()
@@ -73,7 +74,7 @@ class _Pieces:
             return values
         sources = np.full(row_count, -1, np.int64)
         sources[rows] = np.arange(len(values))
-        return values.take(pa.array(sources, mask=sources < 0))
+        return values.take(array_of(sources, sources < 0))
 
 
 def _single(group: LineGroup) -> MergedRows:

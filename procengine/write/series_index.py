@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from procengine.model.arrow_text import missing_of, numbers_of
 from procengine.model.column import TIME
 
 Int32s = npt.NDArray[np.int32]
@@ -117,23 +118,26 @@ def index_series(batch: pa.RecordBatch, tags: Sequence[str]) -> SeriesIndex:
 
 def time_values(batch: pa.RecordBatch) -> Int64s:
     """Return a batch's times as nanoseconds, without a copy."""
-    values: Int64s = np.asarray(batch.column(TIME).view(pa.int64()))
-    return values
+    return numbers_of(batch.column(TIME), np.int64)
 
 
 def _tag_codes(column: pa.DictionaryArray) -> TagCodes:
     unique = column.dictionary.dictionary_encode()  # a dictionary may repeat a value, or hold a null
     values = unique.dictionary
     ranks = np.empty(len(values) + 1, np.int64)
-    ranks[pc.array_sort_indices(values).to_numpy()] = np.arange(1, len(values) + 1)
+    ranks[numbers_of(pc.array_sort_indices(values), np.uint64)] = np.arange(1, len(values) + 1)
     ranks[-1] = 0
-    of_entry = ranks[unique.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    of_entry = ranks[_indices(unique)]
     of_entry = np.append(of_entry, 0)
-    indices = column.indices
-    if indices.null_count:
-        indices = indices.fill_null(-1)
-    codes = of_entry[indices.to_numpy(zero_copy_only=False)]
+    codes = of_entry[_indices(column)]
     return TagCodes(codes, tuple(values.take(pc.array_sort_indices(values)).to_pylist()))
+
+
+def _indices(column: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    """Return the places in the dictionary, -1 for NULL."""
+    indices = column.indices
+    places = numbers_of(indices, np.int32)
+    return np.where(missing_of(indices), np.int32(-1), places) if indices.null_count else places
 
 
 def _number_series(tags: Sequence[TagCodes], row_count: int) -> tuple[Int64s, Int64s]:

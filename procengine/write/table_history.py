@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from procengine.bucket import LOCAL_PLACES, ParquetPlaces
+from procengine.model.arrow_text import array_of
 from procengine.model.column import TIME
 from procengine.write.buffered_rows import BufferedRows, complete, concatenate
 from procengine.write.merge_duplicates import merge_duplicates
@@ -169,7 +170,7 @@ def _select(batch: pa.RecordBatch, wanted: Collection[str] | None) -> pa.RecordB
 
 
 def _since(batch: pa.RecordBatch, first_ns: int) -> pa.RecordBatch:
-    return batch.filter(pa.array(time_values(batch) >= first_ns))
+    return batch.filter(array_of(time_values(batch) >= first_ns))
 
 
 def _ordered(batch: pa.RecordBatch) -> pa.RecordBatch:

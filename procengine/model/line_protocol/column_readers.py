@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from procengine.model.arrow_text import array_of, numbers_of
 from procengine.model.column import ColumnType
 from procengine.model.line_protocol.digit_words import (
     Flags,
@@ -64,10 +65,10 @@ def read_column(kind: ColumnType, values: Values) -> Read:
             return _read_booleans(values)
         case ColumnType.INTEGER:
             signed, bad = read_signed(values)
-            return pa.array(signed), bad
+            return array_of(signed), bad
         case ColumnType.UINTEGER:
             unsigned, unfit = parse_unsigned(values.words, values.lengths)
-            return pa.array(unsigned), _flags(unfit)
+            return array_of(unsigned), _flags(unfit)
         case ColumnType.TIME:
             raise ValueError("the time is no column of a line group")
 
@@ -110,7 +111,7 @@ def _read_floats(values: Values) -> Read:
     if bad.any():
         at = np.flatnonzero(bad)
         floats[at], bad[at] = _read_any_floats(values.at(at))
-    return pa.array(floats), _flags(bad)
+    return array_of(floats), _flags(bad)
 
 
 def _read_any_floats(texts: pa.StringArray) -> tuple[npt.NDArray[np.float64], Flags]:
@@ -138,11 +139,11 @@ def _has_backslash(texts: pa.StringArray) -> bool:
 
 def _read_booleans(values: Values) -> Read:
     # A piece has no null characters, so a text of eight characters or more is no padded short one.
-    spelled = pa.array(keep_text(values.words[0], values.lengths)).dictionary_encode()
+    spelled = array_of(keep_text(values.words[0], values.lengths)).dictionary_encode()
     meanings = [_BOOLEANS.get(word) for word in spelled.dictionary.to_pylist()]
-    codes = spelled.indices.to_numpy()
+    codes = numbers_of(spelled.indices, np.int32)
     bad = np.array([meaning is None for meaning in meanings])[codes]
-    return pa.array(np.array([bool(meaning) for meaning in meanings])[codes]), _flags(bad)
+    return array_of(np.array([bool(meaning) for meaning in meanings])[codes]), _flags(bad)
 
 
 def _read_tags(values: Values) -> Read:
@@ -151,7 +152,7 @@ def _read_tags(values: Values) -> Read:
         encoded = values.piece.texts(values.starts, values.ends).dictionary_encode()
         indices, texts = encoded.indices, encoded.dictionary
     else:
-        indices, texts = pa.array(codes), values.at(_first_rows(codes))
+        indices, texts = array_of(codes), values.at(_first_rows(codes))
     if values.piece.has_backslash and _has_backslash(texts):
         indices, texts = _unescape_tags(indices, texts)
     return pa.DictionaryArray.from_arrays(indices, texts, safe=False), _flags(values.lengths < 1)
@@ -188,8 +189,7 @@ def _codes(values: Values) -> npt.NDArray[np.int32] | None:
 
 
 def _first_seen(keys: Words) -> npt.NDArray[np.int32]:
-    codes: npt.NDArray[np.int32] = pa.array(keys).dictionary_encode().indices.to_numpy()
-    return codes
+    return numbers_of(array_of(keys).dictionary_encode().indices, np.int32)
 
 
 def _first_rows(codes: npt.NDArray[np.int32]) -> Positions:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of
 from procengine.model.column import Column, ColumnType
 from procengine.model.line_group import LineGroup
 
@@ -33,7 +34,7 @@ def _concatenate(groups: Sequence[LineGroup]) -> LineGroup:
     line_numbers = np.concatenate([group.line_numbers for group in groups])
     if (np.diff(line_numbers) < 0).any():
         order = np.argsort(line_numbers)
-        arrays = [array.take(pa.array(order)) for array in arrays]
+        arrays = [array.take(array_of(order)) for array in arrays]
         times_ns, line_numbers = times_ns[order], line_numbers[order]
     return LineGroup(
         table=first.table,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from procengine.model.arrow_text import array_of
 from procengine.model.line_protocol.digit_words import Positions, Words
 
 HEAD_BYTES = 24
@@ -60,7 +61,7 @@ class Piece:
         overlay = pa.StringArray.from_buffers(
             len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(self.data)
         )
-        return overlay.take(pa.array(np.arange(0, len(offsets) - 1, 2, dtype=np.int32)))
+        return overlay.take(array_of(np.arange(0, len(offsets) - 1, 2, dtype=np.int32)))
 
 
 def index_piece(body: memoryview) -> Piece | None:

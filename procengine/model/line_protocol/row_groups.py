@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from procengine.model.arrow_text import number_column, text_column
 from procengine.model.column import Column, ColumnType
 from procengine.model.line_group import LineGroup
 from procengine.model.line_protocol.grammar import FieldValue
@@ -30,10 +31,11 @@ FIELD_TYPE_LETTERS = {
     ColumnType.BOOLEAN: "b",
 }
 _TAG_LETTER = "t"
+_BOOLEAN_LETTER = FIELD_TYPE_LETTERS[ColumnType.BOOLEAN]
 _TYPES = {_TAG_LETTER: ColumnType.TAG} | {letter: kind for kind, letter in FIELD_TYPE_LETTERS.items()}
 _VALUE_TYPES = {letter: kind.arrow_type for letter, kind in _TYPES.items()} | {_TAG_LETTER: pa.utf8()}
 _NUMPY_TYPES = {"f": np.float64, "i": np.int64, "u": np.uint64}
-# Not by pa.array: that makes pyarrow look for pandas, which costs a third of a second at import.
+# Nothing here by pa.array: that makes pyarrow look for pandas, which costs a third of a second in the first write.
 _FIRST = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))])
 
 
@@ -82,11 +84,14 @@ def _layout(shape: Shape) -> tuple[tuple[Column, ...], tuple[tuple[str, tuple[in
     return tuple(columns), tuple(places)
 
 
-def _convert(letter: str, values: list[FieldValue]) -> pa.Array:
+def _convert(letter: str, values: list[Any]) -> pa.Array:
     numbers = _NUMPY_TYPES.get(letter)
-    if numbers is None:
-        return pa.array(values, type=_VALUE_TYPES[letter])
-    return pa.array(np.array(values, dtype=numbers))
+    if numbers is not None:
+        data = pa.py_buffer(np.array(values, dtype=numbers))
+        return pa.Array.from_buffers(_VALUE_TYPES[letter], len(values), [None, data])
+    if letter == _BOOLEAN_LETTER:
+        return number_column(values, pa.bool_())
+    return text_column(values)
 
 
 def _tags(texts: pa.StringArray, count: int) -> pa.DictionaryArray:
