@@ -15,13 +15,15 @@ from typing import IO
 
 from procengine.errors import DataFolderLockedError, DataFormatError, StorageError
 from procengine.file_lock import pid_in, try_lock, write_holder
-from procengine.file_system import LOCAL, FileSystem, make_folder_durably, write_durably
+from procengine.file_system import LOCAL, FileSystem, error_text, make_folder_durably, write_durably
 from procengine.recovery import FOLDER_NAME
 
 FORMAT_NAME = "procengine-data"
 FORMAT_VERSION = 1
 LOCK_FILE = "lock"
 FORMAT_FILE = "format.json"
+_FORMAT = json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION})
+_MEND_FORMAT = f"restore it from a copy, or, if this version of procengine wrote the folder, write {_FORMAT} into it"
 
 
 class DataFolder:
@@ -73,7 +75,7 @@ class DataFolder:
         except OSError as error:
             self.close()
             raise StorageError(
-                f"cannot use data folder {str(self.path)!r}: {error.strerror or error}; "
+                f"cannot use data folder {str(self.path)!r}: {error_text(error, self.path)}; "
                 "give a folder that can be written to, or use object_store 'memory'"
             ) from error
         except StorageError:
@@ -110,15 +112,16 @@ class DataFolder:
         names = self._files.names(self.path)
         if FORMAT_FILE not in names:
             self._refuse_strange_content(names)
-            content = json.dumps({"format": FORMAT_NAME, "version": FORMAT_VERSION})
-            write_durably(self._files, path, content.encode())
+            write_durably(self._files, path, _FORMAT.encode())
             return
         self._files.sync_folder(self.path)  # what is found may be left of a process that was killed
         try:
             found = json.loads(self._files.read(path))
             name, version = found["format"], found["version"]
         except (ValueError, KeyError, TypeError) as error:
-            raise DataFormatError(f"{str(path)!r} does not name a data format: {error}") from error
+            raise DataFormatError(
+                f"{str(path)!r} does not name a data format: {error}; {_MEND_FORMAT}"
+            ) from error
         if (name, version) != (FORMAT_NAME, FORMAT_VERSION):
             raise DataFormatError(
                 f"data folder {str(self.path)!r} has format {name!r} version {version!r}; this version of "
@@ -141,5 +144,5 @@ class DataFolder:
         if "wal" in names or "catalog" in names:
             raise DataFormatError(
                 f"data folder {str(self.path)!r} holds data but no {FORMAT_FILE}; it was not written by procengine, "
-                "or the file was lost"
+                f"or the file was lost; {_MEND_FORMAT}"
             )

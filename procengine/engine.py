@@ -268,6 +268,7 @@ class Engine:
             file_system=self._file_system,
             state=self._plugin_state(started),
             step_pool=self._step_pool,
+            recovery=self.recovery,
         )
         started.callback(self._part.close)
 

@@ -146,6 +146,15 @@ LOCAL: FileSystem = LocalFileSystem()
 """The files of this machine; it has no state."""
 
 
+def error_text(error: OSError, folder: Path) -> str:
+    """Return why the disk refused a call, with the name of the file, where that is told and is not the folder's."""
+    if error.strerror is None:
+        return str(error)
+    if error.filename in {None, str(folder)}:
+        return error.strerror
+    return f"{error.strerror}: {str(error.filename)!r}"
+
+
 def write_all(file: AppendFile, data: bytes | bytearray | memoryview) -> None:
     """Append all bytes, however few are taken at a time."""
     rest = memoryview(data)

@@ -40,6 +40,7 @@ from procengine.processing.trigger_places import TriggerPlaces
 from procengine.processing.triggers import Triggers
 from procengine.processing.write_cursor import Watch
 from procengine.query.processing_tables import PluginFile
+from procengine.recovery import Recovery
 from procengine.state import Place, PluginState
 from procengine.wal import ReplayedRows, Wal
 
@@ -64,6 +65,7 @@ class PluginPart:
         file_system: FileSystem,
         state: PluginState | None,
         step_pool: StepPool | None = None,
+        recovery: Recovery | None = None,
     ) -> None:
         """``state_folder`` is for what outlives the engine; None with object store ``memory``.
 
@@ -130,6 +132,7 @@ class PluginPart:
         self._places = TriggerPlaces(state_folder, file_system=file_system)
         if self._history.writer is not None:
             self._places.open(self._history.writer.call_soon)
+            self._look_for_the_end(recovery)
             self.versions.open(self._history.writer.call_soon)
         log = LogView(
             read=wal.contents,
@@ -151,6 +154,17 @@ class PluginPart:
             pool=step_pool,
             plugin_note=self.registry.note,
         )
+
+    def _look_for_the_end(self, recovery: Recovery | None) -> None:
+        """Report where triggers were told of flushes that the log does not have: they were durable before."""
+        told = max((place.noted for place in self._places.found.values()), default=0)
+        last = self._wal.last_sequence_number
+        if told > last and recovery is not None:
+            recovery.miss(
+                f"the write-ahead log ends with flush {last}, but triggers were told of flush {told}: rows that were "
+                "acknowledged are missing; if files of the data folder's 'wal' were lost or put back from an older "
+                "copy, stop the engine before it writes more, and restore them"
+            )
 
     def start(self) -> None:
         """Prepare the interpreter, begin to keep the history, and start the catalog's triggers."""

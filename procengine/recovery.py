@@ -3,6 +3,8 @@
 A crash may leave the end of a log half-written. Such a tail was never acknowledged, so the start cuts it off and
 goes on. But whether a crash or a bad disk did it no program can tell, so the bytes are kept aside, within bounds,
 and the cut is reported: in the log, and by ``engine.recovery``.
+
+Files that somebody removed leave no tail. Where what is left tells of them, that is reported, too.
 """
 
 from __future__ import annotations
@@ -51,6 +53,13 @@ class Recovery:
         self._folder = folder
         self._files = file_system
         self.cuts: tuple[Cut, ...] = ()
+        self.losses: tuple[str, ...] = ()
+        """What must have been there and is not, in sentences."""
+
+    def miss(self, text: str) -> None:
+        """Report something that was acknowledged and is gone."""
+        self.losses = (*self.losses, text)
+        logger.warning("%s", text)
 
     def keep(self, path: Path, offset: int, tail: bytes) -> None:
         """Keep a tail aside, durably, before it is cut off a file, and report that.

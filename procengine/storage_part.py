@@ -16,7 +16,7 @@ from procengine.catalog import Catalog
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.config import EngineConfig, memory_bytes
 from procengine.data_folder import DataFolder
-from procengine.errors import ConfigError
+from procengine.errors import ConfigError, CorruptFileError
 from procengine.file_system import FileSystem
 from procengine.model.catalog_event import (
     CatalogEvent,
@@ -133,11 +133,33 @@ class StoragePart:
         contents_of_log = self.wal.open(after=self.write_buffer.load())
         self.last_caches.open()
         self.distinct_caches.open()
+        for file in self.write_buffer.files():
+            self._check_is_known(file.table_id, f"file {file.path!r}")
         for contents in contents_of_log:
+            for rows in contents.rows:
+                self._check_is_known(rows.table_id, f"flush {contents.sequence_number} of the log")
             self._apply(contents)
             self.replayed.add(contents)
+        self.write_buffer.loaded()
         self.last_caches.fill()
         self.distinct_caches.fill()
+
+    def _check_is_known(self, table_id: int, where: str) -> None:
+        """Refuse a catalog that has lost its end: a new table would get the rows of one that it knows no more.
+
+        A table is durable in the catalog before a row of it is in the log.
+        """
+        if table_id < self.catalog.state.next_table_id or self.folder is None:
+            return
+        cuts = self.recovery.cuts if self.recovery is not None else ()
+        cut_off = f"; what this start cut off it is kept in {cuts[0].kept!r}" if cuts else ""
+        raise CorruptFileError(
+            f"the catalog in {str(self.folder.catalog)!r} has lost its end: {where} has rows of table {table_id}, "
+            f"and it knows of {self.catalog.state.next_table_id - 1}{cut_off}; restore the folder 'catalog' from a "
+            "copy, or give another data_dir to go on without its data",
+            path=str(self.folder.catalog),
+            offset=0,
+        )
 
     def start(
         self,

@@ -104,6 +104,7 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
             f"offset {cut.offset}; they are kept in {shown_path(Path(cut.kept))}"
             for cut in (engine.recovery.cuts if engine.recovery is not None else ())
         ),
+        missing=engine.recovery.losses if engine.recovery is not None else (),
         attached=tuple(map(_attached, engine.attachments.all())),
         suggestions=suggestions,
     )

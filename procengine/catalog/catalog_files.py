@@ -19,7 +19,7 @@ from procengine.catalog.event_codec import decode_state, encode_state
 from procengine.catalog.event_log import HOW_TO_GO_ON, EventLog
 from procengine.catalog.state import CatalogState, Draft
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
-from procengine.file_system import PART_SUFFIX, FileSystem, make_folder_durably, put_in_place
+from procengine.file_system import PART_SUFFIX, FileSystem, error_text, make_folder_durably, put_in_place
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 from procengine.recovery import Recovery
 
@@ -69,7 +69,7 @@ class CatalogFiles:
             return self._load()
         except OSError as error:
             raise StorageError(
-                f"cannot use catalog folder {str(self._folder)!r}: {error.strerror or error}; "
+                f"cannot use catalog folder {str(self._folder)!r}: {error_text(error, self._folder)}; "
                 "it must be a folder that can be read and written"
             ) from error
 
@@ -101,6 +101,9 @@ class CatalogFiles:
         checkpoint = max(self._numbers(CHECKPOINT_SUFFIX), default=0)
         state, size = self._read_checkpoint(checkpoint) if checkpoint else (CatalogState(), 0)
         numbers = sorted(self._numbers(LOG_SUFFIX))
+        if not numbers and checkpoint:
+            log_path = self._path(checkpoint, LOG_SUFFIX)
+            raise _corrupt(log_path, 0, "missing, though its checkpoint is there")
         if not numbers:
             log = self._new_log(checkpoint)
             return state, _open_log(log, log.first_offset, size)

@@ -96,7 +96,9 @@ class FileFormat:
                 f"cannot read {self.kind} {path!r}: it has format version {found}; "
                 f"this procengine reads version {self.version}"
             )
-        raise DataFormatError(f"cannot read {self.kind} {path!r}: it does not begin as one")
+        raise DataFormatError(
+            f"cannot read {self.kind} {path!r}: it does not begin as one; restore it from a copy"
+        )
 
 
 def encode_header(payload: Buffer) -> bytes:

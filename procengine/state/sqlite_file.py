@@ -143,9 +143,18 @@ def _check_log(path: Path, what: str, keep: Keep | None) -> None:
     log = path.with_name(path.name + LOG_SUFFIX)
     try:
         data = log.read_bytes()
-        damage = find_damage(data, path.read_bytes()) if data else None
     except FileNotFoundError:
         return
+    file = path.read_bytes() if path.exists() else b""
+    if any(data) and not file:
+        # SQLite would make a new file, and remove the log.
+        raise CorruptFileError(
+            f"{what} {str(path)!r} is missing or empty, though its log {str(log)!r} is there; restore it from a "
+            "copy, or move the log out of the folder to go on without what it holds",
+            path=str(path),
+            offset=0,
+        )
+    damage = find_damage(data, file)
     if damage is None:
         return
     if damage.in_the_middle:

@@ -34,7 +34,9 @@ class LogDamage:
 
 def find_damage(data: bytes, file: bytes) -> LogDamage | None:
     """Return the first damage of a log, None when all of it fits, or there is nothing; ``file`` is what it is of."""
-    if len(data) < _HEADER or not any(data[:_HEADER]):
+    if not any(data[:_HEADER]):
+        return LogDamage(0, in_the_middle=False) if any(data) else None
+    if len(data) < _HEADER:
         return None
     magic, _, page_size = struct.unpack_from(">III", data)
     kind = _MAGIC.get(magic)

@@ -110,6 +110,8 @@ class Segments:
         if found:
             self._make_durable(found[-1])
         for segment, following in zip_longest(found, found[1:]):
+            if following is not None and following.first < segment.first:
+                raise self._out_of_order(following, segment)
             if following is None or following.first > after + 1:
                 if segment.first > after + 1:
                     raise self._gap(segment, after + 1)
@@ -308,6 +310,14 @@ class Segments:
         return CorruptFileError(
             f"cannot read WAL file {str(segment.path)!r}: it begins with record {segment.first}, and those from "
             f"{expected} on are missing; {_HOW_TO_GO_ON}",
+            path=str(segment.path),
+            offset=0,
+        )
+
+    def _out_of_order(self, segment: Segment, before: Segment) -> CorruptFileError:
+        return CorruptFileError(
+            f"cannot read WAL file {str(segment.path)!r}: it begins with record {segment.first}, and the file before "
+            f"it, {before.path.name!r}, with {before.first}; move the one that does not belong out of the folder",
             path=str(segment.path),
             offset=0,
         )

@@ -25,7 +25,7 @@ from procengine.errors import (
     StorageError,
     WalContentsGoneError,
 )
-from procengine.file_system import LOCAL, FileSystem
+from procengine.file_system import LOCAL, FileSystem, error_text
 from procengine.model.table_rows import TableRows, WalContents
 from procengine.recovery import FOLDER_NAME, Recovery
 from procengine.wal.contents_codec import decode_contents, encode_contents, encode_rows
@@ -156,11 +156,12 @@ class Wal:
 
     def _payloads(self, after: int) -> Iterator[memoryview]:
         assert self._segments is not None
+        assert self._folder is not None
         try:
             yield from self._segments.load(after)
         except OSError as error:
             raise StorageError(
-                f"cannot use WAL folder {str(self._folder)!r}: {error.strerror or error}; "
+                f"cannot use WAL folder {str(self._folder)!r}: {error_text(error, self._folder)}; "
                 "it must be a folder that can be read and written"
             ) from error
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from procengine.errors import CorruptFileError
-from procengine.file_system import FileSystem, make_folder_durably, write_durably
+from procengine.file_system import FileSystem, make_folder_durably, put_in_place, write_durably
 from procengine.model.framing import FileFormat, Record, decode_record, encode_record
 from procengine.write.parquet_file import ParquetFile
 
@@ -44,6 +44,8 @@ class FileIndex:
     def __init__(self, folder: Path, *, file_system: FileSystem) -> None:
         self._folder = folder
         self._files = file_system
+        self._is_there = False
+        self._unnamed: frozenset[Path] = frozenset()
 
     @property
     def path(self) -> Path:
@@ -59,19 +61,27 @@ class FileIndex:
         return self.table_folder(database_id, table_id) / f"{number:010}.parquet"
 
     def load(self) -> IndexedFiles:
-        """Read the index, and remove the Parquet files that it does not name.
+        """Read the index; `remove_unnamed` is to follow when it has proved to be the right one.
 
         Raises:
             DataFormatError: it has another format version.
-            CorruptFileError: it is damaged, or names a file that is not there.
+            CorruptFileError: it is damaged, or names a file that is not there, or is missing though files are there.
         """
         make_folder_durably(self._files, self._folder)
         # The index may be one whose writer was killed before it was durable; only then may files go.
         self._files.sync_folder(self._folder)
         indexed = IndexedFiles()
-        if INDEX_NAME in self._files.names(self._folder):
+        self._is_there = INDEX_NAME in self._files.names(self._folder)
+        if self._is_there:
             indexed = self._decode(self._files.read(self.path))
         found = set(self._parquet_files())
+        if found and not self._is_there:
+            raise CorruptFileError(
+                f"file index {str(self.path)!r} is missing, though there are Parquet files, as {str(min(found))!r}; "
+                "restore it from a copy, or move the folder's files out of it to go on without their rows",
+                path=str(self.path),
+                offset=0,
+            )
         for file in indexed.files:
             if Path(file.path) not in found:
                 raise CorruptFileError(
@@ -80,10 +90,32 @@ class FileIndex:
                     path=file.path,
                     offset=0,
                 )
-        for path in found - {Path(file.path) for file in indexed.files}:
+        self._unnamed = frozenset(found - {Path(file.path) for file in indexed.files})
+        return indexed
+
+    def remove_unnamed(self) -> None:
+        """Remove the Parquet files that the index did not name when it was loaded.
+
+        To be called when the log has been found to go on where the index ends: that of another day, put back by
+        hand, must not cost the files that it does not know.
+
+        Raises: OSError.
+        """
+        unnamed, self._unnamed = self._unnamed, frozenset()
+        for path in sorted(unnamed):
             logger.info("removing %s, left over from an unfinished snapshot", path)
             self._files.remove(path)
-        return indexed
+
+    def ensure(self) -> None:
+        """Make an index that names no file, if there is none: so that Parquet files without one are a damage.
+
+        It is durable once the folder is synced, as it is before the first Parquet file has a durable name.
+
+        Raises: OSError.
+        """
+        if not self._is_there:
+            put_in_place(self._files, self.path, _encode(IndexedFiles()))
+            self._is_there = True
 
     def store(self, indexed: IndexedFiles) -> None:
         """Replace the index, durably.
@@ -91,14 +123,8 @@ class FileIndex:
         Raises:
             OSError: it was not replaced, or perhaps it was.
         """
-        content = {
-            "wal_sequence_number": indexed.wal_sequence_number,
-            "next_number": indexed.next_number,
-            "files": [_to_json(file) for file in indexed.files],
-            "removed": sorted(indexed.removed),
-        }
-        payload = json.dumps(content, separators=(",", ":")).encode()
-        write_durably(self._files, self.path, INDEX_FORMAT.header + encode_record(payload))
+        write_durably(self._files, self.path, _encode(indexed))
+        self._is_there = True
 
     def _decode(self, data: bytes) -> IndexedFiles:
         start = INDEX_FORMAT.check(data, str(self.path))
@@ -137,6 +163,17 @@ class FileIndex:
 
     def _folders(self, folder: Path) -> Sequence[Path]:
         return [folder / name for name in self._files.names(folder) if name.isdigit()]
+
+
+def _encode(indexed: IndexedFiles) -> bytes:
+    content = {
+        "wal_sequence_number": indexed.wal_sequence_number,
+        "next_number": indexed.next_number,
+        "files": [_to_json(file) for file in indexed.files],
+        "removed": sorted(indexed.removed),
+    }
+    payload = json.dumps(content, separators=(",", ":")).encode()
+    return INDEX_FORMAT.header + encode_record(payload)
 
 
 def _to_json(file: ParquetFile) -> dict[str, object]:

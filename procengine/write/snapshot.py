@@ -83,6 +83,7 @@ class SnapshotFiles:
         """
         added: list[ParquetFile] = []
         replaced: list[ParquetFile] = []
+        self._index.ensure()
         try:
             for table in tables:
                 absorbed, rows = self._absorb(table)

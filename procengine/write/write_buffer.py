@@ -12,7 +12,8 @@ after it leaves log records that `apply` passes over by their number.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ import pyarrow as pa
 
 from procengine.bucket import LOCAL_PLACES, ParquetPlaces
 from procengine.errors import NotFoundError, StorageError
-from procengine.file_system import LOCAL, FileSystem
+from procengine.file_system import LOCAL, FileSystem, error_text
 from procengine.model.table_rows import WalContents
 from procengine.model.table_schema import TableSchema
 from procengine.write.buffered_rows import BufferedRows
@@ -125,13 +126,8 @@ class WriteBuffer:
         """
         if self._index is None:
             return 0
-        try:
+        with self._folder_errors():
             indexed = self._index.load()
-        except OSError as error:
-            raise StorageError(
-                f"cannot use tables folder {str(self._folder)!r}: {error.strerror or error}; "
-                "it must be a folder that can be read and written"
-            ) from error
         by_table: dict[int, list[ParquetFile]] = {}
         for file in sorted(indexed.files, key=lambda one: one.number):
             by_table.setdefault(file.table_id, []).append(file)
@@ -142,6 +138,26 @@ class WriteBuffer:
             self._snapshot_files.next_number = indexed.next_number
         self._applied = self._persisted = indexed.wal_sequence_number
         return indexed.wal_sequence_number
+
+    def loaded(self) -> None:
+        """Remove the Parquet files that the index does not name; to be called when the log was replayed upon it.
+
+        Raises: StorageError: the folder cannot be written.
+        """
+        if self._index is not None:
+            with self._folder_errors():
+                self._index.remove_unnamed()
+
+    @contextmanager
+    def _folder_errors(self) -> Iterator[None]:
+        assert self._folder is not None
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"cannot use tables folder {str(self._folder)!r}: {error_text(error, self._folder)}; "
+                "it must be a folder that can be read and written"
+            ) from error
 
     def apply(self, contents: WalContents) -> None:
         """Let the rows of one flush be seen. The flush thread's, or the replay's.

@@ -27,6 +27,7 @@ SITES = (
     "sync < Segments._make_durable < Segments.load",
     "sync < _write_file < write_parquet",
     "sync in put_in_place < CatalogFiles._write_checkpoint < CatalogFiles.checkpoint",
+    "sync in put_in_place < FileIndex.ensure < SnapshotFiles.write",
     "sync in write_durably < DataFolder._check_format < DataFolder.open",
     "sync in write_durably < EventLog.create < CatalogFiles._new_log",
     "sync in write_durably < FileIndex.store < WriteBuffer._store_index",

@@ -17,6 +17,7 @@ from procengine.clock import VirtualClock
 from procengine.errors import CorruptFileError, DataFormatError, StorageError
 from procengine.file_system import LOCAL
 from procengine.wal import Wal
+from procengine.write.file_index import FileIndex
 from procengine.write.parquet_file import ParquetFile
 from procengine.write.snapshot import absorbable
 from procengine.write.snapshot_tracker import SnapshotPolicy
@@ -160,6 +161,7 @@ def test_snapshot_survives_a_crash_anywhere(crash: Crash) -> None:
         after = restarted.load()
         for one in Wal(LOG, clock=VirtualClock(), file_system=disk).open(after=after):
             restarted.apply(one)
+        restarted.loaded()
         view = restarted.view(1)
         numbers = sorted(cell[2] for piece in stored(view, disk) for cell in piece)
         count = sum(position <= calls for position, _ in acknowledged)
@@ -254,6 +256,8 @@ def test_snapshot_replaced_files_stay_for_a_while(tmp_path: Path) -> None:
     assert path not in [Path(file.path) for file in buffer.files()]
     again = WriteBuffer(tmp_path, catalog=SmallCatalog())
     again.load()
+    assert path.exists()
+    again.loaded()
     assert not path.exists()
     assert again.files() == buffer.files()
 
@@ -339,11 +343,37 @@ def test_snapshot_deleted_table_stays_deleted() -> None:
 
 
 def test_snapshot_leftovers_are_removed_at_load() -> None:
-    """Files that the index does not name, finished or not, go at the next start."""
+    """Files that the index does not name, finished or not, go at the next start, once the log was read as well."""
     left = FOLDER / "1" / "1"
-    files = JournallingFiles({left / "0000000009.parquet": b"x", left / "0000000010.parquet.part": b"y"})
-    loaded(files)
-    assert files.files() == {}
+    index = snapshot_index()
+    leftovers = {left / "0000000009.parquet": b"x", left / "0000000010.parquet.part": b"y"}
+    files = JournallingFiles({FOLDER / "index": index, **leftovers})
+    buffer = loaded(files)
+    assert files.files().keys() == {FOLDER / "index", *leftovers}
+    buffer.loaded()
+    assert files.files() == {FOLDER / "index": index}
+
+
+def snapshot_index() -> bytes:
+    """Return an index that names no file."""
+    files = JournallingFiles()
+    FileIndex(FOLDER, file_system=files).ensure()
+    return files.read(FOLDER / "index")
+
+
+def test_snapshot_files_without_an_index_are_left_alone() -> None:
+    """Before the first Parquet file there is an index: one that is missing later is named, and no file is removed."""
+    files = JournallingFiles()
+    buffer = buffer_on(files)
+    apply(buffer, 1, ("a", 1, 1.0))
+    buffer.snapshot()
+    files.remove(FOLDER / "index")
+    before = files.files()
+    with pytest.raises(
+        CorruptFileError, match=r"file index '/tables/index' is missing, though .*1\.parquet"
+    ):
+        loaded(files)
+    assert files.files() == before
 
 
 def test_snapshot_missing_file_is_named() -> None:

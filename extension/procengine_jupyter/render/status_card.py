@@ -17,7 +17,7 @@ NOTHING_SURVIVES = "memory: nothing survives this process"
 class StatusCard(View):
     """The state of the notebook's engine.
 
-    ``reason`` says why it is down, ``mended`` what its start cut off damaged files.
+    ``reason`` says why it is down, ``mended`` what its start cut off damaged files, ``missing`` what it did not find.
     ``paused_triggers`` are those that the engine stopped to protect itself, each with why and the cure.
     """
 
@@ -37,6 +37,7 @@ class StatusCard(View):
     paused_triggers: tuple[str, ...] = ()
     failing_triggers: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     attached: tuple[str, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
 
@@ -64,7 +65,7 @@ class StatusCard(View):
         return "\n".join(lines)
 
     def _troubles(self) -> tuple[str, ...]:
-        return (*self.paused_triggers, *self.failing_triggers, *self.mended)
+        return (*self.paused_triggers, *self.failing_triggers, *self.mended, *self.missing)
 
     def _state(self) -> str:
         return "up" if self.is_running else f"down{f': {self.reason}' if self.reason else ''}"
@@ -102,4 +103,5 @@ class StatusCard(View):
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))
         facts += [("mended", text) for text in self.mended]
+        facts += [("missing", text) for text in self.missing]
         return facts
