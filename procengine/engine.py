@@ -69,7 +69,7 @@ from procengine.errors import (
     PluginsDisabledError,
     StoppedError,
 )
-from procengine.file_system import LOCAL, FileSystem, make_folder_durably
+from procengine.file_system import LOCAL, FileSystem
 from procengine.model.installation import Installation, InstallWatch
 from procengine.model.precision import Precision
 from procengine.model.write_result import WriteResult
@@ -279,7 +279,6 @@ class Engine:
             return None
         from procengine.state import PluginState, connect
 
-        make_folder_durably(self._file_system, folder.state)
         state = PluginState(
             folder.state,
             connect=self._connect_state or connect,

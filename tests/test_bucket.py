@@ -12,10 +12,13 @@ import pytest
 from procengine_jupyter.status import shown_value
 
 from procengine import Engine
+from procengine.bucket import Bucket, BucketFiles, BucketOptions
 from procengine.clock import VirtualClock
 from procengine.config import OPTIONS, load_config
 from procengine.errors import ConfigError, ProcengineError, QueryError, StorageError
+from procengine.file_system import write_durably
 from tests.engine.looks import rows
+from tests.journalling_files import Crash, JournallingFiles
 
 moto_server = pytest.importorskip("moto.server")
 
@@ -244,3 +247,18 @@ def test_the_card_of_the_options_shows_no_secret() -> None:
     option = OPTIONS["aws_secret_access_key"]
     assert shown_value(option, "s3cr3t") == "set, and not shown"
     assert shown_value(option, None) == "unset"
+
+
+def test_names_beside_the_bucket_are_synced(tmp_path: Path) -> None:
+    """The file index stays on this machine, and its name is as durable as without a bucket."""
+    files = JournallingFiles({tmp_path / "kept": b""})
+    store = Bucket(
+        BucketOptions(
+            bucket=BUCKET,
+            region="us-east-1",
+        ),
+        tmp_path,
+        "prefix",
+    )
+    write_durably(BucketFiles(files, store), tmp_path / "index", b"new")
+    assert files.crashed(Crash.LOST).read(tmp_path / "index") == b"new"

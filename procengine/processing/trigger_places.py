@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from procengine.file_system import AppendFile, FileSystem, create_anew, make_folder_durably, write_all
+from procengine.file_system import AppendFile, FileSystem, create_anew, make_folder, write_all
 from procengine.history import Written, keep_aside
 from procengine.processing.write_cursor import Place
 
@@ -80,7 +80,7 @@ class TriggerPlaces:
             return
         path = self._folder / "places"
         try:
-            make_folder_durably(self._files, self._folder)
+            make_folder(self._files, self._folder)
             with contextlib.suppress(FileNotFoundError):
                 self._read(path)
             self._file = create_anew(self._files, path)

@@ -103,6 +103,30 @@ def test_cpu_time_is_that_of_the_run_alone(house: Engine, plugin: Plugin) -> Non
     assert "CPU time limit of 50ms exceeded: the run's thread used " in computed.failure.message
 
 
+def test_cpu_time_of_a_plugins_threads_is_not_counted(house: Engine, plugin: Plugin) -> None:
+    """A run that waits for a thread of its own, which computes for longer than the limit, keeps within it."""
+    source = """
+        import threading
+        import time
+
+        def compute():
+            began = time.thread_time()
+            while time.thread_time() - began < 0.25:
+                pass
+
+        def process_writes(influxdb3_local, table_batches, args=None):
+            thread = threading.Thread(target=compute)
+            thread.start()
+            thread.join()
+    """
+    limits = RunLimits(cpu_ns=200 * MILLISECOND)
+    house.triggers.create("house", "t", plugin("t", source), "table:home", limits=limits)
+    run = last_run(house)
+    assert run.outcome is RunOutcome.SUCCESS
+    assert run.cpu_ns < 200 * MILLISECOND
+    assert run.duration_ns >= 250 * MILLISECOND
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is not told here")
 def test_a_run_past_its_memory_is_ended(house: Engine, plugin: Plugin) -> None:
     """Growth is sampled while the run goes on; its peak is in the record, and in that of one that kept within."""

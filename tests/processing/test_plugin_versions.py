@@ -19,6 +19,8 @@ from procengine.model.framing import encode_record
 from procengine.processing import plugin_versions
 from procengine.processing.plugin_version_files import FILE_FORMAT, VersionFile
 from procengine.processing.plugin_versions import PluginVersions, VersionStatistics, version_of
+from tests.crash.disk import Disk
+from tests.crash.recording_disk import RecordingDisk
 from tests.journalling_files import Call, Crash, JournallingFiles
 
 FOLDER = Path("/state/plugin-versions")
@@ -137,6 +139,22 @@ def test_a_version_is_whole_or_not_there_after_a_crash(crash: Crash) -> None:
         begun = [text for _, text in written][: len(done) + 1]
         assert found in (done, begun), calls
         assert not any(path.name.endswith(".part") for path in left.files())
+
+
+def test_the_folder_of_versions_stays(tmp_path: Path) -> None:
+    """A version that was written outlives the machine in a folder that was made for it."""
+    (tmp_path / "state").mkdir()
+    disk = RecordingDisk(tmp_path)
+    disk.do(Call("make_folder", Path("state")), lambda _: None)
+    disk.do(Call("sync_folder", Path()), lambda _: None)
+    versions = PluginVersions(VirtualClock(5), tmp_path / "state" / "plugin-versions", file_system=disk)
+    versions.open(lambda: None)
+    note(versions, "p.py", "one")
+    versions.write_waiting()
+    state = Disk()
+    for call in disk.calls:
+        state.play(call)
+    assert [path.parent.name for path in state.after(Crash.LOST)][-1] == "plugin-versions"
 
 
 def test_no_version_goes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
