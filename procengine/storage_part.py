@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Literal
 
 from procengine.bucket import LOCAL_PLACES, Bucket, BucketFiles, BucketOptions
@@ -152,13 +153,14 @@ class StoragePart:
         if table_id < self.catalog.state.next_table_id or self.folder is None:
             return
         cuts = self.recovery.cuts if self.recovery is not None else ()
-        cut_off = f"; what this start cut off it is kept in {cuts[0].kept!r}" if cuts else ""
+        cut = next((one for one in cuts if Path(one.path).parent == self.folder.catalog), None)
+        cut_off = f"; what this start cut off {cut.path!r} is kept in {cut.kept!r}" if cut else ""
         raise CorruptFileError(
             f"the catalog in {str(self.folder.catalog)!r} has lost its end: {where} has rows of table {table_id}, "
             f"and it knows of {self.catalog.state.next_table_id - 1}{cut_off}; restore the folder 'catalog' from a "
             "copy, or give another data_dir to go on without its data",
-            path=str(self.folder.catalog),
-            offset=0,
+            path=cut.path if cut else str(self.folder.catalog),
+            offset=cut.offset if cut else 0,
         )
 
     def start(
