@@ -121,6 +121,8 @@ def cuts(first: RecordingDisk) -> Iterator[tuple[int, Crash]]:
         ]
         middle = at[len(at) // 2]
         early = {at[0]} if site.startswith("sync_folder") else set()
+        if "SnapshotFiles._make_folder" in site:  # that of the last table of the first snapshot
+            early.add(at[3])
         if site.endswith("_store_index"):  # one that names files no more, which the next start removes
             early.add(at[len(at) * 2 // 3])
         yield from ((number, Crash.KEPT) for number in sorted(set(at) if LONG else {middle, *early}))
