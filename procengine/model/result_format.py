@@ -24,6 +24,9 @@ from procengine.errors import InvalidInputError, QueryError
 from procengine.model.arrow_names import display_name
 from procengine.model.result_values import json_writer, plain_type, text_writer
 
+_NOTHING = "++\n++"
+"""A drawn table without columns."""
+
 
 class ResultFormat(Enum):
     """The formats of a query's result."""
@@ -57,7 +60,7 @@ def format_result(table: pa.Table, format: ResultFormat) -> bytes:  # noqa: A002
     if format is ResultFormat.PARQUET:
         return _parquet(table)
     writer = {
-        ResultFormat.PRETTY: format_pretty,
+        ResultFormat.PRETTY: _pretty_result,
         ResultFormat.JSON: _json,
         ResultFormat.JSON_LINES: _json_lines,
         ResultFormat.CSV: _csv,
@@ -77,7 +80,7 @@ def result_chunks(
     filled = (batch for batch in batches if batch.num_rows)
     match format:
         case ResultFormat.PRETTY:
-            yield format_pretty(pa.Table.from_batches(list(filled), schema)).encode()
+            yield _pretty_result(pa.Table.from_batches(list(filled), schema)).encode()
         case ResultFormat.PARQUET:
             yield from _parquet_chunks(schema, filled)
         case ResultFormat.JSON:
@@ -132,6 +135,11 @@ def _parquet_chunks(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Ite
         yield out.take()
 
 
+def _pretty_result(table: pa.Table) -> str:
+    """Return a result as the original answers it, whose queries without rows yield no batch that names columns."""
+    return format_pretty(table) if table.num_rows else _NOTHING
+
+
 def format_pretty(table: pa.Table) -> str:
     """Return a result as a drawn table."""
     columns = [_texts(column) for column in table.columns]
@@ -142,7 +150,7 @@ def format_pretty(table: pa.Table) -> str:
     ]
     rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
     if not heads:
-        return "++\n++"
+        return _NOTHING
     body = [line for row in zip(*columns, strict=True) for line in _pretty_row(row, widths)]
     return "\n".join([rule, *_pretty_row(heads, widths), rule, *body, *([rule] if body else [])])
 

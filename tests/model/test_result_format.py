@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from procengine.errors import InvalidInputError, QueryError
-from procengine.model.result_format import ResultFormat, format_result
+from procengine.model.result_format import ResultFormat, format_result, result_chunks
 from procengine.model.result_values import format_float, format_instant
 
 TABLE = pa.table(
@@ -226,3 +226,13 @@ def test_wide_letters_take_two_columns() -> None:
     assert text("pretty", table) == (
         "+------+\n| x    |\n+------+\n| \u65e5\u672c |\n| e\u0301    |\n+------+"
     )
+
+
+def test_nothing_is_drawn_of_a_result_without_rows() -> None:
+    """Its columns are not named: the original's queries yield no batch then.
+
+    Source: influxdb3/tests/cli/snapshots, the summary of system tables.
+    """
+    assert text("pretty", TABLE.slice(0, 0)) == "++\n++"
+    pieces = result_chunks(TABLE.schema, iter(TABLE.slice(0, 0).to_batches()), ResultFormat.PRETTY)
+    assert b"".join(pieces) == b"++\n++"
