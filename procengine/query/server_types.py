@@ -17,7 +17,9 @@ from enum import Enum, auto
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from procengine.errors import QueryError
 from procengine.query.plan_conditions import scanned_table
 
 
@@ -67,6 +69,7 @@ _MEDIANS = frozenset(
 )
 _POWERS = frozenset({"power", "pow"})
 _ARITHMETIC = frozenset("+-*/%")
+_WHOLE = re.compile(r"Int64\(\d+\)")
 _MENTION = re.compile(
     rf"\b(?:concat|round|{'|'.join(sorted(_VIEWS | _VIEWS_OF_TAGS | _TEXTS | _MEDIANS | _POWERS))})\s*\(",
     re.IGNORECASE,
@@ -109,7 +112,16 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
         return column
     if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(kind):
         column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type) and pa.types.is_integer(kind):
+        _check_range(column)
     return column.cast(kind, safe=False)
+
+
+def _check_range(numbers: Any) -> None:
+    """Raise for a number that no integer of 64 bits holds, as the original does where it computes in integers."""
+    for bound in (pc.max(numbers).as_py(), pc.min(numbers).as_py()):
+        if bound is not None and (bound >= 2.0**63 or bound < -(2.0**63)):
+            raise QueryError(f"Arrow error: Arithmetic overflow: Overflow happened on: {bound:g}")
 
 
 def _is_odd(kind: pa.DataType) -> bool:
@@ -182,7 +194,11 @@ def _kind(expression: Any, below: Kinds) -> Kind | None:
             name = "case"
         case _:
             return None
-    return _kind_of_call(name, [_kind(each, below) for each in expression.rex_call_operands()])
+    operands = expression.rex_call_operands()
+    if name in _POWERS and _WHOLE.fullmatch(operands[-1].schema_name()) is None:
+        # A negative exponent of an integer is an error there; here the power has a fraction, and keeps it.
+        return None
+    return _kind_of_call(name, [_kind(each, below) for each in operands])
 
 
 def _kind_of_literal(text: str) -> Kind | None:

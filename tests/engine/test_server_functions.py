@@ -85,6 +85,8 @@ def test_square_roots_of_negative_numbers_are_not_numbers(house: Engine) -> None
         ("power(i, 2)", "int64"),
         ("power(count(*), 2)", "int64"),
         ("power(f, 2)", "double"),
+        ("power(i, -1)", "double"),
+        ("power(i, i)", "double"),
         ("power(u, 2)", "double"),
         ("round(i)", "double"),
         ("round(f, 1)", "double"),
@@ -121,3 +123,16 @@ def test_medians_of_integers_are_integers(house: Engine) -> None:
     ).to_pylist()[0]
     assert row == {"i": 1, "u": 1, "f": 2.25, "p": 4, "r": 1.0}
     assert house.query("SELECT median(i) AS m FROM t", "house")["m"].to_pylist() == [1]
+
+
+def test_powers_beyond_integers_are_errors(house: Engine) -> None:
+    """A power that no integer holds fails the query, read whole or streamed."""
+    sql = "SELECT power(10, 20) AS x"
+    with pytest.raises(QueryError, match="Arithmetic overflow: Overflow happened on: 1e\\+20"):
+        house.query(sql, "house")
+    with pytest.raises(QueryError, match="Arithmetic overflow"):
+        house.query_executor.stream(sql, "house").read_all()
+    with pytest.raises(QueryError, match="Arithmetic overflow"):
+        house.query("SELECT power(2, 63) AS x", "house")
+    assert house.query("SELECT power(-2, 63) AS x", "house").to_pylist() == [{"x": -(2**63)}]
+    assert house.query("SELECT power(10, 18) AS x", "house").to_pylist() == [{"x": 10**18}]
