@@ -90,6 +90,11 @@ def arrow_rs_name(kind: pa.DataType) -> str:
         return f"{'Int' if pa.types.is_signed_integer(kind) else 'UInt'}{kind.bit_width}"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"{'List' if pa.types.is_list(kind) else 'LargeList'}({_field_name(kind.value_field)})"
+    if pa.types.is_fixed_size_list(kind):
+        return f"FixedSizeList({_field_name(kind.value_field)}, {kind.list_size})"
+    if pa.types.is_map(kind):
+        entries = pa.field("entries", pa.struct([kind.key_field, kind.item_field]), nullable=False)
+        return f"Map({_field_name(entries)}, {'true' if kind.keys_sorted else 'false'})"
     if pa.types.is_struct(kind):
         return f"Struct([{', '.join(_field_name(kind.field(i)) for i in range(kind.num_fields))}])"
     if pa.types.is_interval(kind):
@@ -98,7 +103,6 @@ def arrow_rs_name(kind: pa.DataType) -> str:
 
 
 def _field_name(field: Any) -> str:
-    return (
-        f'Field {{ name: "{field.name}", data_type: {arrow_rs_name(field.type)}, '
-        f"nullable: {'true' if field.nullable else 'false'} }}"
-    )
+    """Return a field as arrow-schema 57 shows it: without what goes without saying."""
+    name = "" if field.name == "item" else f'name: "{field.name}", '
+    return f"Field {{ {name}data_type: {arrow_rs_name(field.type)}{', nullable: true' if field.nullable else ''} }}"

@@ -30,6 +30,10 @@ def test_every_column_is_present() -> None:
     ]
 
 
+KEY = 'Field { name: "key", data_type: Utf8 }'
+VALUE = 'Field { name: "value", data_type: Int64, nullable: true }'
+
+
 @pytest.mark.parametrize(
     ("array", "name"),
     [
@@ -44,7 +48,15 @@ def test_every_column_is_present() -> None:
         (pa.array([5], pa.timestamp("ms")), "Timestamp(Millisecond, None)"),
         (pa.array([5], pa.timestamp("s", "UTC")), 'Timestamp(Second, Some("UTC"))'),
         (pa.array(["x"], pa.dictionary(pa.int8(), pa.utf8())), "Dictionary(Int8, Utf8)"),
-        (pa.array([[1]]), 'List(Field { name: "item", data_type: Int64, nullable: true })'),
+        (pa.array([[1]]), "List(Field { data_type: Int64, nullable: true })"),
+        (
+            pa.array([[1]], pa.list_(pa.int64(), 1)),
+            "FixedSizeList(Field { data_type: Int64, nullable: true }, 1)",
+        ),
+        (
+            pa.array([[("a", 1)]], pa.map_(pa.utf8(), pa.int64())),
+            f'Map(Field {{ name: "entries", data_type: Struct([{KEY}, {VALUE}]) }}, false)',
+        ),
     ],
 )
 def test_other_types_are_value_errors(array: pa.Array, name: str) -> None:
