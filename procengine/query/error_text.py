@@ -2,6 +2,8 @@
 
 DataFusion's own message, to the letter, which is the original's: ``SQL error: ParserError("...")``, over several
 lines where it has them. Only the marks of the languages that it passed through here are taken off.
+
+Differs: a few texts are worded otherwise by the version here, as those on the types of a function's arguments.
 """
 
 from __future__ import annotations
