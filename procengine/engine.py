@@ -391,6 +391,8 @@ class Engine:
         tail_options: TailOptions | None = None,
         timeout_seconds: float = 60.0,
         ask_first: bool = True,
+        tls_ca: str | None = None,
+        tls_no_verify: bool = False,
     ) -> Attachment:
         """Read a database of an InfluxDB 3 server as if it were here; see `procengine.attach.attachment`.
 
@@ -398,7 +400,8 @@ class Engine:
         by ``name``, by default the server's. Triggers on it are here. What is written to it stays here, in the local
         database of that name, unless ``read_only`` is false. New rows of the tables of ``tail`` come to the
         triggers here. Queries may take ``timeout_seconds``. The server is asked once now, unless ``ask_first`` is
-        false. The token is kept in memory until `detach` or `stop`, and nowhere else.
+        false. ``tls_ca`` is the file of a certificate authority that is trusted, too; with ``tls_no_verify`` any
+        certificate will do. The token is kept in memory until `detach` or `stop`, and nowhere else.
 
         Raises:
             InvalidInputError: the URL is none of HTTP, a name is not accepted, or ``influxdb3-python`` is missing.
@@ -406,6 +409,8 @@ class Engine:
             UnreachableServerError, RefusedByServerError, DatabaseNotFoundError: from the server.
             StoppedError: the engine is stopped.
         """
+        from procengine.remote.tls import Tls
+
         self._check_running()
         return self.attachments.attach(
             url,
@@ -417,6 +422,7 @@ class Engine:
             tail_options=tail_options,
             timeout_seconds=timeout_seconds,
             ask_first=ask_first,
+            tls=Tls(ca=tls_ca, no_verify=tls_no_verify),
         )
 
     def detach(self, name: str) -> None:
@@ -437,6 +443,11 @@ class Engine:
             PackageInstallError: the installer failed; nothing has changed.
         """
         return self._environment().install_packages(packages, watch)
+
+    def stop_installation(self) -> None:
+        """End an installation of packages that is under way, which is undone; any thread."""
+        if self._part is not None:
+            self._part.environment.interrupt()
 
     def install_requirements(self, location: str, watch: InstallWatch | None = None) -> Installation:
         """Install for plugins what a requirements file lists; raises as `install_packages`."""

@@ -29,7 +29,7 @@ def file_locked(
     *,
     seconds: float,
     waiting: Callable[[str], None] = _wait_unheard,
-    ended: threading.Event | None = None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Hold the lock of a file within the block; threads of one process exclude each other as processes do.
 
@@ -40,16 +40,16 @@ def file_locked(
         OSError: the file cannot be made.
     """
     deadline = time.monotonic() + seconds
-    ended = ended or threading.Event()
+    again = threading.Event()
     told = False
     with path.open("a+", encoding="utf-8") as file:
         while not try_lock(file):
-            if ended.is_set() or time.monotonic() >= deadline:
+            if ended() or time.monotonic() >= deadline:
                 raise TimeoutError(errno.EBUSY, f"{holder_of(file)} is writing there", str(path))
             if not told:
                 waiting(holder_of(file))
                 told = True
-            ended.wait(LOOK_AGAIN_SECONDS)
+            again.wait(LOOK_AGAIN_SECONDS)
         write_holder(file)
         yield
 

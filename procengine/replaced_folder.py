@@ -1,7 +1,7 @@
 """How is a whole folder replaced, so that the old one or the new one is there, and never half of each?
 
 Beside ``NAME`` stand, while it is done, ``.NAME.new`` and ``.NAME.old``; what a crash leaves of them is mended by
-`mend_folder`.
+`mend_folder`. Who replaces or mends holds the lock `WRITING` of the folder above that other processes write to, too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from procengine.file_system import LOCAL, make_folder
+
+WRITING: Final = ".lock"
+"""The lock file of a plugin directory: several processes may have the same one."""
+WRITING_SECONDS: Final = 60.0
+"""How long another process that writes there is waited for."""
 
 
 @contextmanager
@@ -54,6 +60,11 @@ def mend_folder(folder: Path) -> None:
         shutil.rmtree(former)
     else:
         former.rename(folder)
+
+
+def needs_mending(folder: Path) -> bool:
+    """Tell whether a crash has left something, or another process replaces the folder at this moment."""
+    return _former(folder).is_dir()
 
 
 def _former(folder: Path) -> Path:

@@ -58,6 +58,8 @@ def _attach(session: Session, said: Namespace) -> AttachmentCard:
             name=said.name,
             tail=said.tail,
             tail_options=None if said.every is None else TailOptions(every_seconds=said.every / SECOND),
+            tls_ca=said.tls_ca,
+            tls_no_verify=said.tls_no_verify,
             **timeout,
         )
     except KeyboardInterrupt as error:

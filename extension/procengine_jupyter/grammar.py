@@ -6,6 +6,7 @@ One parser a magic; help, completion and reading all come from it.
 from __future__ import annotations
 
 import argparse
+import os
 
 from procengine.config import OPTIONS
 from procengine.model.duration import SECOND
@@ -39,6 +40,7 @@ ACTIONS = (
     "update",
     "plugin",
 )
+TLS_CA_VARIABLE = "INFLUXDB3_TLS_CA"
 ERROR_BEHAVIORS = ("log", "retry", "disable")
 RESULT_KINDS = ("pandas", "arrow", "polars")
 PRECISIONS = ("auto", "s", "ms", "us", "ns")
@@ -122,6 +124,7 @@ def attach_parser() -> MagicParser:
     parser.add_argument(
         "--timeout", type=span, metavar="DURATION", help="how long a query may take; 1m when left out"
     )
+    _add_tls(parser)
     return parser
 
 
@@ -586,9 +589,18 @@ def deploy_parser() -> MagicParser:
         metavar="DURATION",
         help="how long the server may take for a request, 1m when left out; 15m for packages",
     )
-    parser.add_argument("--tls-ca", metavar="FILE", help="certificate authority that is trusted too")
-    parser.add_argument("--tls-no-verify", action="store_true", help="check no certificate")
+    _add_tls(parser)
     return parser
+
+
+def _add_tls(parser: MagicParser) -> None:
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        default=os.environ.get(TLS_CA_VARIABLE),
+        help=f"certificate authority that is trusted too; else that of {TLS_CA_VARIABLE}",
+    )
+    parser.add_argument("--tls-no-verify", action="store_true", help="check no certificate")
 
 
 def record_parser() -> MagicParser:

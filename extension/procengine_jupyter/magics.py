@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from procengine.model.trigger import Trigger
     from procengine.processing.event import Event
     from procengine.processing.instrument import Instrument
+    from procengine_jupyter.install_panel import Offer
 
 HOST_VARIABLES = frozenset(
     {"INFLUXDB3_HOST_URL", "INFLUXDB3_WRITE_HOST_URL", "INFLUXDB3_QUERY_HOST_URL"}
@@ -210,7 +211,19 @@ class ProcengineMagics(Magics):
             return RunsCard(runs, labels)
         notes = brief(notes_on(engine, trigger.plugin_filename, labels), trigger.plugin_filename)
         test = fired_run_test(engine, trigger, event, runs[0])
-        return RunCard(runs[0], labels, test, notes, profile_of(instrument))
+        profile, offered = profile_of(instrument), self._install_offer(runs[0])
+        return RunCard(runs[0], labels, test, notes, profile, offered)
+
+    def _install_offer(self, run: Run) -> Offer | None:
+        """Return what a page offers where a run's import found nothing."""
+        packages = () if run.failure is None else run.failure.missing_packages
+        if not packages or self.session.loop is None:
+            return None
+        from procengine_jupyter.install_panel import offer
+
+        engine = self.session.engine
+        install = partial(engine.install_packages, packages)
+        return offer(self.session.loop, packages, install, engine.stop_installation)
 
     @line_cell_magic
     @documented_by(grammar.write_parser)

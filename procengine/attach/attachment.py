@@ -26,6 +26,7 @@ from procengine.errors import AlreadyExistsError, NotFoundError, QueryCancelledE
 from procengine.model.line_group import ParsedLines
 from procengine.model.precision import Precision
 from procengine.remote import UnreachableServerError
+from procengine.remote.tls import Tls
 from procengine.remote.transport import Transport
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class AttachmentTerms:
     name: str
     read_only: bool
     timeout_seconds: float
+    tls: Tls
     tails: tuple[tuple[str, TailOptions], ...]
 
 
@@ -72,7 +74,13 @@ class Attachment:
         self.timeout_seconds = remote.timeout_seconds
         self._remote = remote
         self._token = token
-        self._server = Transport(remote.url, token=token, silence_seconds=remote.timeout_seconds)
+        self._server = Transport(
+            remote.url,
+            token=token,
+            tls_ca=remote.tls.ca,
+            tls_no_verify=remote.tls.no_verify,
+            silence_seconds=remote.timeout_seconds,
+        )
         self._catalog, self._executor, self._writer, self._clock = catalog, executor, writer, clock
         # Guards the counts and the tails.
         self._lock = threading.Lock()
@@ -174,6 +182,7 @@ class Attachment:
         return AttachmentTerms(
             url=self.url,
             token=self._token,
+            tls=self._remote.tls,
             database=self.database,
             name=self.name,
             read_only=self.read_only,

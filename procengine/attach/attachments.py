@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from procengine.clock import Clock
     from procengine.model.line_group import ParsedLines
     from procengine.query import QueryExecutor
+    from procengine.remote.tls import Tls
     from procengine.write.writer import Writer
 
 
@@ -82,6 +83,7 @@ class Attachments:
         tail_options: TailOptions | None,
         timeout_seconds: float,
         ask_first: bool,
+        tls: Tls,
     ) -> Attachment:
         """Attach a database; see `procengine.engine.Engine.attach`."""
         from procengine.attach.attachment import Attachment
@@ -99,7 +101,7 @@ class Attachments:
                 f"timeout_seconds cannot be {timeout_seconds:g}; accepted: more than 0, at most 86400"
             )
         self._check_free(here)
-        remote = RemoteDatabase(url, token, database, timeout_seconds=timeout_seconds)
+        remote = RemoteDatabase(url, token, database, timeout_seconds=timeout_seconds, tls=tls)
         try:
             attachment = Attachment(
                 remote,
@@ -137,6 +139,7 @@ class Attachments:
             tail_options=None,
             timeout_seconds=terms.timeout_seconds,
             ask_first=False,
+            tls=terms.tls,
         )
         for table, options in terms.tails:
             attachment.tail(table, options)

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from procengine.errors import InvalidInputError, ProcengineError, StoppedError
 from procengine.model.column import ColumnType
+from procengine.remote.tls import Tls
 
 if TYPE_CHECKING:
     from influxdb_client_3 import InfluxDBClient3
@@ -46,14 +47,24 @@ class RemoteDatabase:
     The token is kept in memory alone, and shown nowhere.
 
     Raises:
-        InvalidInputError: (of the construction) the client is not installed, or the URL is none of HTTP.
+        InvalidInputError: (of the construction) the client is not installed, the URL is none of HTTP, or the
+            certificate authority cannot be read.
     """
 
-    def __init__(self, url: str, token: str | None, database: str, *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        database: str,
+        *,
+        timeout_seconds: float,
+        tls: Tls,
+    ) -> None:
         self.url = url
+        self.tls = tls
         self.database = database
         self.timeout_seconds = timeout_seconds
-        self._client = _client(url, token, database, timeout_seconds)
+        self._client = _client(url, token, database, timeout_seconds, tls)
         # Guards the two below.
         self._lock = threading.Lock()
         self._calls: set[_Call] = set()
@@ -168,7 +179,9 @@ class _Call:
             return pa.Table.from_batches(batches, reader.schema)
 
 
-def _client(url: str, token: str | None, database: str, timeout_seconds: float) -> InfluxDBClient3:
+def _client(
+    url: str, token: str | None, database: str, timeout_seconds: float, tls: Tls
+) -> InfluxDBClient3:
     try:
         from influxdb_client_3 import InfluxDBClient3
     except ModuleNotFoundError as error:
@@ -178,8 +191,12 @@ def _client(url: str, token: str | None, database: str, timeout_seconds: float) 
         token=token or "",
         database=database,
         query_timeout=max(1, round(timeout_seconds * 1000)),
+        verify_ssl=not tls.no_verify,
         # The token goes where the URL says, as those of commands do, and by no proxy of the environment.
-        flight_client_options={"generic_options": [("grpc.enable_http_proxy", 0)]},
+        flight_client_options={
+            "generic_options": [("grpc.enable_http_proxy", 0)],
+            **tls.flight_options(),
+        },
     )
     return client
 

@@ -145,6 +145,12 @@ class RunFailure:
         return self.in_file if self.in_file is not None else self
 
     @property
+    def missing_packages(self) -> tuple[str, ...]:
+        """What to install where an import found nothing: what the plugin declares, else the module by its name."""
+        module = missing_module(self.message)
+        return () if module is None else packages_with(module, self.packages)
+
+    @property
     def hint(self) -> str:
         """What would have been accepted, where the original's message does not say; else empty."""
         if self.type_name != "UnsupportedResultError":
@@ -161,11 +167,8 @@ _NOT_JSON = re.compile(r"TypeError: Object of type (\w+) is not JSON serializabl
 
 def _package_hint(failure: RunFailure) -> str:
     """Return how to install a module that an import did not find; else empty."""
-    module = missing_module(failure.message)
-    if module is None:
-        return ""
-    packages = packages_with(module, failure.packages)
-    return f"install what has it: %{install_command(packages)}"
+    packages = failure.missing_packages
+    return f"install what has it: %{install_command(packages)}" if packages else ""
 
 
 def _plugin_api_hint(failure: RunFailure) -> str:

@@ -12,10 +12,12 @@ Differs: triggers of one ``gh:`` address share the newest copy; the original fai
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +25,22 @@ from typing import Final
 
 from procengine.clock import NANOSECONDS_PER_SECOND, Clock
 from procengine.errors import InvalidInputError, PluginPathError
+from procengine.file_lock import file_locked
 from procengine.file_system import LOCAL, make_folder, write_durably
 from procengine.model.plugin_address import GitAddress, is_fetched, parse_address
 from procengine.processing.git_repository import GitRepository
 from procengine.processing.plugin_path import INIT
 from procengine.processing.repository_file import OFFICIAL, RepositoryAwayError, fetch_file
 
+logger = logging.getLogger(__name__)
+
 FOLDER: Final = ".fetched"
 DISABLED: Final = (
     "plugin installation is disabled; plugins must already exist in the configured plugin directory"
 )
+LOCK: Final = "lock"
+_WAIT_SECONDS: Final = 150.0
+"""How long another process that fetches is waited for: two commands of git, and more."""
 _ASK_AGAIN_NS: Final = 5 * NANOSECONDS_PER_SECOND
 """How long a repository that was away is not asked where there is a copy: a start has many triggers."""
 
@@ -74,7 +82,8 @@ class FetchedPlugins:
         self._pins = pins
         self._repository = repository or OFFICIAL
         self._refuses = plugin_dir_only
-        # Held while something is fetched: two would write the same copy. Runs do not take it.
+        # Held while something is fetched: two would write the same copy. With it a lock file, since several processes
+        # may have the same plugin directory. Runs do not take it.
         self._fetching = threading.Lock()
         # Each a single look at a mapping: which copy is a plugin's, what is to be said of it, when to ask again.
         self._paths: dict[str, Path] = {}
@@ -105,7 +114,7 @@ class FetchedPlugins:
         if self._refuses:
             raise PluginPathError(DISABLED)
         address = parse_address(filename)
-        with self._fetching:
+        with self._alone(filename):
             if isinstance(address, GitAddress):
                 path = self._fetch_commit(filename, address, pin=pin)
             else:
@@ -129,7 +138,7 @@ class FetchedPlugins:
                 f"plugin {filename!r} is not pinned to a commit; only plugins of git repositories that triggers "
                 "use are updated"
             )
-        with self._fetching:
+        with self._alone(filename):
             repository = GitRepository(self._folder, address)
             commit = repository.resolve()
             before, after = repository.texts(pinned), repository.texts(commit)
@@ -149,10 +158,28 @@ class FetchedPlugins:
         address = parse_address(filename)
         if not isinstance(address, GitAddress) or self._pins.get(filename) is None:
             raise InvalidInputError(f"plugin {filename!r} is not pinned to a commit")
-        with self._fetching:
+        with self._alone(filename):
             path = self._copied(address, commit)
             self._pins.put(filename, commit)
             self._paths[filename] = path
+
+    @contextmanager
+    def _alone(self, filename: str) -> Iterator[None]:
+        """Let no other thread or process fetch into the plugin directory meanwhile.
+
+        Where no lock can be written, no other process writes either.
+        """
+        with self._fetching, ExitStack() as held:
+            try:
+                make_folder(LOCAL, self._folder)
+                held.enter_context(file_locked(self._folder / LOCK, seconds=_WAIT_SECONDS))
+            except TimeoutError as error:
+                raise PluginPathError(
+                    f"error fetching plugin from repository: {filename}: {error.strerror}"
+                ) from error
+            except OSError:
+                logger.debug("fetches without a lock: %s", self._folder, exc_info=True)
+            yield
 
     def _fetch_file(self, filename: str, path: str) -> Path:
         key = hashlib.sha256(f"{self._repository}\n{path}".encode()).hexdigest()[:12]

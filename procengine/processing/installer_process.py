@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,13 +31,36 @@ class InstallerProcess:
         # Guards the fields below.
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self.closing = threading.Event()
-        """Set once nothing is run any more."""
+        self._closed = False
+        self._interrupted = False
 
     @property
     def closed(self) -> bool:
         """Whether nothing is run any more."""
-        return self.closing.is_set()
+        return self._closed
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[None]:
+        """Make of the block one installation: an interrupt ends all commands that it has yet to run."""
+        with self._lock:
+            self._interrupted = False
+        yield
+
+    def is_ended(self) -> bool:
+        """Tell whether the installation was interrupted, or nothing is run any more."""
+        return self._closed or self._interrupted
+
+    def check(self) -> None:
+        """Go on.
+
+        Raises:
+            StoppedError: nothing is run any more.
+            PackageInstallError: the installation was interrupted.
+        """
+        if self._closed:
+            raise StoppedError("the engine is stopped")
+        if self._interrupted:
+            raise PackageInstallError("interrupted; nothing was installed")
 
     def run(self, command: Sequence[str], tell: Callable[[str], None]) -> None:
         """Run a command to its end.
@@ -73,25 +96,30 @@ class InstallerProcess:
                     _kill(process)
                     self._process = None
                 timer.join()
-        if self.closed:
-            raise StoppedError("the engine is stopped")
+        self.check()
         if late.is_set():
             raise PackageInstallError(f"External call failed: not done after {self._seconds:g} seconds")
         if process.returncode != 0:
             said = "\n".join((f"status {process.returncode}", *last))
             raise PackageInstallError(f"External call failed: {said}")
 
+    def interrupt(self) -> None:
+        """End the installation that is under way, if there is one."""
+        with self._lock:
+            self._interrupted = True
+            if self._process is not None:
+                _kill(self._process)
+
     def close(self) -> None:
         """End what is under way, and run no more."""
         with self._lock:
-            self.closing.set()
+            self._closed = True
             if self._process is not None:
                 _kill(self._process)
 
     def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._lock:
-            if self.closed:
-                raise StoppedError("the engine is stopped")
+            self.check()
             try:
                 self._process = subprocess.Popen(
                     command,

@@ -169,6 +169,10 @@ class PluginEnvironment:
         """Install what a requirements file lists; raises as `install_packages`."""
         return self._install(("-r", location), watch or InstallWatch())
 
+    def interrupt(self) -> None:
+        """End an installation that is under way, if there is one; it is undone. Any thread."""
+        self._process.interrupt()
+
     def close(self) -> None:
         """End an installation that is under way, and import from here no more."""
         self._process.close()
@@ -182,7 +186,11 @@ class PluginEnvironment:
             if "\0" in argument:
                 raise InvalidInputError(f"cannot install {argument!r}: it contains a null byte")
         into_kernel = watch.into_kernel or self._is_kernels
-        with _installing, self._alone(_KERNEL_LOCK if into_kernel else self._lock_file, watch):
+        with (
+            _installing,
+            self._process.one(),
+            self._alone(_KERNEL_LOCK if into_kernel else self._lock_file, watch),
+        ):
             if into_kernel:
                 return self._into_kernel(arguments, watch)
             self._mend()
@@ -199,10 +207,11 @@ class PluginEnvironment:
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
             with file_locked(
-                lock, seconds=self._install_seconds, waiting=waiting, ended=self._process.closing
+                lock, seconds=self._install_seconds, waiting=waiting, ended=self._process.is_ended
             ):
                 yield
         except TimeoutError as error:
+            self._process.check()
             raise PackageInstallError(f"Virtual environment error: {lock}: {error.strerror}") from error
 
     def _into_plugins(self, arguments: Sequence[str], watch: InstallWatch) -> Installation:

@@ -18,11 +18,18 @@ from pathlib import Path
 
 from procengine.catalog import Catalog
 from procengine.errors import PluginError, PluginPathError
+from procengine.file_lock import file_locked
 from procengine.file_system import LOCAL, make_folder, write_durably
 from procengine.model.trigger import Trigger
 from procengine.processing.plugin_package import PYCACHE
 from procengine.processing.plugin_path import INIT, target_path
-from procengine.replaced_folder import folder_replaced, mend_folder
+from procengine.replaced_folder import (
+    WRITING,
+    WRITING_SECONDS,
+    folder_replaced,
+    mend_folder,
+    needs_mending,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +40,8 @@ class PluginUploads:
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self._folder = folder
         self._catalog = catalog
-        # Held while files are written and put in place: two uploads of one name would share a file under way.
+        # Held while files are written and put in place: two uploads of one name would share a file under way. With
+        # it the directory's lock file, for other processes.
         self._writing = threading.Lock()
 
     def write(self, filename: str, text: str) -> None:
@@ -41,8 +49,9 @@ class PluginUploads:
 
         Raises: PluginPathError: the name leads out of the plugin directory, or the file cannot be written.
         """
-        with self._writing, _told_as_plugin_error():
-            self._write(target_path(self._folder, filename), text)
+        path = target_path(self._folder, filename)
+        with _told_as_plugin_error(), self._alone():
+            self._write(path, text)
 
     def update(self, trigger_name: str, text: str) -> str:
         """Give the plugin of a trigger another text, a folder's ``__init__.py``; return the trigger's database.
@@ -54,8 +63,8 @@ class PluginUploads:
             PluginPathError: as `write`.
         """
         trigger = self._trigger(trigger_name)
-        with self._writing, _told_as_plugin_error():
-            path = target_path(self._folder, trigger.plugin_filename)
+        path = target_path(self._folder, trigger.plugin_filename)
+        with _told_as_plugin_error(), self._alone():
             self._write(path / INIT if path.is_dir() else path, text)
         return trigger.database
 
@@ -68,8 +77,8 @@ class PluginUploads:
                 of the folder, or the files cannot be written; the folder is as it was then.
         """
         trigger = self._trigger(trigger_name)
-        with self._writing, _told_as_plugin_error():
-            folder = target_path(self._folder, trigger.plugin_filename)
+        folder = target_path(self._folder, trigger.plugin_filename)
+        with _told_as_plugin_error(), self._alone():
             if folder.is_file():
                 raise PluginPathError(
                     f"plugin {trigger.plugin_filename!r} is a single file, not a folder; replace its text"
@@ -88,8 +97,8 @@ class PluginUploads:
 
         Raises: PluginPathError: as `write`; a folder is as it was then.
         """
-        with self._writing, _told_as_plugin_error():
-            path = target_path(self._folder, filename)
+        path = target_path(self._folder, filename)
+        with _told_as_plugin_error(), self._alone():
             if [*texts] == [filename]:
                 self._write(path, texts[filename])
             else:
@@ -97,12 +106,19 @@ class PluginUploads:
 
     def mend(self) -> None:
         """Put back the folders that a crash left without their name. Before plugins are loaded."""
-        with self._writing:
-            for folder in self._folders():
+        for folder in self._folders():
+            if needs_mending(folder):
                 try:
-                    mend_folder(folder)
+                    with self._alone():
+                        mend_folder(folder)
                 except OSError:
                     logger.warning("cannot be put back: %s", folder, exc_info=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other thread or process write into the plugin directory meanwhile; raises OSError."""
+        with self._writing, file_locked(self._folder / WRITING, seconds=WRITING_SECONDS):
+            yield
 
     def _trigger(self, name: str) -> Trigger:
         for database in self._catalog.databases:

@@ -12,12 +12,14 @@ Differs: InfluxDB 3 has no installer yet; the folder of a version is not part of
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from procengine.errors import InvalidInputError, RegistryError
+from procengine.file_lock import file_locked
 from procengine.file_system import LOCAL, make_folder
 from procengine.model.plugin_fields import PluginDependency, canonical_name
 from procengine.model.registry_index import IndexEntry, RegistryIndex, parse_index
@@ -29,7 +31,13 @@ from procengine.registry.fetching import Fetcher
 from procengine.registry.plugin_folder import PluginFolder, read_plugin_folder
 from procengine.registry.resolution import Wanted, chosen, unmet
 from procengine.registry.unpacking import ARTIFACT_BYTES, UnpackedFile, unpacked
-from procengine.replaced_folder import folder_replaced, mend_folder
+from procengine.replaced_folder import (
+    WRITING,
+    WRITING_SECONDS,
+    folder_replaced,
+    mend_folder,
+    needs_mending,
+)
 
 INDEX_BYTES: Final = 32 << 20
 """The largest index that is taken."""
@@ -103,7 +111,10 @@ def install(wanted: Wanted, *, index_url: str, plugin_dir: Path, fetcher: Fetche
     index = fetch_index(fetcher, index_url)
     entry = chosen(index, wanted)
     folder = plugin_dir / canonical_name(entry.name)
-    replaced = _replaceable(folder, index_url, entry)
+    if needs_mending(folder):
+        with _alone(folder, entry):
+            pass
+    _replaceable(folder, index_url, entry)
     url = index.artifact_url(entry)
     if index_url.startswith("http") and not url.startswith("http"):
         raise RegistryError(f"cannot read {url!r}: an index of a server leads to a file of this machine")
@@ -113,7 +124,9 @@ def install(wanted: Wanted, *, index_url: str, plugin_dir: Path, fetcher: Fetche
             f"cannot install {entry.identity}: {url!r} has hash {hash_of(artifact)}, the index says {entry.hash}"
         )
     files = unpacked(artifact, root=entry.identity.replace("@", "-", 1), subject=repr(url))
-    plugin = _put(folder, files, entry, index_url)
+    with _alone(folder, entry):
+        replaced = _replaceable(folder, index_url, entry)
+        plugin = _put(folder, files, entry, index_url)
     return Installation(
         entry=entry,
         path=folder.name if plugin.is_package else f"{folder.name}/{plugin.entry_point}",
@@ -138,14 +151,22 @@ def origin_of(folder: Path) -> Origin | None:
         return None
 
 
-def _replaceable(folder: Path, index_url: str, entry: IndexEntry) -> Origin | None:
-    """Return what a folder holds now; what is not the same plugin of the same registry is left alone."""
+@contextmanager
+def _alone(folder: Path, entry: IndexEntry) -> Iterator[None]:
+    """Let no other process write into the plugin directory meanwhile, and begin with what a crash left mended."""
     try:
-        mend_folder(folder)
+        make_folder(LOCAL, folder.parent)
+        with file_locked(folder.parent / WRITING, seconds=WRITING_SECONDS):
+            mend_folder(folder)
+            yield
     except OSError as error:
         raise InvalidInputError(
             f"cannot install {entry.identity} in {str(folder)!r}: {error.strerror}"
         ) from error
+
+
+def _replaceable(folder: Path, index_url: str, entry: IndexEntry) -> Origin | None:
+    """Return what a folder holds now; what is not the same plugin of the same registry is left alone."""
     if not folder.exists() and not folder.is_symlink():
         return None
     found = None if folder.is_symlink() else origin_of(folder)
@@ -163,18 +184,12 @@ def _replaceable(folder: Path, index_url: str, entry: IndexEntry) -> Origin | No
 
 def _put(folder: Path, files: Sequence[UnpackedFile], entry: IndexEntry, index_url: str) -> PluginFolder:
     """Write a plugin beside its place, look whether it is one and the one that was promised, and put it there."""
-    try:
-        make_folder(LOCAL, folder.parent)
-        with folder_replaced(folder) as fresh:
-            for file in files:
-                _write(fresh / file.name, file)
-            plugin = _checked(fresh, entry)
-            (fresh / RECORD).write_text(_record(entry, index_url), encoding="utf-8")
-            return plugin
-    except OSError as error:
-        raise InvalidInputError(
-            f"cannot install {entry.identity} in {str(folder)!r}: {error.strerror}"
-        ) from error
+    with folder_replaced(folder) as fresh:
+        for file in files:
+            _write(fresh / file.name, file)
+        plugin = _checked(fresh, entry)
+        (fresh / RECORD).write_text(_record(entry, index_url), encoding="utf-8")
+        return plugin
 
 
 def _write(path: Path, file: UnpackedFile) -> None:

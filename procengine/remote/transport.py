@@ -14,13 +14,13 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 
 from procengine.errors import InvalidInputError
 from procengine.remote.bounded_socket import BoundedSocket
 from procengine.remote.failures import RefusedByServerError, UnreachableServerError
+from procengine.remote.tls import Tls
 
 CONNECT_SECONDS = 10.0
 """How long a connection may take to be made."""
@@ -56,7 +56,8 @@ class Transport:
         self._connect_seconds, self._silence_seconds = connect_seconds, silence_seconds
         self._whole_seconds = whole_seconds
         secure = self._url.scheme == "https"
-        self._context = _context(tls_ca, no_verify=tls_no_verify) if secure or tls_ca else None
+        trusted = Tls(ca=tls_ca, no_verify=tls_no_verify)
+        self._context = trusted.context() if secure or tls_ca else None
 
     def send(
         self,
@@ -237,28 +238,6 @@ def _read_url(url: str) -> tuple[SplitResult, int]:
             f"--host cannot be {url!r}; accepted: a URL such as http://127.0.0.1:8181 or https://db.example.com"
         )
     return parts, port if port is not None else 443 if parts.scheme == "https" else 80
-
-
-def _context(tls_ca: str | None, *, no_verify: bool) -> ssl.SSLContext:
-    """Return how TLS is spoken: version 1.3, as the original's client insists on."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    if no_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls_ca is None:
-        return context
-    try:
-        data = Path(tls_ca).read_bytes()
-        context.load_verify_locations(cadata=data if tls_ca.endswith(".der") else data.decode("ascii"))
-    except OSError as error:  # that of ssl for what is not a certificate is one too
-        reason = "it is not a certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise InvalidInputError(f"--tls-ca {tls_ca!r} cannot be used: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            f"--tls-ca {tls_ca!r} cannot be used: it is not PEM; DER needs a name that ends in .der"
-        ) from error
-    return context
 
 
 def _one_line(token: str) -> str:

@@ -96,9 +96,12 @@ def engine(tmp_path: Path, clock: VirtualClock) -> Iterator[Engine]:
 class StrictServer(flight.FlightServerBase):  # type: ignore[misc]
     """Answers what a test has told it to, keeps what it was asked, and refuses what is no ticket of InfluxDB 3."""
 
-    def __init__(self) -> None:
-        super().__init__("grpc://127.0.0.1:0")
-        self.url = f"http://127.0.0.1:{self.port}"
+    def __init__(self, certificate: tuple[bytes, bytes] | None = None) -> None:
+        """Serve by TLS where there is a certificate, with its key."""
+        plain = certificate is None
+        tls = {} if certificate is None else {"tls_certificates": [certificate]}
+        super().__init__("grpc://127.0.0.1:0" if plain else "grpc+tls://127.0.0.1:0", **tls)
+        self.url = f"{'http' if plain else 'https'}://127.0.0.1:{self.port}"
         self.asked: list[dict[str, Any]] = []
         self.rows = pa.table({"x": [1]})
         self.tags: tuple[str, ...] = ()

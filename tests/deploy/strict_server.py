@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -456,7 +457,7 @@ def _definition(spec: str) -> object:
 
 
 @contextmanager
-def strict_server(state: StrictServer) -> Iterator[StrictServer]:
+def strict_server(state: StrictServer, context: ssl.SSLContext | None = None) -> Iterator[StrictServer]:
     """Serve a state on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -501,7 +502,7 @@ def strict_server(state: StrictServer) -> Iterator[StrictServer]:
         def log_message(self, *args: object) -> None:
             pass
 
-    with serving(Handler) as state.url:
+    with serving(Handler, context) as state.url:
         try:
             yield state
         finally:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from procengine.deploy import Deployed, Plan
+from tests.certificates import make_certificates, needs_openssl
 from tests.deploy.strict_server import TOKEN, StrictServer, strict_server
 from tests.extension.conftest import HOT_ROOMS, Notebook
 
@@ -116,6 +118,23 @@ def test_deploy_to_a_server_that_hangs(ready: Notebook, server: StrictServer) ->
     server.hang_at = 0
     said = ready.fails(f"%deploy hot_rooms --to {server.url} --token $token --timeout 300ms")
     assert said == f"{server.url} did not answer within 0.3 seconds; --timeout allows it more"
+
+
+@needs_openssl
+def test_deploy_trusts_an_authority_of_its_own(
+    ready: Notebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of a private authority is refused, and trusted by --tls-ca, by the variable, or unseen."""
+    certificates = make_certificates(tmp_path)
+    with strict_server(StrictServer(), certificates.context()) as server:
+        line = f"%deploy hot_rooms --to {server.url} --token $token"
+        refused = ready.fails(line)
+        assert "unable to get local issuer certificate; name its authority by --tls-ca" in refused
+        assert server.asked == []
+        assert "+ trigger" in ready.run(f"{line} --tls-no-verify").text()
+        assert "deployed" in ready.run(f"{line} --tls-ca {certificates.authority} --yes").text()
+        monkeypatch.setenv("INFLUXDB3_TLS_CA", str(certificates.authority))
+        assert "all is the same" in ready.run(line).text()
 
 
 def test_deploy_completes(ready: Notebook) -> None:

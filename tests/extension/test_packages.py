@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from procengine_jupyter.install_panel import InstallPanel
+from procengine_jupyter.session import Session
 
+from procengine.model.installation import InstallWatch
 from tests.extension.conftest import Notebook
 from tests.wheels import make_wheel, offline
 
@@ -51,6 +56,102 @@ def test_a_missing_package_is_offered_installed_and_imported(
     assert any(line.startswith("Successfully installed tiny_a-1.5") for line in lines)
     assert lines[-1] == f"installed tiny_a 1.5 into {Path('plugins/.venv').absolute()}"
     assert "1.5" in notebook.run("%fire needy").text()
+
+
+class Loop:
+    """A kernel's loop: calls from other threads wait for the test to take them."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[tuple[Callable[..., None], tuple[object, ...]]] = (
+            queue.SimpleQueue()
+        )
+
+    def add_callback(self, call: Callable[..., None], *arguments: object) -> None:
+        """Take a call from any thread."""
+        self._calls.put((call, arguments))
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Make calls as they come, until something holds."""
+        while not done():
+            call, arguments = self._calls.get(timeout=60)
+            call(*arguments)
+
+
+@pytest.fixture
+def live(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> Loop:
+    """The notebook's kernel has a loop, and so its cards have buttons."""
+    loop = Loop()
+    monkeypatch.setattr(Session, "loop", property(lambda _: loop))
+    return loop
+
+
+def pressed(notebook: Notebook, card: Any, loop: Loop) -> InstallPanel:
+    """Return the panel below a card, its button pressed."""
+    packages = card.run.failure.missing_packages
+    install = partial(notebook.engine.install_packages, packages)
+    panel = InstallPanel(loop, card, packages, install, notebook.engine.stop_installation)
+    panel.button.click()
+    return panel
+
+
+def test_a_button_installs_what_is_missing(notebook: Notebook, wheels: Path, live: Loop) -> None:
+    """The card of a failed import has a button: lines come as pip prints them, and the plugin then runs."""
+    make_wheel(wheels, "tiny_a", "1.5")
+    notebook.run(IMPORTS)
+    card = notebook.run("%fire needy")
+    assert "application/vnd.jupyter.widget-view+json" in card._repr_mimebundle_()
+    assert "%influxdb3 install package 'tiny_a>=1'" in card.text(), "the command is there in text, too"
+    panel = pressed(notebook, card, live)
+    assert panel.button.description == "install tiny_a>=1"
+    assert panel.button.disabled
+    assert panel.stop_button.layout.display == ""
+    live.run_until(lambda: "Successfully installed tiny_a-1.5" in panel.course.value)
+    live.run_until(lambda: panel.button.layout.display == "none")
+    assert f"installed tiny_a 1.5 into {Path('plugins/.venv').absolute()}" in panel.course.value
+    assert panel.stop_button.layout.display == "none"
+    again = notebook.run("%fire needy")
+    assert "1.5" in again.text()
+    assert "application/vnd.jupyter.widget-view+json" not in again._repr_mimebundle_()
+
+
+def test_the_button_asks_about_conflicts(notebook: Notebook, wheels: Path, live: Loop) -> None:
+    """Conflicts are shown before anything is installed; pressed again, it is installed all the same."""
+    make_wheel(wheels, "tiny_a", needs=["numpy<0.1"])
+    make_wheel(wheels, "numpy", "0.0.1")
+    notebook.run(IMPORTS)
+    panel = pressed(notebook, notebook.run("%fire needy"), live)
+    live.run_until(lambda: panel.button.description == "install all the same")
+    assert "these would not fit together; nothing was installed" in panel.course.value
+    assert "conflict: tiny_a 1.0 needs numpy&lt;0.1, but numpy " in panel.course.value
+    assert not Path("plugins/.venv").exists()
+    panel.button.click()
+    live.run_until(lambda: panel.button.layout.display == "none")
+    assert Path("plugins/.venv").exists()
+
+
+def test_the_stop_button_ends_an_installation(notebook: Notebook, wheels: Path, live: Loop) -> None:
+    """Pressed while packages are put in place, it ends the installer and takes them back; it can be tried again."""
+    make_wheel(wheels, "tiny_a")
+    notebook.run(IMPORTS)
+    card = notebook.run("%fire needy")
+    packages = card.run.failure.missing_packages
+
+    def install(watch: InstallWatch) -> object:
+        def tell(line: str) -> None:
+            watch.tell(line)
+            if line.startswith("Successfully installed"):
+                panel.stop_button.click()
+
+        return notebook.engine.install_packages(packages, InstallWatch(tell=tell, accept=watch.accept))
+
+    panel = InstallPanel(live, card, packages, install, notebook.engine.stop_installation)
+    panel.button.click()
+    live.run_until(lambda: not panel.button.disabled)
+    assert "not installed; everything is as it was" in panel.course.value
+    assert "interrupted; nothing was installed" in panel.course.value
+    assert not Path("plugins/.venv").exists()
+    panel = pressed(notebook, card, live)
+    live.run_until(lambda: panel.button.layout.display == "none")
 
 
 def test_a_manifest_names_the_package(notebook: Notebook) -> None:

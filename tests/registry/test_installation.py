@@ -14,6 +14,7 @@ from procengine.model.schema_fault import SchemaFaultsError
 from procengine.registry.fetching import Fetcher
 from procengine.registry.installation import Installation, index_address, install, origin_of
 from procengine.registry.resolution import parse_wanted
+from procengine.replaced_folder import WRITING
 from tests.registry.servers import Answer, plain, serving
 from tests.registry.some_plugins import Registry, archive, make_plugin, member
 
@@ -42,8 +43,9 @@ def installed(
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder, hidden ones too."""
-    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    """Return all files below a folder, hidden ones too, but for the lock that stays."""
+    files = (one for one in folder.rglob("*") if one.is_file() and one.name != WRITING)
+    return {str(one.relative_to(folder)): one.read_bytes() for one in files}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_a_failed_installation_changes_nothing(
         installed(registry, plugins, "hot-rooms")
     assert why in str(caught.value)
     assert content(plugins) == before
-    assert sorted(one.name for one in plugins.iterdir()) == ["hot_rooms"]
+    assert sorted(one.name for one in plugins.iterdir()) == [WRITING, "hot_rooms"]
     assert not (tmp_path / "evil.py").exists()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
+from typing import Any
 
 from procengine.errors import InvalidInputError
 from procengine.model.byte_size import format_bytes
@@ -26,7 +27,7 @@ from procengine_jupyter.render.markup import Html, element, join, rows
 from procengine_jupyter.render.phrases import clock_time, duration, instant, listed
 from procengine_jupyter.render.run_profile import RunProfile, profile_html, profile_lines
 from procengine_jupyter.render.style import card, code, part, soft
-from procengine_jupyter.render.view import View
+from procengine_jupyter.render.view import OfferingView, View
 
 MOST_LOGS = 20
 MOST_LINES = 12
@@ -43,12 +44,13 @@ _LEVEL_TONES = {LogLevel.INFO: "", LogLevel.WARN: "warn", LogLevel.ERROR: "bad"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunCard(View):
+class RunCard(OfferingView):
     """The card of one run.
 
     ``cell_names`` maps the file names of plugin code that came from cells to what a reader knows them
     by, such as ``Cell In[3]``. ``write_test`` writes a test of the run, None where that cannot be.
     ``notes`` are those on the plugin, by their codes. ``profile`` says where the time went, if that was measured.
+    ``offer`` is as in `OfferingView`.
     """
 
     run: Run
@@ -56,6 +58,7 @@ class RunCard(View):
     write_test: Callable[[str | Path, bool], View] | None = None
     notes: str = ""
     profile: RunProfile | None = None
+    offer: Callable[[View], Mapping[str, Any]] | None = None
 
     def to_pytest(self, path: str | Path, *, replace: bool = False) -> View:
         """Write a test to a file: it replays the run's input against the plugin, and asserts what the run did.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from procengine_jupyter.render.markup import Html, visible
 
@@ -32,3 +34,21 @@ class View(ABC):
 
     def __repr__(self) -> str:
         return self.text()
+
+
+class OfferingView(View):
+    """A card with something to press, where a page is live.
+
+    ``offer`` returns what shows both; None for a card alone.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def offer(self) -> Callable[[View], Mapping[str, Any]] | None:
+        """What a live page shows in the card's place."""
+
+    def _repr_mimebundle_(self, **filters: object) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**filters)
+        return bundle if self.offer is None else {**bundle, **self.offer(self)}
