@@ -19,6 +19,7 @@ from procengine.model.duration import SECOND
 from procengine.remote import RemoteServer
 from procengine_jupyter.deploy_progress import DeployProgress
 from procengine_jupyter.display import show
+from procengine_jupyter.named_text import named_text
 from procengine_jupyter.render.deploy_card import DeployedCard, PlanCard
 from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.view import View
@@ -36,11 +37,11 @@ def deploy(session: Session, said: Namespace) -> View:
         UsageError: a variable does not exist, or the server was not looked at to the end.
         ProcengineError: the plugin, or the server, cannot be had; or the deployment failed.
     """
-    said.to = _value(session, "--to", said.to)
+    said.to = named_text(session, said.to, option="--to")
     token = os.environ.get(TOKEN_VARIABLE)
     server = RemoteServer(
         said.to,
-        token=token if said.token is None else _value(session, "--token", said.token),
+        token=token if said.token is None else named_text(session, said.token, option="--token"),
         tls_ca=said.tls_ca,
         tls_no_verify=said.tls_no_verify,
         request_seconds=said.timeout / SECOND,
@@ -123,19 +124,3 @@ def _records(session: Session) -> Records:
     if session.deployments is None:
         session.deployments = Records(None)
     return session.deployments
-
-
-def _value(session: Session, option: str, said: str) -> str:
-    """Return the text that an option has, or that of the variable it names.
-
-    Raises: UsageError: there is no such variable.
-    """
-    if not said.startswith("$"):
-        return said
-    name = said.removeprefix("$").strip("{}")
-    value = session.shell.user_ns.get(name, os.environ.get(name))
-    if not isinstance(value, str):
-        raise UsageError(
-            f"{option} {said}: neither the notebook nor the environment has a text {name!r}"
-        )
-    return value

@@ -22,6 +22,7 @@ from procengine.model.counted import counted
 from procengine.model.near_names import did_you_mean
 from procengine.processing.plugin_versions import PluginVersion, version_of
 from procengine_jupyter.inspectors.plugin_state import plugin_texts
+from procengine_jupyter.named_text import named_text
 from procengine_jupyter.render.difference import MOST_LINES, difference_lines
 from procengine_jupyter.render.phrases import instant
 
@@ -38,11 +39,14 @@ SHOWN_DIGITS = 6
 def run_plugin_line(session: Session, line: str) -> str:
     """Run what follows ``%procengine``, from ``plugin`` on; return what is to be shown.
 
-    Raises: ProcengineError: the line cannot be read, or the command failed.
+    A word ``$NAME`` is a text of the notebook or the environment.
+
+    Raises:
+        UsageError: there is no such text.
+        ProcengineError: the line cannot be read, or the command failed.
     """
-    invocation = parse_command(
-        split_words(line), os.environ, program=PROGRAM, commands=NOTEBOOK_COMMANDS
-    )
+    words = [named_text(session, word) for word in split_words(line)]
+    invocation = parse_command(words, os.environ, program=PROGRAM, commands=NOTEBOOK_COMMANDS)
     if invocation.command is None:
         return help_text(invocation.help_for or (), program=PROGRAM, commands=NOTEBOOK_COMMANDS)
     if invocation.command is ROLLBACK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -82,3 +83,20 @@ def test_a_broken_change_changes_nothing_that_lives(lesson: Lesson, folder: Path
 def test_no_token_is_left_in_the_outputs(lesson: Lesson) -> None:
     """What the notebook shows can be read by others."""
     assert not any("apiv3_" in text for text in lesson.shown.values())
+
+
+def test_a_pinned_version_is_installed_from_a_registry(lesson: Lesson, folder: Path) -> None:
+    """Two versions are published; the one that is named with its hash is installed, and its trigger runs it."""
+    validated = lesson.shown["%procengine plugin validate shared/hot-rooms"]
+    assert "hot-rooms@0.1.0" in validated
+    found = lesson.shown["%procengine plugin search --index shared/registry/index.json"]
+    assert "0.1.0" in found
+    assert "0.2.0" in found
+    place = folder / "plugins" / "hot_rooms"
+    record = json.loads((place / ".artifact.json").read_text())
+    assert record["version"] == "0.1.0"
+    assert record["artifact_hash"] in lesson.shown["import json"]
+    live = folder / "plugins" / "hot_rooms.py"
+    assert (place / "hot-rooms.py").read_text() == live.read_text()
+    fired = lesson.shown['%fire very_hot_rooms --dry-run --lp "home,room=Attic temp=31"']
+    assert "hot: Attic" in fired
