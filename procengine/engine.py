@@ -58,6 +58,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from procengine.attach.attached_databases_table import AttachedDatabases
 from procengine.attach.attachments import Attachments
+from procengine.attach.former_attachments import FormerAttachments
 from procengine.bucket import LOCAL_PLACES
 from procengine.cache import DistinctCaches, LastCaches
 from procengine.catalog import Catalog
@@ -229,6 +230,9 @@ class Engine:
             executor=self.query_executor,
             writer=self.writer,
             clock=self.clock,
+            former=FormerAttachments(
+                None if self._storage.folder is None else self._storage.folder.state
+            ),
         )
 
     def _system_tables(self) -> list[SystemTable]:

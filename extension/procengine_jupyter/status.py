@@ -28,6 +28,7 @@ from procengine_jupyter.shown_path import shown_path
 
 if TYPE_CHECKING:
     from procengine.attach.attachment import Attachment
+    from procengine.attach.former_attachments import FormerAttachment
     from procengine.engine import Engine
     from procengine.model.trigger import Trigger
     from procengine.processing.trigger_statistics import TriggerStatistics
@@ -106,6 +107,7 @@ def engine_card(engine: Engine, *, unserved_because: str = "") -> StatusCard:
         ),
         missing=engine.recovery.losses if engine.recovery is not None else (),
         attached=tuple(map(_attached, engine.attachments.all())),
+        detached=tuple(map(_detached, engine.attachments.former())),
         suggestions=suggestions,
     )
 
@@ -119,6 +121,16 @@ def _attached(one: Attachment) -> str:
         how = "paused" if state.paused else "fails" if state.failure is not None else "followed"
         said.append(f"{tail.table} {how}")
     return ", ".join(said)
+
+
+def _detached(one: FormerAttachment) -> str:
+    """Return one line on a database that was attached before the kernel began anew."""
+    there = f"database {one.database} of {one.url}"
+    name = "" if one.name == one.database else f" --name {one.name}"
+    return (
+        f"{one.name}: was {there}, and is the local database of that name now; "
+        f"%procengine attach {one.url} --database {one.database}{name}"
+    )
 
 
 def _api(engine: Engine) -> str:

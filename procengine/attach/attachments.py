@@ -3,7 +3,8 @@
 To the server that it is attached from, or to the engine. `Attachments` stands before the engine's queries and writes,
 those of plugins as well as its users'.
 
-What is attached is known in memory alone, its token with it: another engine has to attach it again.
+What is attached is known in memory alone, its token with it: another engine has to attach it again. Its name and
+server are recorded, so that it can be said that it was.
 The HTTP API does not pass on queries, which would let a token for this engine read another server: it answers from
 the scratch database.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from procengine.attach.former_attachments import FormerAttachment, FormerAttachments
 from procengine.errors import (
     AlreadyExistsError,
     InvalidInputError,
@@ -47,9 +49,16 @@ class Attachments:
     """The attached databases of an engine. Any thread."""
 
     def __init__(
-        self, *, catalog: Catalog, executor: QueryExecutor, writer: Writer, clock: Clock
+        self,
+        *,
+        catalog: Catalog,
+        executor: QueryExecutor,
+        writer: Writer,
+        clock: Clock,
+        former: FormerAttachments,
     ) -> None:
         self._catalog, self._executor, self._writer, self._clock = catalog, executor, writer, clock
+        self._former = former
         # Guards changes of the mapping, which is replaced and never changed, so that it is read without.
         self._lock = threading.Lock()
         self._by_name: Mapping[str, Attachment] = {}
@@ -58,6 +67,13 @@ class Attachments:
     def all(self) -> tuple[Attachment, ...]:
         """Return the attached databases, oldest first."""
         return tuple(self._by_name.values())
+
+    def former(self) -> tuple[FormerAttachment, ...]:
+        """Return what an engine before this one had attached: the names that mean local databases again."""
+        local = {one.name for one in self._catalog.databases}
+        return tuple(
+            one for one in self._former.all() if one.name not in self._by_name and one.name in local
+        )
 
     def find(self, name: str) -> Attachment | None:
         """Return what is attached by a name."""
@@ -120,6 +136,7 @@ class Attachments:
             with self._lock:
                 self._check_free(here)
                 self._by_name = {**self._by_name, here: attachment}
+            self._former.put(FormerAttachment(name=here, url=url, database=database))
         except BaseException:
             remote.close()
             raise
@@ -153,6 +170,7 @@ class Attachments:
         found = self.get(name)
         with self._lock:
             self._by_name = {key: one for key, one in self._by_name.items() if one is not found}
+        self._former.remove(name)
         found.close()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from procengine_jupyter import grammar
+from procengine_jupyter.status import engine_card
 
 from tests.attach.conftest import SECONDS, Remote, StrictServer, remote, served, strict
 from tests.extension.conftest import Notebook
@@ -223,3 +224,27 @@ def test_a_long_query_is_waited_for_in_sight(notebook: Notebook, strict: StrictS
     assert shown.is_set()
     assert any(text.startswith(f"waiting: {strict.url}") for text in notebook.shown)
     assert notebook.shown[-1] == ""
+
+
+def test_a_kernel_that_began_anew_says_what_was_attached(
+    plain_notebook: Notebook, strict: StrictServer
+) -> None:
+    """After a restart of the kernel the name is the local database's, and the card says so, until it is attached."""
+    plain_notebook.run("%load_ext procengine")
+    plain_notebook.run(f"%procengine attach {strict.url} --database flat --name prod")
+    plain_notebook.run("%%write prod\nhome,room=Cellar temp=1 3")
+    plain_notebook.run("%procengine restart")
+    assert "attached      prod: database flat" in engine_card(plain_notebook.engine).text()
+    plain_notebook.run("%unload_ext procengine")  # its memory goes with it, as a kernel's does
+    plain_notebook.run("%load_ext procengine")
+    card = engine_card(plain_notebook.engine).text()
+    assert (
+        f"no longer attached prod: was database flat of {strict.url}, and is the local database of that name now; "
+        f"%procengine attach {strict.url} --database flat --name prod"
+    ) in " ".join(card.split())
+    rows = plain_notebook.run("%%query prod --as arrow\nSELECT room FROM home")
+    assert rows.to_pylist() == [{"room": "Cellar"}]
+    plain_notebook.run(f"%procengine attach {strict.url} --database flat --name prod")
+    assert "no longer attached" not in engine_card(plain_notebook.engine).text()
+    plain_notebook.run("%procengine detach prod\n%procengine restart")
+    assert "no longer attached" not in engine_card(plain_notebook.engine).text()

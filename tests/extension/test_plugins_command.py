@@ -169,3 +169,12 @@ def test_help_and_completion(notebook: Notebook, said: Callable[[str], str]) -> 
     assert completions(notebook, "%procengine plugin rollback h") == ["hot_rooms"]
     assert completions(notebook, "%procengine plugin forget h") == ["hot_rooms"]
     assert completions(notebook, "%procengine plugin forget hot_rooms --k") == ["--keep"]
+
+
+def test_a_word_is_a_variables_text(notebook: Notebook, said: Callable[[str], str]) -> None:
+    """``$NAME`` stands for a text of the notebook or the environment; what is none is told."""
+    notebook.shell.user_ns["here"] = "made"
+    said("new index $here")
+    assert Path("made/index.json").is_file()
+    why = notebook.fails("%procengine plugin new index $nowhere")
+    assert why == "$nowhere: neither the notebook nor the environment has a text 'nowhere'"

@@ -39,6 +39,7 @@ class StatusCard(View):
     mended: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     attached: tuple[str, ...] = ()
+    detached: tuple[str, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
 
     def html(self) -> Html:
@@ -99,6 +100,7 @@ class StatusCard(View):
         if self.api:
             facts.insert(2, ("API", self.api))
         facts += [("attached", text) for text in self.attached]
+        facts += [("no longer attached", text) for text in self.detached]
         facts += [("paused", text) for text in self.paused_triggers]
         if self.failing_triggers:
             facts.append(("last run failed", ", ".join(self.failing_triggers)))
