@@ -17,6 +17,7 @@ from procengine.model.installation import InstallPlan, InstallWatch
 from procengine_jupyter.inspectors.background import in_background
 from procengine_jupyter.inspectors.live_inspector import WIDGET_VIEW
 from procengine_jupyter.inspectors.main_thread import on_main_thread
+from procengine_jupyter.inspectors.sight_widget import SightWidget
 from procengine_jupyter.render.markup import Html, element
 from procengine_jupyter.render.style import card
 from procengine_jupyter.render.view import View
@@ -73,7 +74,9 @@ class InstallPanel:
         self.stop_button.layout.display = "none"
         self.stop_button.on_click(lambda _button: self._stop())
         buttons = ipywidgets.HBox([self.button, self.stop_button])
-        self.widget = ipywidgets.VBox([self.body, self.course, buttons])
+        # Nothing is looked at by itself; it says that the panel is dead when the kernel was restarted.
+        sight = SightWidget(on_sight=lambda _shown: None, loop=loop)
+        self.widget = ipywidgets.VBox([self.body, self.course, sight, buttons])
 
     def bundle(self) -> Mapping[str, Any]:
         """Return what makes a page show it."""
