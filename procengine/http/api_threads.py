@@ -1,26 +1,29 @@
 """Which threads do the waiting for the server's loop?
 
 Writing waits for a flush, a query for its rows, a request trigger for its plugin. The loop hands such calls to a
-pool of threads and is told of their results; it never waits itself. The pool has as many threads as there may be
-connections, so a plugin that calls its own server never waits for a thread that waits for the plugin.
+pool of threads and is told of their results. The pool has as many threads as there may be connections, so a plugin
+that calls its own server never waits for a thread that waits for the plugin.
 
 Threads and loop share one interpreter, and each of the loop's reads and writes lets it go: two that are awake take
 it from each other at every answer, for more than an empty plugin costs. So they work by turns where there is much to
-do: what one look at the network brought is handed over at once, and the answers to it come back together.
+do: what the network brought is handed over at once, and the answers to it come back together. Where a lane's calls
+are mostly short the loop even stands still until then, which spares a request a quarter of its cost. A call that
+waits for something all the same holds the loop up for a millisecond or two, and the lane's next hundred calls are not
+stood still for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from threading import Lock
 from time import perf_counter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from procengine.errors import StoppedError
-from procengine.processing.worker_pool import WorkerPool
+from procengine.processing.worker_pool import WorkerPool, is_thread_runnable
 
 T = TypeVar("T")
 
@@ -36,12 +39,17 @@ GATHER_SECONDS: Final = 0.01
 BREVITY_TO_STAND: Final = 32
 MOST_BREVITY: Final = 128
 BREVITY_OF_LONG: Final = -8
-"""A lane's brevity rises by one with each short call, and falls with each other; from the first figure on the loop
-stands still for the lane's next calls. A wall clock cannot tell a long call from one whose thread had to wait for a
-processor: one in nine may be either."""
+BREVITY_OF_WAITING: Final = -128
+"""A lane's brevity rises by one with each short call, to so much at most, and falls with each other; from the first
+figure on the loop stands still for the lane's next calls. One in nine may be long: a wall clock cannot tell a call
+that computes from one whose thread had to wait for a processor. Where a call waits for something else, the lane's
+brevity becomes the last figure."""
 
-STAND_SECONDS: Final = 0.004
-"""How long the loop stands still for the next result."""
+STILL_SECONDS: Final = 0.001
+"""How long a loop that stands still waits for a result before it looks what its thread does."""
+
+STAND_SECONDS: Final = 0.01
+"""How long the loop stands still for the next result of a thread that computes."""
 
 MOST_LANES: Final = 1_024
 """Of how many lanes the brevity is known."""
@@ -54,16 +62,23 @@ LOOK_SECONDS: Final = 0.004
 """How often the loop looks whether a call that takes its time keeps results before it waiting."""
 
 
-class _Call(NamedTuple):
-    function: Callable[[], Any]
-    done: Done
+_Call = tuple[Callable[[], Any], Done]
+"""What is to be called, and what takes its result."""
 
 
-class _Lane(NamedTuple):
-    """Calls to be made one at a time; ``name`` is None for one that nothing else may follow."""
+class _Lane:
+    """Calls to be made one at a time; ``name`` is None for one that nothing else may follow.
 
-    name: Hashable | None
-    waiting: deque[_Call]
+    ``thread`` is the one that makes them, once it does; ``brevity`` tells how short they are.
+    """
+
+    __slots__ = ("brevity", "name", "thread", "waiting")
+
+    def __init__(self, name: Hashable | None, first: _Call, brevity: int) -> None:
+        self.name = name
+        self.waiting = deque((first,))
+        self.brevity = brevity
+        self.thread: threading.Thread | None = None
 
 
 class ApiThreads:
@@ -83,11 +98,11 @@ class ApiThreads:
         # The lanes that a thread is in, or will be; the loop's alone, as are those that wait to be handed over.
         self._lanes: dict[Hashable, _Lane] = {}
         self._new: list[_Lane] = []
-        # By lane; each lane's thread notes its own, the loop reads.
+        # Of lanes that nobody is in.
         self._brevity: dict[Hashable, int] = {}
         # Who takes what is in `_standing`, which is atomic, ends the loop's stand: a thread by releasing the lock.
         self._standing: deque[None] = deque(maxlen=1)
-        self._stand = Lock()
+        self._stand = threading.Lock()
         self._stand.acquire()
         # How many calls have come since the loop last looked at the network, and how often it has for what is new.
         self._came = 0
@@ -106,12 +121,12 @@ class ApiThreads:
         """
         if self._stopped:
             raise StoppedError("the worker pool has stopped")
-        call = _Call(function, done)
+        call = (function, done)
         entered = None if lane is None else self._lanes.get(lane)
         if entered is not None:
             entered.waiting.append(call)
         else:
-            entered = _Lane(lane, deque((call,)))
+            entered = _Lane(lane, call, self._brevity.get(lane, 0))
             if lane is not None:
                 self._lanes[lane] = entered
             self._begin(entered)
@@ -167,7 +182,7 @@ class ApiThreads:
         self._looks = 0
         lanes, self._new = self._new, []
         self._since = self._last = perf_counter()
-        stands = all(self._brevity.get(lane.name, 0) >= BREVITY_TO_STAND for lane in lanes)
+        stands = all(lane.brevity >= BREVITY_TO_STAND for lane in lanes)
         if stands:
             self._standing.append(None)
         for lane in lanes:
@@ -175,19 +190,23 @@ class ApiThreads:
                 self._pool.submit(partial(self._drive, lane))
             except StoppedError as error:
                 self._lanes.pop(lane.name, None)
-                self._results.extend((call.done, None, error) for call in lane.waiting)
+                self._results.extend((done, None, error) for _, done in lane.waiting)
                 self._wake()
         if stands:
-            self._stand_still()
+            self._stand_still(lanes)
             self._settle()
 
-    def _stand_still(self) -> None:
+    def _stand_still(self, lanes: Sequence[_Lane]) -> None:
         """Keep the loop where it is until a thread wakes it, or a call takes its time."""
-        while not self._stand.acquire(timeout=STAND_SECONDS):
-            if perf_counter() - self._last >= STAND_SECONDS:
-                if not self._end_stand():  # a thread did, and is about to release the lock
-                    self._stand.acquire()
-                return
+        while not self._stand.acquire(timeout=STILL_SECONDS):
+            still = perf_counter() - self._last
+            if still < STILL_SECONDS or (still < STAND_SECONDS and any(map(_computes, lanes))):
+                continue
+            for lane in lanes:
+                lane.brevity = BREVITY_OF_WAITING
+            if not self._end_stand():  # a thread did, and is about to release the lock
+                self._stand.acquire()
+            return
 
     def _end_stand(self) -> bool:
         """End the loop's stand; tell whether it was the caller who did."""
@@ -199,38 +218,32 @@ class ApiThreads:
 
     def _drive(self, lane: _Lane) -> None:
         """Make the calls of a lane until there are none. On a thread of the pool."""
-        waiting, results, brevity = lane.waiting, self._results, self._brevity.get(lane.name, 0)
+        waiting, results = lane.waiting, self._results
+        lane.thread = threading.current_thread()
         ended = perf_counter()
         while True:
             began = ended
-            call = waiting.popleft()
+            function, done = waiting.popleft()
             try:
-                results.append((call.done, call.function(), None))
+                results.append((done, function(), None))
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                results.append((call.done, None, _raisable(error)))
-            del call
+                results.append((done, None, _raisable(error)))
+            del function, done  # what they refer to must not live until the next ones
             self._last = ended = perf_counter()
+            is_due = ended - self._since >= GATHER_SECONDS
             if ended - began < SHORT_SECONDS:
-                brevity += brevity < MOST_BREVITY
-                is_due = ended - self._since >= GATHER_SECONDS
+                lane.brevity += lane.brevity < MOST_BREVITY
             else:
-                brevity = max(0, brevity + BREVITY_OF_LONG)
-                is_due = brevity < BREVITY_TO_STAND or ended - self._since >= GATHER_SECONDS
+                lane.brevity += BREVITY_OF_LONG
+                is_due = is_due or lane.brevity < BREVITY_TO_STAND
             if not waiting:
                 break
             if is_due:
                 self._wake()
         if lane.name is not None:
-            self._note(lane.name, brevity)
             results.append((lane, None, None))
         if is_due or not self._pool.line_length:
             self._wake()
-
-    def _note(self, lane: Hashable, brevity: int) -> None:
-        """Note how brief a lane's calls are. On its thread."""
-        if len(self._brevity) >= MOST_LANES:
-            self._brevity.clear()
-        self._brevity[lane] = brevity
 
     def _wake(self) -> None:
         # One wake-up serves all results that come before the loop looks; the flag is lowered before it does.
@@ -260,8 +273,11 @@ class ApiThreads:
         """Note that a lane's thread has left it; what came since needs one again."""
         if lane.waiting:
             self._begin(lane)
-        else:
-            del self._lanes[lane.name]
+            return
+        del self._lanes[lane.name]
+        if len(self._brevity) >= MOST_LANES:
+            self._brevity.clear()
+        self._brevity[lane.name] = max(lane.brevity, BREVITY_OF_WAITING)
 
     def _look(self) -> None:
         """Take results that gathered while a call behind them takes its time."""
@@ -271,6 +287,11 @@ class ApiThreads:
         if self._under_way > 1:
             self._is_looking = True
             self._loop.call_later(LOOK_SECONDS, self._look)
+
+
+def _computes(lane: _Lane) -> bool:
+    """Tell whether the thread in a lane computes, or has yet to come to it, rather than wait for something."""
+    return lane.thread is None or is_thread_runnable(lane.thread)
 
 
 def _raisable(error: BaseException) -> Exception:

@@ -114,7 +114,7 @@ async def make_brief(threads: ApiThreads, lane: str) -> None:
 
 def test_api_threads_the_loop_stands_still_for_short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a lane's calls have been short, its results are there when the loop has handed the next ones over."""
-    for seconds in ("SHORT_SECONDS", "GATHER_SECONDS", "LOOK_SECONDS", "STAND_SECONDS"):
+    for seconds in ("SHORT_SECONDS", "GATHER_SECONDS", "LOOK_SECONDS", "STILL_SECONDS"):
         monkeypatch.setattr(api_threads, seconds, 60.0)
 
     async def test(threads: ApiThreads) -> None:
@@ -189,6 +189,29 @@ def test_api_threads_a_long_call_holds_the_loop_up_for_a_moment_only() -> None:
     run(test)
 
 
+def test_api_threads_a_lane_in_which_a_call_waited_is_not_stood_still_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One call that waits ends the stand, and the loop does not stand still for the lane's next ones."""
+
+    async def test(threads: ApiThreads) -> None:
+        await make_brief(threads, "a")
+        gate = threading.Event()
+        slow = threads.call(gate.wait, lane="a")
+        await threads.call(lambda: None, lane="b")  # so the loop has gone on
+        gate.set()
+        await slow
+        monkeypatch.setattr(api_threads, "STILL_SECONDS", 600.0)  # for ever, if it stood
+        for _ in range(api_threads.BREVITY_TO_STAND):
+            gate.clear()
+            slow = threads.call(gate.wait, lane="a")
+            assert await threads.call(lambda: "b", lane="b") == "b"
+            gate.set()
+            await slow
+
+    run(test)
+
+
 def test_api_threads_a_lane_of_long_calls_is_not_stood_still_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -198,7 +221,7 @@ def test_api_threads_a_lane_of_long_calls_is_not_stood_still_for(
         await make_brief(threads, "a")
         monkeypatch.setattr(api_threads, "SHORT_SECONDS", 0.0)
         await threads.call(lambda: None, lane="a")
-        monkeypatch.setattr(api_threads, "STAND_SECONDS", 600.0)  # for ever, if it stood
+        monkeypatch.setattr(api_threads, "STILL_SECONDS", 600.0)  # for ever, if it stood
         gate = threading.Event()
         slow = threads.call(gate.wait, lane="a")
         assert await threads.call(lambda: "b", lane="b") == "b"
@@ -210,7 +233,9 @@ def test_api_threads_a_lane_of_long_calls_is_not_stood_still_for(
 
 def test_api_threads_no_result_is_lost_as_a_stand_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that wake the loop just as it stops standing still wake it all the same."""
+    monkeypatch.setattr(api_threads, "STILL_SECONDS", 0.0)
     monkeypatch.setattr(api_threads, "STAND_SECONDS", 0.0)
+    monkeypatch.setattr(api_threads, "BREVITY_OF_WAITING", api_threads.BREVITY_TO_STAND)
     monkeypatch.setattr(api_threads, "LOOK_SECONDS", 60.0)
 
     async def test(threads: ApiThreads) -> None:
