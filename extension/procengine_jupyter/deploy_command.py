@@ -38,6 +38,10 @@ def deploy(session: Session, said: Namespace) -> View:
         ProcengineError: the plugin, or the server, cannot be had; or the deployment failed.
     """
     said.to = named_text(session, said.to, option="--to")
+    if not said.to.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            f"--to cannot be {said.to!r}; expected a URL such as http://127.0.0.1:8181 or https://db.example.com"
+        )
     token = os.environ.get(TOKEN_VARIABLE)
     server = RemoteServer(
         said.to,

@@ -185,6 +185,8 @@ def _trigger(engine: Engine, said: Namespace) -> tuple[str | None, str | None]:
 
     A trigger that is gone has left its runs and logs behind, so that a name need not be a trigger's of today.
     """
+    if said.name is None and said.database is not None:
+        return None, _database(engine, said)
     if said.name is None or said.database is not None:
         return said.name, said.database
     trigger = find_trigger(engine, said.name, None)

@@ -62,7 +62,7 @@ from procengine_jupyter.session import Session
 from procengine_jupyter.shown_token import ShownToken
 from procengine_jupyter.status import options_card, status_card, trigger_list
 from procengine_jupyter.under_way import UnderWay
-from procengine_jupyter.usage import documented_by
+from procengine_jupyter.usage import as_options, documented_by
 from procengine_jupyter.write_command import (
     Stored,
     WriteOptions,
@@ -236,6 +236,8 @@ class ProcengineMagics(Magics):
             return
         said = grammar.write_file_parser().read(line)
         data, name = self._source(said.source)
+        if isinstance(data, bytes) and (said.table or said.tags):
+            raise UsageError(f"{said.source} is line protocol, which names its tables and tags itself")
         table = said.table or (name if not isinstance(data, bytes) else None)
         options = WriteOptions(
             **_write_options(said), table=table, tags=said.tags, time_column=said.time_column
@@ -243,7 +245,7 @@ class ProcengineMagics(Magics):
         try:
             self._write(said.database, data, options)
         except InvalidInputError as error:  # names the argument of Engine.write
-            raise UsageError(str(error).replace("time_column=", "--time-column ")) from error
+            raise UsageError(as_options(error)) from error
 
     def _source(self, source: str) -> tuple[Any, str]:
         """Return a variable's or a file's content, and what its table is called unless said otherwise."""
@@ -251,7 +253,7 @@ class ProcengineMagics(Magics):
             value = self.session.shell.user_ns[source]
             if not is_writable(value):
                 raise UsageError(
-                    f"{source} is a {type(value).__name__}; a variable is a DataFrame, an Arrow table, or line "
+                    f"{source} is of type {type(value).__name__}; a variable is a DataFrame, an Arrow table, or line "
                     "protocol as text or bytes"
                 )
             return (value.encode() if isinstance(value, str) else value), source

@@ -94,6 +94,8 @@ def save_plugin(engine: Engine, said: Namespace, cell: CellSource, files: Plugin
     registry = engine.plugins
     place = place_of(said.name, registry.folder)
     kinds = [parse_trigger_spec(text).kind for text in said.trigger]
+    if twice := {text for text in said.trigger if said.trigger.count(text) > 1}:
+        raise UsageError(f"--trigger {min(twice)} is said twice: each event would run the plugin twice")
     others = _other_triggers(engine, place, said)
     _check_code(cell, place, {*kinds, *(parse_trigger_spec(other.spec).kind for other in others)})
     known = {each.name for each in engine.catalog.databases}

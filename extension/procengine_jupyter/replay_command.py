@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from procengine.errors import LineProtocolError
+from procengine.errors import InvalidInputError, LineProtocolError
 from procengine.model.names import INTERNAL_DATABASE
 from procengine.model.portability import NoteCode
 from procengine.model.varying_calls import draws_from_shared
@@ -45,6 +45,7 @@ from procengine_jupyter.render.markup import Html
 from procengine_jupyter.render.replay_card import ReplayCard, ReplayProgressCard
 from procengine_jupyter.render.view import View
 from procengine_jupyter.under_way import UnderWay
+from procengine_jupyter.usage import as_options
 from procengine_jupyter.write_command import is_writable
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
                 if interrupt.arrived:
                     raise KeyboardInterrupt
                 result = _with_differences(result, _followed(under_way))
-    except LineProtocolError as error:
-        raise UsageError(lines_text(error, "nothing was replayed")) from error
+    except InvalidInputError as error:
+        raise UsageError(_reason(error)) from error
     except KeyboardInterrupt:
         raise _interrupted(under_way) from None
     if said.background:
@@ -106,6 +107,13 @@ def replay(session: Session, said: Namespace) -> ReplayResult | Replay:
     if before is not None:
         show(ComparisonCard(before.compare(result)))
     return result
+
+
+def _reason(error: InvalidInputError) -> str:
+    """Return why nothing was replayed, in the magic's words."""
+    if isinstance(error, LineProtocolError):
+        return lines_text(error, "nothing was replayed")
+    return as_options(error)
 
 
 def _check_words(said: Namespace) -> None:
@@ -259,8 +267,8 @@ def _source(session: Session, said: Namespace, between: Range) -> Source:
             return read_file(path, how, from_ns=between.from_ns, to_ns=between.to_ns)
     if said.source in names:
         raise UsageError(
-            f"{said.source} is a {type(names[said.source]).__name__}; a variable is a DataFrame, an Arrow table, "
-            "or line protocol as text or bytes"
+            f"{said.source} is of type {type(names[said.source]).__name__}; a variable is a DataFrame, "
+            "an Arrow table, or line protocol as text or bytes"
         )
     raise UsageError(f"{said.source!r} is neither a variable nor a file below {session.folder}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -12,10 +13,16 @@ from IPython.core.magic import no_var_expand
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
 from procengine.model.duration import parse_duration
+from procengine.model.near_names import did_you_mean
 from procengine.model.node_spec import parse_node_spec
 from procengine.model.run_limits import parse_limits
 
 MagicFunction = TypeVar("MagicFunction", bound=Callable[..., object])
+
+
+_UNKNOWN_OPTION = re.compile(r"^unrecognized arguments: (--[\w-]+)")
+_INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_WITHOUT_VALUE = re.compile(r"^argument (--[\w/-]+): expected one argument")
 
 
 class MagicParser(argparse.ArgumentParser):
@@ -42,10 +49,24 @@ class MagicParser(argparse.ArgumentParser):
 
         Raises: UsageError.
         """
+        hint = self._hint(message)
         usage = " ".join(self.format_usage().removeprefix("usage:").split())
+        raise UsageError("\n".join(filter(None, (message, hint, f"accepted: {usage}"))))
+
+    def _hint(self, message: str) -> str:
+        """Return what may have been meant; empty where nothing suggests itself."""
         if message.startswith("unrecognized arguments") and "cron:" in self._line:
-            message += "\nput a specification with spaces in quotes: --trigger 'cron:0 */5 * * * *'"
-        raise UsageError(f"{message}\naccepted: {usage}")
+            return "put a specification with spaces in quotes: --trigger 'cron:0 */5 * * * *'"
+        if unknown := _UNKNOWN_OPTION.search(message):
+            return did_you_mean(unknown[1], options_of(self))
+        if choice := _INVALID_CHOICE.search(message):
+            return did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
+        if without := _WITHOUT_VALUE.search(message):
+            option = without[1].split("/")[0]
+            value = re.search(rf"{re.escape(option)}\s+(-\S+)", self._line)
+            if value is not None and value[1] not in options_of(self):
+                return f"a value that begins with a hyphen is joined to its option: {option}={value[1]}"
+        return ""
 
     def read(self, line: str) -> argparse.Namespace:
         """Return what a magic's line says; quotes and backslashes work as in a shell.
@@ -57,6 +78,8 @@ class MagicParser(argparse.ArgumentParser):
             words = split_words(line)
         except InvalidInputError as error:
             raise UsageError(str(error)) from error
+        if words[-1:] in (["--help"], ["-h"]):
+            raise UsageError(f"{self.prog}? shows this\n{self.format_help()}")
         return self.parse_args(words)
 
 
@@ -129,12 +152,23 @@ def span(text: str) -> int:
     """Return the nanoseconds of a duration such as ``5s``."""
     try:
         return parse_duration(text)
-    except InvalidInputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    except ValueError as error:
+    except (InvalidInputError, ValueError) as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no duration: {error}; expected one such as 5s"
         ) from error
+
+
+def as_options(error: InvalidInputError) -> str:
+    """Return the text of an error with a magic's options in the place of the arguments of a call."""
+    text = str(error)
+    for argument, option in (
+        ("time_column=", "--time-column "),
+        ("table='...'", "--table"),
+        ("table=...", "--table"),
+        ("tags=[...]", "--tags"),
+    ):
+        text = text.replace(argument, option)
+    return text
 
 
 def names(text: str) -> list[str]:

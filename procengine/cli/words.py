@@ -37,9 +37,12 @@ def split_words(text: str, variables: Mapping[str, str] | None = None) -> list[s
         elif character == "#" and word is None:
             position = _line_end(text, position)
         else:
+            begun = word is not None or character in "'\""
             word = [] if word is None else word
             position = _read_piece(text, position, word, known)
-            word = word or None
+            word = (
+                word if word or begun else None
+            )  # quotes make an empty word, a joined line end makes none
     if word is not None:
         words.append("".join(word))
     return words

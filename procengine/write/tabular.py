@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from procengine.errors import InvalidInputError, LineError
-from procengine.model.column import ColumnType
+from procengine.model.column import TIME, ColumnType
 from procengine.model.line_group import LineGroup, ParsedLines
 from procengine.model.line_protocol.grammar import STRING_LIMIT_BYTES
 from procengine.model.precision import Precision
@@ -58,6 +58,10 @@ def read_table(
             f"no column {time_column!r}: the {source.num_rows} rows would all get the time of the write, and rows "
             f"of the same tags replace each other; add a column {time_column!r}, or name the column of the times "
             f"(time_column=...; columns: {', '.join(source.column_names)})"
+        )
+    if time_column != TIME and time_column not in source.column_names:
+        raise InvalidInputError(
+            f"no column {time_column!r} with the times; columns: {', '.join(source.column_names)}"
         )
     columns = typed_columns(source, tags, time_column)
     times = row_times(source, time_column, precision, default_time_ns)

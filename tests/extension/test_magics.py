@@ -712,7 +712,7 @@ def test_what_is_no_rows_is_refused_in_the_magics_words(notebook: Notebook) -> N
     notebook.shell.user_ns["df"] = pa.table({"when": [1, 2], "n": [1, 2]})
 
     assert notebook.fails("%write e house") == (
-        "e is a Engine; a variable is a DataFrame, an Arrow table, or line protocol as text or bytes"
+        "e is of type Engine; a variable is a DataFrame, an Arrow table, or line protocol as text or bytes"
     )
     assert "(--time-column ...; columns: when, n)" in notebook.fails("%write df house")
 

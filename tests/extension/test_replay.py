@@ -206,7 +206,7 @@ def test_replay_says_when_no_trigger_ran(house: Notebook) -> None:
         ("home.lp --into x --background", "--into needs the result"),
         ("home.lp --database nowhere", "nowhere"),
         ("bad.lp", "nothing was replayed\n  line 2, column 11"),
-        ("figure", "figure is a int; a variable is a DataFrame"),
+        ("figure", "figure is of type int; a variable is a DataFrame"),
     ],
 )
 def test_replay_says_what_is_accepted(house: Notebook, words: str, reason: str) -> None:

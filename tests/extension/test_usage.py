@@ -109,5 +109,5 @@ def test_help_of_many_options_begins_with_what_is_typed() -> None:
 
     assert told.startswith("usage: %procengine [ACTION] [NAME] [--OPTION VALUE ...]\n")
     assert told.index("examples:") < told.index("ACTION  ") < told.index("--wal-flush-interval")
-    with pytest.raises(UsageError, match=r"'stat'.*\naccepted: %procengine \[ACTION\] \[NAME\]"):
+    with pytest.raises(UsageError, match=r"'stat'.*\n.*\naccepted: %procengine \[ACTION\] \[NAME\]"):
         grammar.procengine_parser().read("stat")
