@@ -58,7 +58,9 @@ SECONDS_BETWEEN = 0.1
 _SPEED = re.compile(r"(?P<number>\d+(\.\d+)?)x?")
 
 
-VARYING = frozenset({NoteCode.WALL_CLOCK, NoteCode.UNSEEDED_RANDOM})
+VARYING = frozenset(
+    {NoteCode.WALL_CLOCK, NoteCode.UNSEEDED_RANDOM, NoteCode.THREADS, NoteCode.ROW_ORDER}
+)
 """What keeps a replay from being the same again, but for the shared generators, which it seeds."""
 
 

@@ -26,7 +26,13 @@ from procengine.model.plugin_syntax import (
     string_constants,
     tells_tables_apart,
 )
-from procengine.model.varying_calls import clock_calls, random_calls
+from procengine.model.varying_calls import (
+    clock_calls,
+    leaves_order_open,
+    random_calls,
+    sql_chance,
+    thread_calls,
+)
 
 
 class NoteCode(Enum):
@@ -65,6 +71,10 @@ class NoteCode(Enum):
     """A clock of the machine is read, so a replay differs from run to run."""
     UNSEEDED_RANDOM = "unseeded-random"
     """Numbers are drawn without a seed."""
+    THREADS = "threads"
+    """What a plugin's threads do comes in no certain order."""
+    ROW_ORDER = "row-order"
+    """A query takes some rows without saying in which order."""
 
     @property
     def remedy(self) -> str:
@@ -88,6 +98,8 @@ _REMEDIES = {
     NoteCode.RUN_LIMITS: "give the plugin's own calls timeouts, and bound what it reads and keeps",
     NoteCode.WALL_CLOCK: "take the time of the rows, or call_time",
     NoteCode.UNSEEDED_RANDOM: "make a generator with a seed, as random.Random(7); uuid.uuid5 for identifiers",
+    NoteCode.THREADS: "gather their results, as map of an executor does, and write and log on the run's own thread",
+    NoteCode.ROW_ORDER: "add ORDER BY, by enough columns to tell rows apart",
     NoteCode.VOLATILE_CACHE: "be ready for a missing key, or write what must survive to a table",
 }
 
@@ -379,6 +391,33 @@ def _unseeded_random(subject: Subject) -> Iterator[Note]:
         )
 
 
+def _chance_in_sql(subject: Subject) -> Iterator[Note]:
+    for call in _calls(subject.module, "query"):
+        for text, line_number in string_constants(call):
+            if name := sql_chance(text):
+                yield Note(
+                    code=NoteCode.UNSEEDED_RANDOM,
+                    reason=f"{name} in SQL has no seed, so asking again does not give the same",
+                    line_number=line_number,
+                )
+            if leaves_order_open(text):
+                yield Note(
+                    code=NoteCode.ROW_ORDER,
+                    reason="rows of a query with LIMIT or UNION come in any order without ORDER BY, so asking again "
+                    "may give others",
+                    line_number=line_number,
+                )
+
+
+def _threads(subject: Subject) -> Iterator[Note]:
+    for name, line_number in thread_calls(subject.module):
+        yield Note(
+            code=NoteCode.THREADS,
+            reason=f"{name} lets things go on at the same time, in an order that is not the same again",
+            line_number=line_number,
+        )
+
+
 def _is_plugin_cache(node: ast.expr) -> bool:
     return (isinstance(node, ast.Attribute) and node.attr == "cache") or (
         isinstance(node, ast.Name) and node.id == "cache"
@@ -408,4 +447,6 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Note]], ...] = (
     _volatile_cache,
     _wall_clock,
     _unseeded_random,
+    _chance_in_sql,
+    _threads,
 )

@@ -7,7 +7,8 @@ of them. What a plugin reaches in other ways is not seen.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 CLOCK_CALLS: Final = frozenset(
@@ -18,6 +19,12 @@ CLOCK_CALLS: Final = frozenset(
         "time.monotonic_ns",
         "time.perf_counter",
         "time.perf_counter_ns",
+        "time.process_time",
+        "time.process_time_ns",
+        "time.thread_time",
+        "time.thread_time_ns",
+        "time.clock_gettime",
+        "time.clock_gettime_ns",
         "datetime.datetime.now",
         "datetime.datetime.utcnow",
         "datetime.datetime.today",
@@ -29,7 +36,9 @@ CLOCK_CALLS: Final = frozenset(
 )
 """Calls that read a clock of the machine."""
 
-CLOCK_CALLS_WITHOUT_ARGUMENTS: Final = frozenset({"time.localtime", "time.gmtime", "time.ctime"})
+CLOCK_CALLS_WITHOUT_ARGUMENTS: Final = frozenset(
+    {"time.localtime", "time.gmtime", "time.ctime", "time.asctime"}
+)
 """Calls that read the machine's clock unless they are told an instant."""
 
 RANDOM_CALLS: Final = frozenset({"uuid.uuid1", "uuid.uuid4", "os.urandom", "random.SystemRandom"})
@@ -39,6 +48,28 @@ UNSEEDED_CALLS: Final = frozenset(
     {"random.Random", "numpy.random.default_rng", "numpy.random.RandomState"}
 )
 """Calls that make a generator, which repeats itself only where they are given a seed."""
+
+
+HASHES: Final = frozenset({"hash", "id"})
+"""What is otherwise in each process, of texts among others."""
+
+THREAD_CALLS: Final = frozenset(
+    {
+        "threading.Thread",
+        "threading.Timer",
+        "_thread.start_new_thread",
+        "concurrent.futures.ThreadPoolExecutor",
+        "concurrent.futures.ProcessPoolExecutor",
+        "multiprocessing.Process",
+        "multiprocessing.Pool",
+        "multiprocessing.pool.ThreadPool",
+    }
+)
+"""Calls by which things go on at the same time."""
+
+_SQL_CHANCE: Final = re.compile(r"(?i)\b(random|uuid)\s*\(\s*\)")
+_SQL_ORDER: Final = re.compile(r"(?i)\border\s+by\b")
+_SQL_CHOICE: Final = re.compile(r"(?i)\b(limit\s+\d|union\b)")
 
 
 class VaryingCall(NamedTuple):
@@ -52,8 +83,10 @@ def clock_calls(module: ast.Module) -> Iterator[VaryingCall]:
     """Return the calls that read the machine's clocks."""
     for name, call in _named_calls(module):
         bare = not call.args and not call.keywords
-        if name in CLOCK_CALLS or (bare and name in CLOCK_CALLS_WITHOUT_ARGUMENTS):
+        is_now = name == "time.strftime" and len(call.args) == 1
+        if name in CLOCK_CALLS or is_now or (bare and name in CLOCK_CALLS_WITHOUT_ARGUMENTS):
             yield VaryingCall(name, call.lineno)
+    yield from _mentioned(module, CLOCK_CALLS)
 
 
 def draws_from_shared(name: str) -> bool:
@@ -82,6 +115,59 @@ def random_calls(module: ast.Module) -> Iterator[VaryingCall]:
             is_random = name in RANDOM_CALLS or owner == "secrets" or (shared and owner not in seeded)
         if is_random:
             yield VaryingCall(name, call.lineno)
+    yield from _mentioned(module, RANDOM_CALLS)
+    yield from _hashes(module)
+
+
+def sql_chance(text: str) -> str | None:
+    """Return the call in SQL that gives something else each time, None where there is none."""
+    found = _SQL_CHANCE.search(text)
+    return None if found is None else f"{found[1].lower()}()"
+
+
+def leaves_order_open(text: str) -> bool:
+    """Tell whether SQL takes some rows, or those of several queries, without saying in which order."""
+    return _SQL_CHOICE.search(text) is not None and _SQL_ORDER.search(text) is None
+
+
+def thread_calls(module: ast.Module) -> Iterator[VaryingCall]:
+    """Return the calls that begin threads or processes."""
+    for name, call in _named_calls(module):
+        if name in THREAD_CALLS:
+            yield VaryingCall(name, call.lineno)
+
+
+def _mentioned(module: ast.Module, names: Collection[str]) -> Iterator[VaryingCall]:
+    """Return where functions are handed on, to be called elsewhere: ``default_factory=uuid.uuid4``."""
+    imported = _imported_names(module)
+    called = {id(node.func) for node in ast.walk(module) if isinstance(node, ast.Call)}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name | ast.Attribute) and id(node) not in called:
+            name = _full_name(node, imported)
+            if name in names and isinstance(node.ctx, ast.Load):
+                yield VaryingCall(str(name), node.lineno)
+
+
+def _hashes(module: ast.Module) -> Iterator[VaryingCall]:
+    """Return the calls of the built-in functions among `HASHES`, those aside by which a class has its own hash."""
+    own = {node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef)}
+    own |= {
+        node.id
+        for node in ast.walk(module)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    own |= set(_imported_names(module))
+    inside = {
+        id(node)
+        for function in ast.walk(module)
+        if isinstance(function, ast.FunctionDef) and function.name == "__hash__"
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and id(node) not in inside:
+            name = node.func.id
+            if name in HASHES and name not in own:
+                yield VaryingCall(name, node.lineno)
 
 
 def _named_calls(module: ast.Module) -> Iterator[tuple[str, ast.Call]]:

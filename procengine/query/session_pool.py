@@ -39,7 +39,9 @@ class SessionPool:
         self._caches = caches
         maker = new_context(options, catalog=True)
         self._parquet = ParquetSets(maker, options.places)
-        self._scans = TableScans(maker, self._parquet, check_files, options.places)
+        self._scans = TableScans(
+            maker, self._parquet, check_files, options.places, threads=options.threads
+        )
         self.cache = PlanCache()
         # Guards the list of idle sessions.
         self._lock = threading.Lock()

@@ -62,7 +62,11 @@ class TableScans:
         parquet: ParquetSets,
         check_files: CheckFiles,
         places: ParquetPlaces = LOCAL_PLACES,
+        *,
+        threads: int | None = None,
     ) -> None:
+        """``threads`` is how many a query has, None for many; for one, rows are handed over as one part."""
+        self._parts = PARTS if threads is None else min(PARTS, threads)
         self._context = context
         self._check_files = check_files
         self._parquet = parquet
@@ -160,7 +164,7 @@ class TableScans:
 
     def of_batches(self, batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> Any:
         """Return a DataFusion table of batches of one schema."""
-        return self._registered(_partitions(batches, schema))
+        return self._registered(_partitions(batches, schema, self._parts))
 
     def _registered(self, partitions: list[list[pa.RecordBatch]]) -> Any:
         name = f"rows_{next(self._names)}"
@@ -218,14 +222,16 @@ def _instant(instant_ns: int) -> str:
     return f"arrow_cast({instant_ns}, 'Timestamp(Nanosecond, None)')"
 
 
-def _partitions(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> list[list[pa.RecordBatch]]:
+def _partitions(
+    batches: Sequence[pa.RecordBatch], schema: pa.Schema, parts: int = 1
+) -> list[list[pa.RecordBatch]]:
     if not batches:
         return [[pa.RecordBatch.from_arrays([pa.nulls(0, one.type) for one in schema], schema=schema)]]
     count = sum(batch.num_rows for batch in batches)
-    if count < SPLIT_ROWS:
+    if count < SPLIT_ROWS or parts == 1:
         return [list(batches)]
     length = max(PART_ROWS, count // PIECES)
     pieces = [
         batch.slice(start, length) for batch in batches for start in range(0, batch.num_rows, length)
     ]
-    return [pieces[part::PARTS] for part in range(min(PARTS, len(pieces)))]
+    return [pieces[part::parts] for part in range(min(parts, len(pieces)))]

@@ -7,7 +7,13 @@ import ast
 import pytest
 
 from procengine.model.portability import NoteCode, portability_notes
-from procengine.model.varying_calls import clock_calls, random_calls
+from procengine.model.varying_calls import (
+    clock_calls,
+    leaves_order_open,
+    random_calls,
+    sql_chance,
+    thread_calls,
+)
 
 CLOCKS = [
     ("import time\ntime.time()", "time.time"),
@@ -18,6 +24,9 @@ CLOCKS = [
     ("from datetime import date\ndate.today()", "datetime.date.today"),
     ("import time\ntime.gmtime()", "time.gmtime"),
     ("import pandas as pd\npd.Timestamp.now()", "pandas.Timestamp.now"),
+    ("import time\ntime.strftime('%H')", "time.strftime"),
+    ("import time\nclock = time.perf_counter", "time.perf_counter"),
+    ("from time import process_time\nprocess_time()", "time.process_time"),
 ]
 
 RANDOM = [
@@ -30,6 +39,9 @@ RANDOM = [
     ("import uuid\nuuid.uuid4()", "uuid.uuid4"),
     ("from secrets import token_hex\ntoken_hex()", "secrets.token_hex"),
     ("import os\nos.urandom(8)", "os.urandom"),
+    ("import uuid\nkeys = dict(default_factory=uuid.uuid4)", "uuid.uuid4"),
+    ("text = 'a'\nhash(text)", "hash"),
+    ("thing = object()\nid(thing)", "id"),
 ]
 
 STEADY = [
@@ -42,6 +54,10 @@ STEADY = [
     "import numpy as np\nnp.random.default_rng(seed=7)",
     "import uuid\nuuid.uuid5(uuid.NAMESPACE_DNS, 'a')",
     "from .time import time\ntime()",
+    "import time\ntime.strftime('%H', time.gmtime(0))",
+    "def hash(text): return 3\nhash('a')",
+    "class Key:\n    def __hash__(self): return hash(self.name)",
+    "def f(id): return id",
 ]
 
 
@@ -75,5 +91,66 @@ def test_varying_calls_become_notes() -> None:
     source = "import time, uuid\ndef process_scheduled_call(a, b, c=None):\n    time.time()\n    uuid.uuid4()\n"
     assert [(note.code, note.line_number) for note in portability_notes(source)] == [
         (NoteCode.WALL_CLOCK, 3),
+        (NoteCode.UNSEEDED_RANDOM, 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import threading\nthreading.Thread(target=f).start()", "threading.Thread"),
+        ("from threading import Timer\nTimer(1, f)", "threading.Timer"),
+        (
+            "from concurrent.futures import ThreadPoolExecutor as Pool\nPool(2)",
+            "concurrent.futures.ThreadPoolExecutor",
+        ),
+        ("import multiprocessing as mp\nmp.Pool()", "multiprocessing.Pool"),
+    ],
+)
+def test_threads_are_found(source: str, name: str) -> None:
+    """Whatever lets things go on at the same time is found by its full name."""
+    assert list(thread_calls(ast.parse(source))) == [(name, 2)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("SELECT Random ( ) AS r", "random()"),
+        ("SELECT uuid()", "uuid()"),
+        ("SELECT random FROM home", None),
+        ("SELECT now()", None),
+    ],
+)
+def test_chance_in_sql_is_found(sql: str, name: str | None) -> None:
+    """Functions of SQL that no seed settles; ``now()`` is the virtual clock's in a replay."""
+    assert sql_chance(sql) == name
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_open"),
+    [
+        ("SELECT * FROM home LIMIT 3", True),
+        ("SELECT a FROM b UNION ALL SELECT c FROM d", True),
+        ("SELECT * FROM home ORDER BY time LIMIT 3", False),
+        ("SELECT * FROM home", False),
+        ("SELECT limits FROM reunion", False),
+    ],
+)
+def test_order_that_is_left_open_is_found(sql: str, is_open: bool) -> None:
+    """Rows are chosen, or of several queries, and nothing says in which order."""
+    assert leaves_order_open(sql) == is_open
+
+
+def test_varying_calls_of_threads_and_sql_become_notes() -> None:
+    """By codes of their own, with their lines."""
+    source = (
+        "import threading\n"
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    threading.Thread(target=print).start()\n"
+        "    influxdb3_local.query('SELECT uuid() FROM home LIMIT 1')\n"
+    )
+    assert [(note.code, note.line_number) for note in portability_notes(source)] == [
+        (NoteCode.THREADS, 3),
+        (NoteCode.ROW_ORDER, 4),
         (NoteCode.UNSEEDED_RANDOM, 4),
     ]

@@ -65,6 +65,24 @@ def test_replay_is_the_same_each_time(engine: Engine, put: Put, plugins: Path) -
     assert first.digest != replayed(engine, lines(200), seed=8).digest
 
 
+def test_replay_answers_queries_of_many_rows_in_the_same_order(engine: Engine, put: Put) -> None:
+    """Groups come in one order and sums are added up in one, however many rows there are and cores."""
+    put(
+        "def process_scheduled_call(influxdb3_local, call_time, args=None):\n"
+        "    rows = influxdb3_local.query('SELECT room, avg(temp) AS a FROM home GROUP BY room')\n"
+        "    influxdb3_local.info([(row['room'], row['a']) for row in rows])\n",
+        "every:1m",
+    )
+    rows = "\n".join(
+        f"home,room=r{n * 7919 % 2000} temp={n % 97}.1 {NOON_NS + n * MINUTE // 150_000}"
+        for n in range(150_000)
+    )
+    until = Range(to_ns=NOON_NS + 4 * MINUTE)
+    results = [replayed(engine, rows, between=until) for _ in range(4)]
+    assert results[0].runs.num_rows >= 3
+    assert len({result.digest for result in results}) == 1
+
+
 def test_replay_gives_chance_back(engine: Engine, put: Put) -> None:
     """The notebook's own generator goes on where it stood."""
     put(MIXED, "table:home")
