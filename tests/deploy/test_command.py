@@ -27,11 +27,11 @@ def _engine(folder: Path) -> Engine:
     return Engine(plugin_dir=folder / "plugins", data_dir=folder / "data", environ={})
 
 
-def run(folder: Path, server: StrictServer, *words: str) -> int:
+def run(folder: Path, server: StrictServer, *words: str, name: str = "hot") -> int:
     """Run the command; return its exit code."""
     there = ("--to", server.url, "--token", TOKEN)
     here = ("--plugin-dir", str(folder / "plugins"), "--data-dir", str(folder / "data"))
-    return main(("deploy", *there, *here, *words, "hot"))
+    return main(("deploy", *there, *here, *words, name))
 
 
 @pytest.fixture
@@ -77,3 +77,28 @@ def test_the_command_fails_plainly(
     assert "Deploy command failed" in capsys.readouterr().err
     assert main(("deploy", "hot")) == 2
     assert "--to" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quiet")
+def test_the_command_knows_plugins_of_repositories(
+    folder: Path, server: StrictServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A ``gh:`` plugin is left to the server, by the address that its trigger has or its short name."""
+    repository = tmp_path / "repository"
+    (repository / "acme").mkdir(parents=True)
+    (repository / "acme" / "cold.py").write_text(TEXT)
+    with Engine(
+        plugin_dir=folder / "plugins",
+        data_dir=folder / "data",
+        plugin_repo=str(repository),
+        environ={},
+    ) as engine:
+        engine.triggers.create("house", "cold_rooms", "gh:acme/cold.py", "table:home")
+    server.repository["acme/cold.py"] = TEXT
+    words = ("--yes", "--timeout", "20s", "--plugin-repo", str(repository))
+    assert run(folder, server, *words, name="cold") == 0
+    said = capsys.readouterr().out
+    assert "note: the server fetches gh:acme/cold.py itself" in said
+    assert said.endswith("deployed\n")
+    assert server.triggers["house", "cold_rooms"]["plugin_filename"] == "gh:acme/cold.py"
+    assert server.files == {}
