@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from procengine.model.quick_init import quick_init
+from procengine.model.quick_init import quick_init, quick_maker
 
 
 @quick_init
@@ -43,6 +43,10 @@ class TableRows:
         return int(self.batch.num_rows)
 
 
+new_table_rows = quick_maker(TableRows)
+"""Rows of a table, for those who make them one by one."""
+
+
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalContents:
@@ -56,3 +60,7 @@ class WalContents:
     persisted_ns: int
     rows: tuple[TableRows, ...]
     size_bytes: int = field(default=0, compare=False)
+
+
+new_wal_contents = quick_maker(WalContents)
+"""A flush, for those who make one a row."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from procengine.errors import PluginError, PluginPathError
 from procengine.model.plugin_address import GH, is_fetched
@@ -115,6 +115,11 @@ class _File:
         return True
 
 
+REPLAY_PATIENCE_NS: Final = 10_000_000
+"""How long a look at a single file holds in a replay: a look costs 2 us, and each run of a day of seconds would take
+one, while the instants that they are meant for lie seconds apart."""
+
+
 def _tell_nobody(plugin: LoadedPlugin) -> None:
     """Do nothing."""
 
@@ -141,6 +146,7 @@ class PluginRegistry:
         # Packages whose copy is another one by now.
         self._outdated: set[str] = set()
         self._origins = PluginOrigins()
+        self._patience_ns = 0
         # Guards both mappings, and is held while a changed plugin is read, so that two runs do not load
         # one change twice; plugin code never runs under it.
         self._lock = threading.Lock()
@@ -158,7 +164,9 @@ class PluginRegistry:
         """
         filename = filename.rstrip("/")
         known = self._files.get(filename)
-        if known is not None and known.still_holds(since_ns):
+        if known is not None and known.still_holds(
+            since_ns - self._patience_ns if since_ns is not None else None
+        ):
             return known.plugin
         package = self._packages.get(filename)
         if package is not None and filename not in self._outdated and package.still_holds():
@@ -231,9 +239,11 @@ class PluginRegistry:
     def share_origins(self, other: PluginRegistry) -> None:
         """Know from now on what another registry of the same directory knows of where texts came from.
 
+        For replays: single files are looked at every `REPLAY_PATIENCE_NS` at most.
         What is fetched is taken as the other has it, and nothing is fetched by this one.
         """
         self._origins = other._origins
+        self._patience_ns = REPLAY_PATIENCE_NS
         self._fetched, self._fetches = other._fetched, False
 
     def origin(self, filename: str) -> str:

@@ -50,7 +50,7 @@ class Watch:
 
     def rows(self, contents: WalContents) -> tuple[TableRows, ...]:
         """Return the wanted rows, in the order of their writes."""
-        return tuple(rows for rows in contents.rows if self.wants(rows))
+        return tuple([rows for rows in contents.rows if self.wants(rows)])
 
     def wants(self, rows: TableRows) -> bool:
         """Tell whether rows are wanted. A table is known by its name at the time of the write."""
@@ -141,7 +141,7 @@ class WriteCursor:
             rows = self.watch.rows(contents)
             if rows:
                 self._taken = contents
-                self._taken_rows = sum(one.row_count for one in rows)
+                self._taken_rows = sum([one.row_count for one in rows])
                 self._since_ns = contents.persisted_ns
                 return self._event(contents, rows)
             self._step(contents)
@@ -190,7 +190,7 @@ class WriteCursor:
         cause = new_cause(
             kind=CauseKind.WRITE,
             wal_sequence_number=contents.sequence_number,
-            depth=max(one.depth for one in rows),
+            depth=max([one.depth for one in rows]),
         )
         waited_ns = max(0, self._now_ns() - contents.persisted_ns)
         return new_write_event(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from procengine.errors import InvalidInputError
 from procengine.model.column import TIME
-from procengine.model.table_rows import TableRows
+from procengine.model.table_rows import TableRows, new_table_rows
 from procengine.processing.run_record import utc_text
 from procengine.replay.batching import Batching, BatchKind
 from procengine.replay.recorded_steps import RecordedRequest, RecordedStep
@@ -30,8 +30,7 @@ STEPS_AT_ONCE: Final = 65_536
 """Of how many steps the places are Python numbers at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Rows that are written together, or a request, at an instant (nanoseconds UTC)."""
 
     instant_ns: int
@@ -227,7 +226,7 @@ def rows_slice(rows: TableRows, start: int, count: int, *, is_long: bool = False
         shape_of_row = shape_of_row[start : start + count]
         if count == 1:
             shapes, shape_of_row = (shapes[shape_of_row[0]],), None
-    return TableRows(
+    return new_table_rows(
         database_id=rows.database_id,
         table_id=rows.table_id,
         database=rows.database,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from procengine.clock import Clock
-from procengine.model.table_rows import TableRows, WalContents
+from procengine.model.table_rows import TableRows, WalContents, new_wal_contents
 from procengine.wal.pending_flush import PendingFlush
 from procengine.wal.wal import MIB, Wal
 
@@ -56,7 +56,7 @@ class SteppedWal(Wal):
         with self._flushing:
             self._check_open()
             number = self._last_sequence_number + 1
-            contents = WalContents(
+            contents = new_wal_contents(
                 sequence_number=number,
                 persisted_ns=self._clock.now_ns(),
                 rows=tuple(rows),
