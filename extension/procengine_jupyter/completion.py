@@ -18,6 +18,7 @@ from procengine.cli.plugin_grammar import NOTEBOOK_COMMANDS
 from procengine.cli.words import split_words
 from procengine.errors import InvalidInputError
 from procengine.model.names import INTERNAL_DATABASE
+from procengine.model.plugin_address import is_fetched
 from procengine.model.run_limits import LIMIT_NAMES
 from procengine_jupyter import grammar
 from procengine_jupyter.cell_completion import Candidate, complete_body
@@ -45,7 +46,7 @@ _PARSERS: dict[str, Callable[[], MagicParser]] = {
 _MEANT = {
     ("%%plugin", "name"): "plugin",
     ("%procengine", "name"): "plugin",
-    ("%deploy", "name"): "plugin",
+    ("%deploy", "name"): "deployable",
     ("%procengine detach", "name"): "attached",
     ("%procengine update", "name"): "git_trigger",
     ("%fire", "name"): "trigger",
@@ -175,6 +176,9 @@ class MagicCompleter:
                 return self._specs()
             case "plugin":
                 return [Candidate(name.removesuffix(".py"), "plugin") for name in self._plugins()]
+            case "deployable":
+                names = [*(name.removesuffix(".py") for name in self._plugins()), *self._addresses()]
+                return [Candidate(name, "plugin") for name in names]
             case "path" | "plugin_filename" | "filename":
                 return [Candidate(name, "plugin") for name in self._plugins()]
             case "table" | "table_name":
@@ -275,6 +279,13 @@ class MagicCompleter:
         if not self._has_plugins():
             return []
         return [info.filename for info in self._session.engine.plugins.plugins()]
+
+    def _addresses(self) -> list[str]:
+        """Return the addresses of repositories that triggers have their plugins from."""
+        if not self._has_plugins():
+            return []
+        used = dict.fromkeys(one.plugin_filename for one in self._session.engine.triggers.list())
+        return [name for name in used if is_fetched(name)]
 
     def _has_plugins(self) -> bool:
         return self._session.is_running and self._session.engine.config.plugins_enabled

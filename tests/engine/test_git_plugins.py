@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -286,3 +287,41 @@ def test_git_replay_takes_what_is_here(repository: Repository, tmp_path: Path) -
         rows = read_data(b"home temp=2 2000000000", name="rows")
         result = start_replay(engine, rows, "db").wait(60)
         assert result.runs["outcome"].to_pylist() == ["success"]
+
+
+# Fetches every plugin of a repository into a plugin directory.
+FETCHES = """
+import sys
+from pathlib import Path
+from procengine.clock import SystemClock
+from procengine.processing.fetched_plugins import FetchedPlugins, Pins
+
+folder, *addresses = sys.argv[1:]
+pins = Pins(get=lambda address: None, put=lambda address, commit: None)
+fetched = FetchedPlugins(Path(folder), SystemClock(), pins)
+print("ready", flush=True)
+sys.stdin.readline()
+for address in addresses:
+    print(fetched.fetch(address).read_text(), end="")
+"""
+
+
+def test_two_processes_fetch_from_one_repository(repository: Repository, tmp_path: Path) -> None:
+    """Engines with one plugin directory take turns: each has every plugin whole, and no command of git fails."""
+    names = [f"p{number}.py" for number in range(8)]
+    repository.commit({name: f"# {name}\n" for name in names})
+    addresses = [repository.address(name) for name in names]
+    command = [sys.executable, "-c", FETCHES, str(tmp_path / "plugins"), *addresses]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
+    for one in processes:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    said = []
+    for one in processes:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    for one in processes:
+        said.append(one.communicate())
+    assert said == [("".join(f"# {name}\n" for name in names), "")] * 2

@@ -137,10 +137,15 @@ def test_deploy_trusts_an_authority_of_its_own(
         assert "all is the same" in ready.run(line).text()
 
 
-def test_deploy_completes(ready: Notebook) -> None:
-    """Plugins and options are offered."""
+def test_deploy_completes(ready: Notebook, tmp_path: Path) -> None:
+    """Plugins, the addresses that triggers use, and options are offered."""
+    (tmp_path / "p.py").write_text(ready.engine.plugins.load("hot_rooms.py").texts["hot_rooms.py"])
+    ready.run(f"%procengine restart --object-store memory --plugin-repo {tmp_path}")
+    ready.engine.catalog.create_database("house")
+    ready.engine.triggers.create("house", "elsewhere", "gh:p.py", "table:home")
     completer = ready.shell.magics_manager.registry["ProcengineMagics"].loaded.completer
-    assert "hot_rooms" in [one.text for one in completer.candidates("%deploy ")[1]]
+    offered = [one.text for one in completer.candidates("%deploy ")[1]]
+    assert {"hot_rooms", "gh:p.py"} <= {*offered}
     assert "--node-spec" in [one.text for one in completer.candidates("%deploy hot_rooms --no")[1]]
 
 
