@@ -11,6 +11,7 @@ import pytest
 from procengine import Engine
 from procengine.http import Server
 from procengine.model.trigger import Trigger
+from procengine.replaced_folder import WRITING
 from tests.http.conftest import SECONDS
 from tests.http.test_section_08_configuration import said
 
@@ -33,6 +34,16 @@ def traversal(name: str) -> tuple[int, str]:
         "plugin directory"
     )
     return 500, FAILED + text
+
+
+def below(folder: Path) -> list[Path]:
+    """Return all that is in a folder, but for the locks of plugin directories."""
+    return sorted(path for path in folder.rglob("*") if path.name != WRITING)
+
+
+def names_in(plugin_dir: Path) -> list[str]:
+    """Return what is in a plugin directory, but for its lock."""
+    return sorted(path.name for path in plugin_dir.iterdir() if path.name != WRITING)
 
 
 @pytest.fixture
@@ -133,10 +144,10 @@ def test_file_that_cannot_be(api: httpx.Client, plugin_dir: Path, name: str, tex
     """A name that no file can have is refused with what the system says."""
     (plugin_dir / "folder").mkdir()
     (plugin_dir / "there.py").write_text("kept")
-    before = sorted(plugin_dir.parent.rglob("*"))
+    before = below(plugin_dir.parent)
     answer = api.post(FILES, json={"plugin_name": name, "content": "x"})
     assert said(answer) == (500, FAILED + text)
-    assert sorted(plugin_dir.parent.rglob("*")) == before
+    assert below(plugin_dir.parent) == before
 
 
 def test_file_names_are_not_decoded(api: httpx.Client, plugin_dir: Path) -> None:
@@ -194,7 +205,7 @@ def test_directory_replaced(
     answer = api.put(DIRECTORY, json={"plugin_name": "t", "files": entries(**files)})
     assert said(answer) == (200, "")
     assert ask() == "new"
-    assert [path.name for path in plugin_dir.iterdir()] == ["pack"]
+    assert names_in(plugin_dir) == ["pack"]
     found = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
     assert found == set(files)
 
@@ -208,7 +219,7 @@ def test_directory_with_a_file_outside(
     answer = api.put(DIRECTORY, json={"plugin_name": "t", "files": entries(**files)})
     assert said(answer) == traversal(name)
     assert ask() == "old"
-    assert [path.name for path in plugin_dir.iterdir()] == ["pack"]
+    assert names_in(plugin_dir) == ["pack"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +239,7 @@ def test_directory_with_a_file_that_cannot_be(
     answer = api.put(DIRECTORY, json={"plugin_name": "t", "files": entries(**files)})
     assert said(answer) == (500, FAILED + text)
     assert ask() == "old"
-    assert [path.name for path in plugin_dir.iterdir()] == ["pack"]
+    assert names_in(plugin_dir) == ["pack"]
 
 
 def test_directory_refused(
@@ -313,6 +324,6 @@ def test_directory_after_a_crash(tmp_path: Path) -> None:
         (tmp_path / "plugins" / name).mkdir()
         (tmp_path / "plugins" / name / "__init__.py").write_text(name)
     with Engine(**settings):  # type: ignore[arg-type]
-        assert sorted(path.name for path in (tmp_path / "plugins").iterdir()) == ["lost", "there"]
+        assert names_in(tmp_path / "plugins") == ["lost", "there"]
         assert (tmp_path / "plugins/lost/__init__.py").read_text() == ".lost.old"
         assert (tmp_path / "plugins/there/__init__.py").read_text() == "there"
