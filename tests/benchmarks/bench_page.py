@@ -1,11 +1,12 @@
 """Does a page stay fluent while its reader looks at a thousand triggers, of which a hundred run each second?
 
-Measured in the page, as its reader has it: how long the longest frame was, and the longest task of the page's own
-thread, by JupyterLab in headless Chromium. Where there is no Chromium nothing is measured.
+Measured in JupyterLab in headless Chromium, as its reader has it: the frames, and what keeps them waiting, the tasks
+of the page's own thread. Where there is no Chromium nothing is measured.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -32,12 +33,8 @@ for number in range(1_000):
 """
 
 WATCH = """() => {
-  const seen = { frames: [], tasks: [], last: performance.now() };
+  const seen = { frames: [], last: performance.now() };
   window.seen = seen;
-  const watcher = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) seen.tasks.push(entry.duration);
-  });
-  watcher.observe({ entryTypes: ["longtask"] });
   const frame = (now) => {
     seen.frames.push(now - seen.last);
     seen.last = now;
@@ -46,9 +43,7 @@ WATCH = """() => {
   seen.next = requestAnimationFrame(frame);
   seen.end = () => {
     cancelAnimationFrame(seen.next);
-    for (const entry of watcher.takeRecords()) seen.tasks.push(entry.duration);
-    watcher.disconnect();
-    return { frames: seen.frames.slice(1), tasks: seen.tasks };
+    return seen.frames.slice(1);
   };
 }"""
 
@@ -77,29 +72,48 @@ def run() -> list[Measurement]:
 
 
 def _figure(name: str, page: Any, act: Callable[[Any], None]) -> Measurement:
+    """Measure what the longest task of the page's main thread takes of a processor, whoever else is busy.
+
+    The frames, which the reader sees, are as long as the machine lets them be; they are among the details.
+    """
+    browser = page.context.browser
+    browser.start_tracing(page=page, categories=["toplevel"])
     page.evaluate(WATCH)
     act(page)
-    seen = page.evaluate("() => window.seen.end()")
-    frames = seen["frames"]
+    frames = page.evaluate("() => window.seen.end()")
+    tasks = _tasks_ms(json.loads(browser.stop_tracing())["traceEvents"])
     return Measurement(
-        name=f"longest frame, 1,000 triggers at 100 runs/s: {name}",
-        value=max(frames),
+        name=f"longest task of a page, 1,000 triggers at 100 runs/s: {name}",
+        value=max(tasks),
         budget=BUDGET_MS,
         unit="ms",
         baseline="none",
         details={
-            "frames": len(frames),
+            "longest frame ms": max(frames),
             "median frame ms": percentile(frames, 50),
-            "99th of 100 ms": percentile(frames, 99),
-            "longest task ms": max(seen["tasks"], default=0.0),
-            "tasks over 50 ms": len(seen["tasks"]),
+            "99th of 100 frames ms": percentile(frames, 99),
+            "page's share of a core %": 100 * sum(tasks) / sum(frames),
         },
     )
 
 
+def _tasks_ms(events: list[dict[str, Any]]) -> list[float]:
+    """Return the processor time of each task of the page's main thread."""
+    main = {
+        (one["pid"], one["tid"])
+        for one in events
+        if one["name"] == "thread_name" and one["args"]["name"] == "CrRendererMain"
+    }
+    return [
+        one["tdur"] / 1_000
+        for one in events
+        if (one["pid"], one["tid"]) in main and one["name"].endswith("RunTask") and "tdur" in one
+    ]
+
+
 def _await_runs(page: Any) -> None:
     """Wait until the rows in sight have had runs, which show as bars."""
-    page.wait_for_function("() => document.querySelectorAll('.pe-table-row rect').length > 50")
+    page.wait_for_function("() => document.querySelectorAll('.pe-table-row path').length > 10")
 
 
 def _facts(page: Any) -> str:

@@ -51,11 +51,12 @@ def test_a_trigger_is_fired_from_the_board(tmp_path: Path) -> None:
         page.locator(".pe-field-lp textarea").fill("home,room=Attic temp=24.5")
         page.locator(".pe-form-send").click()
         page.wait_for_selector(".pe-card:has-text('1 row into alert')")
-        page.wait_for_selector(".pe-table-row:has-text('hot_rooms') svg rect.pe-bar")
+        page.wait_for_selector(".pe-table-row:has-text('hot_rooms') svg path.pe-bar")
         assert page.locator(".pe-inspector-done").count() == 0
 
         page.wait_for_function(
-            "() => document.querySelectorAll('.pe-table-row')[1]?.querySelectorAll('svg rect').length >= 3"
+            "() => document.querySelectorAll('.pe-table-row')[1]"
+            "?.querySelector('svg')?.getAttribute('aria-label').length >= 3"
         )
         page.locator(".pe-tab", has_text="Stopped 0").click()
         page.wait_for_selector(".pe-table-hint:has-text('none of them')")

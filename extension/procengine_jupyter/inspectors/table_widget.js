@@ -86,25 +86,28 @@ function render({ model, el }) {
   }
 
   function drawRows() {
+    // All that depends on the layout is asked for before anything is changed, or it would be made twice.
     const first = topRow();
     const last = Math.min(count(), first + inFrame() + 1);
+    const down = frame.scrollTop;
     const columns = model.get("columns");
+    const tracks = widths();
     while (body.children.length > last - first) body.lastElementChild.remove();
     while (body.children.length < last - first) {
       element("div", "pe-table-row", body).setAttribute("role", "row");
     }
-    for (let row = first; row < last; row += 1) drawRow(body.children[row - first], row, columns);
-    body.style.transform = `translateY(${frame.scrollTop}px)`;
+    for (let row = first; row < last; row += 1) drawRow(body.children[row - first], row, columns, tracks);
+    body.style.transform = `translateY(${down}px)`;
     ask(first, last);
   }
 
   // Elements are kept and what is in them is replaced: a click that is under way finds them in place.
-  function drawRow(line, row, columns) {
+  function drawRow(line, row, columns, tracks) {
     const cells = held.cells[row - held.start];
     line.setAttribute("aria-rowindex", String(row + 1));
     line.setAttribute("aria-selected", String(row === model.get("chosen")));
     line.dataset.row = String(row);
-    line.style.gridTemplateColumns = widths();
+    if (line.tracks !== tracks) line.style.gridTemplateColumns = line.tracks = tracks;
     while (line.children.length > columns.length) line.lastElementChild.remove();
     while (line.children.length < columns.length) {
       element("span", "pe-cell", line).setAttribute("role", "gridcell");
@@ -148,18 +151,21 @@ function render({ model, el }) {
     svg.setAttribute("height", String(ROW - 6));
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", text);
+    // One path of all bars and one of those that failed: a page of rows has few elements.
+    const drawn = { "pe-bar": "", "pe-bar-bad": "" };
     wide.forEach((character, place) => {
       const failed = character === FAILED;
       const level = failed ? 8 : BLOCKS.indexOf(character) + 1;
       const tall = (level / 8) * (ROW - 6);
-      const bar = document.createElementNS(SVG, "rect");
-      bar.setAttribute("x", String(place * BAR));
-      bar.setAttribute("y", String(ROW - 6 - tall));
-      bar.setAttribute("width", String(BAR - 1));
-      bar.setAttribute("height", String(tall));
-      bar.setAttribute("class", failed ? "pe-bar-bad" : "pe-bar");
-      svg.append(bar);
+      drawn[failed ? "pe-bar-bad" : "pe-bar"] += `M${place * BAR} ${ROW - 6}v${-tall}h${BAR - 1}v${tall}z`;
     });
+    for (const [name, path] of Object.entries(drawn)) {
+      if (!path) continue;
+      const bars = document.createElementNS(SVG, "path");
+      bars.setAttribute("d", path);
+      bars.setAttribute("class", name);
+      svg.append(bars);
+    }
     cell.replaceChildren(svg);
   }
 
