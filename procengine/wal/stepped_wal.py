@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from procengine.clock import Clock
 from procengine.model.table_rows import TableRows, WalContents, new_wal_contents
 from procengine.wal.pending_flush import PendingFlush
-from procengine.wal.wal import MIB, Wal
-
-CONTENTS_BYTES = 1024
-"""What the record of a flush takes in memory, however few its rows: a thousand small flushes are a megabyte."""
+from procengine.wal.recent_contents import held_bytes
+from procengine.wal.wal import RETAINED_BYTES, Wal
 
 VALUE_BYTES = 8
 
@@ -36,7 +34,7 @@ class _Flushed(PendingFlush):
 class SteppedWal(Wal):
     """A write-ahead log in memory that makes each write a flush of its own, at once."""
 
-    def __init__(self, *, clock: Clock, retained_bytes: int = 64 * MIB) -> None:
+    def __init__(self, *, clock: Clock, retained_bytes: int = RETAINED_BYTES) -> None:
         super().__init__(None, clock=clock, retained_bytes=retained_bytes)
         # Held from a write's number to its offer, so that flushes pass in their order: threads of plugins write, too.
         self._flushing = threading.Lock()
@@ -52,7 +50,7 @@ class SteppedWal(Wal):
             StoppedError: the log is closed.
         """
         values = sum([one.batch.num_rows * one.batch.num_columns for one in rows])
-        size = CONTENTS_BYTES + values * VALUE_BYTES
+        size = held_bytes(rows, values * VALUE_BYTES)
         with self._flushing:
             self._check_open()
             number = self._last_sequence_number + 1

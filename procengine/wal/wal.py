@@ -30,12 +30,16 @@ from procengine.model.table_rows import TableRows, WalContents
 from procengine.recovery import FOLDER_NAME, Recovery
 from procengine.wal.contents_codec import decode_contents, encode_contents, encode_rows
 from procengine.wal.pending_flush import PendingFlush
-from procengine.wal.recent_contents import RecentContents
+from procengine.wal.recent_contents import RecentContents, held_bytes
 from procengine.wal.segments import Segments
 
 logger = logging.getLogger(__name__)
 
 MIB = 1024 * 1024
+RETAINED_BYTES = 64 * MIB
+"""How much of the newest contents is kept in memory beside their files."""
+RETAINED_BYTES_ALONE = 256 * MIB
+"""How much is kept where there are no files: as far as triggers may lag."""
 MAX_APPEND_BYTES = 2048 * MIB
 """The largest write, encoded; a record holds less than 4 GiB."""
 MAX_FLUSH_BYTES = 256 * MIB
@@ -73,7 +77,7 @@ class Wal:
 
     Without a folder (memory object store) nothing is written: contents are kept in memory up to
     ``retained_bytes``, and the oldest then go. With one, contents beyond these bytes are read from their files, and
-    a torn tail is reported to ``recovery``.
+    a torn tail is reported to ``recovery``. ``retained_bytes`` None: `RETAINED_BYTES`, or `RETAINED_BYTES_ALONE`.
     Use: `open` and consume what it yields, `start`, then `append` from any thread, `close`.
     """
 
@@ -83,7 +87,7 @@ class Wal:
         *,
         clock: Clock,
         flush_interval_seconds: float = 0.01,
-        retained_bytes: int = 64 * MIB,
+        retained_bytes: int | None = None,
         segment_bytes: int = 64 * MIB,
         file_system: FileSystem = LOCAL,
         recovery: Recovery | None = None,
@@ -91,6 +95,8 @@ class Wal:
         self._clock = clock
         self._folder = folder
         self._interval_seconds = flush_interval_seconds
+        if retained_bytes is None:
+            retained_bytes = RETAINED_BYTES if folder is not None else RETAINED_BYTES_ALONE
         self._recent = RecentContents(retained_bytes)
         self._segments = (
             None
@@ -297,36 +303,38 @@ class Wal:
         rows = (
             group[0].rows if len(group) == 1 else tuple(one for pending in group for one in pending.rows)
         )
+        logged = sum(pending.size_bytes for pending in group)
+        held = held_bytes(rows, logged)
         contents = WalContents(
             sequence_number=self._last_sequence_number + 1,
             persisted_ns=self._clock.now_ns(),
             rows=rows,
-            size_bytes=sum(pending.size_bytes for pending in group),
+            # Triggers count by it how far back they can read: in the log, or among what is held.
+            size_bytes=logged if self._segments is not None else held,
         )
         try:
-            size = self._persist(contents, group)
+            self._persist(contents, group)
         except Exception as failure:
             logger.exception("flush failed; %d writes are not acknowledged", len(group))
             self._failed_flush_count += 1
             for pending in group:
                 pending.fail(failure)
             return
-        self._recent.add(contents, size)
+        self._recent.add(contents, held)
         self._last_sequence_number = contents.sequence_number
         self._pass_on(contents)
         for pending in group:
             pending.succeed(contents.sequence_number)
 
-    def _persist(self, contents: WalContents, group: list[PendingFlush]) -> int:
-        if self._segments is None:
-            return sum(pending.size_bytes for pending in group)
-        payload = encode_contents(
-            contents.sequence_number,
-            contents.persisted_ns,
-            len(contents.rows),
-            [pending.encoded for pending in group],
-        )
-        return self._segments.append(contents.sequence_number, payload)
+    def _persist(self, contents: WalContents, group: list[PendingFlush]) -> None:
+        if self._segments is not None:
+            payload = encode_contents(
+                contents.sequence_number,
+                contents.persisted_ns,
+                len(contents.rows),
+                [pending.encoded for pending in group],
+            )
+            self._segments.append(contents.sequence_number, payload)
 
     def _pass_on(self, contents: WalContents) -> None:
         for step in (self._apply, self._offer):

@@ -172,7 +172,7 @@ def test_a_long_backlog_costs_the_trigger_nothing(
             grown = bytes_held_by(processing, lambda: [write() for _ in range(500)])
             # A trigger's place is noted by a thread of its own, in its own time.
             new = objects_of("procengine.processing") - few
-            assert new - Counter({"Place": 1}) == Counter()
+            assert new - Counter({"Place": 1, "VersionFile": 1}) == Counter()
             assert grown < 500 * 8, "something grows with each write"
             lag = engine.triggers.statistics("house", "t").lag
             assert (lag.contents, lag.rows) == (5_000, 200_000)

@@ -185,6 +185,19 @@ def test_wal_memory_store_lets_the_oldest_go() -> None:
     wal.close()
 
 
+def test_wal_counts_what_contents_take_in_memory() -> None:
+    """A write of one row is counted with the objects that hold it, which are most of it."""
+    wal = started(wal_of(None, retained_bytes=100_000))
+    for time in range(100):
+        wal.append([some_rows(("a", time, 0.0))]).wait()
+    assert wal.contents(100).size_bytes > 3_000
+    assert wal.statistics().recent_bytes <= 100_000
+    with pytest.raises(WalContentsGoneError):
+        wal.contents(60)
+    wal.contents(90)
+    wal.close()
+
+
 def test_wal_retain_from_removes_segments_wholly_below(tmp_path: Path) -> None:
     """Segments go when all their records are below the number, and the others stay readable."""
     wal = started(wal_of(tmp_path, retained_bytes=1, segment_bytes=1))
