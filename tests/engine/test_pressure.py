@@ -25,6 +25,7 @@ from procengine.processing import sliced_waits
 from procengine.processing.cancellation import PluginThread
 from procengine.processing.trigger_statistics import TriggerState
 from procengine.wal import Wal
+from procengine.wal.wal import RETAINED_BYTES_ALONE
 from tests.engine.looks import (
     WAIT_SECONDS,
     Gate,
@@ -379,7 +380,7 @@ def test_a_trigger_that_lags_too_far_is_paused(
 def test_in_memory_a_trigger_lags_no_further_than_the_log(plugin_dir: Path) -> None:
     """With object store memory the log is a ring, and the limit at most its size."""
     with Engine(plugin_dir=plugin_dir, object_store="memory", environ={}) as engine:
-        assert engine.triggers.options.lag_limit_bytes == 64 << 20
+        assert engine.triggers.options.lag_limit_bytes == RETAINED_BYTES_ALONE
     with Engine(
         plugin_dir=plugin_dir, object_store="memory", environ={}, trigger_lag_limit="1MB"
     ) as engine:
