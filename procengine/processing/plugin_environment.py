@@ -31,18 +31,20 @@ from procengine.errors import InvalidInputError, PackageInstallError
 from procengine.file_lock import file_locked
 from procengine.model.installation import Arrival, Installation, InstallPlan, InstallWatch
 from procengine.processing.environment_copy import EnvironmentCopy
+from procengine.processing.install_conflicts import (
+    conflicts_among,
+    conflicts_behind,
+    differences,
+    names_imported,
+)
 from procengine.processing.installed_packages import (
     Package,
-    accepts,
-    imported,
     installed,
-    module_names,
-    requirement_of,
-    unmet,
 )
 from procengine.processing.installer_process import InstallerProcess
 from procengine.processing.installers import Installer, installer_of, makes_pip
 from procengine.processing.kernel_copy import KernelCopy
+from procengine.processing.search_path import SearchPath
 
 logger = logging.getLogger(__name__)
 
@@ -55,53 +57,6 @@ _installing = threading.Lock()
 _KERNEL_LOCK: Final = Path(tempfile.gettempdir()) / (
     f"procengine-{hashlib.sha256(f'{sys.prefix} {Path.home()}'.encode()).hexdigest()[:12]}.lock"
 )
-
-
-class SearchPath:
-    """What is at the end of ``sys.path`` for engines, each folder as long as one of them uses it."""
-
-    # ``sys.path`` is one for all engines, and so is the lock on changing it.
-    _lock = threading.Lock()
-    _uses: Final[dict[str, int]] = {}
-    _added: Final[dict[str, list[str]]] = {}
-
-    @classmethod
-    def without_added(cls) -> list[str]:
-        """Return ``sys.path`` without what is there for engines: where the kernel's own packages are."""
-        with cls._lock:
-            added = {entry for entries in cls._added.values() for entry in entries}
-            return [entry for entry in sys.path if entry not in added]
-
-    @classmethod
-    def add(cls, folder: str) -> None:
-        """Append a folder, and what its ``.pth`` files name; what is there already stays where it is."""
-        with cls._lock:
-            uses = cls._uses.get(folder, 0)
-            if not uses:
-                before = set(sys.path)
-                if folder not in before:  # the kernel's own needs no second look at its ``.pth`` files
-                    site.addsitedir(folder)
-                cls._added[folder] = [entry for entry in sys.path if entry not in before]
-            cls._uses[folder] = uses + 1
-
-    @classmethod
-    def look_again(cls, folder: str) -> None:
-        """Take in what new ``.pth`` files of a folder name."""
-        with cls._lock:
-            if folder in cls._uses and folder in cls._added[folder]:
-                before = set(sys.path)
-                site.addsitedir(folder)
-                cls._added[folder] += [entry for entry in sys.path if entry not in before]
-
-    @classmethod
-    def remove(cls, folder: str) -> None:
-        """Take back one `add`."""
-        with cls._lock:
-            cls._uses[folder] -= 1
-            if not cls._uses[folder]:
-                del cls._uses[folder]
-                added = cls._added.pop(folder)
-                sys.path[:] = [entry for entry in sys.path if entry not in added]
 
 
 class PluginEnvironment:
@@ -222,12 +177,12 @@ class PluginEnvironment:
         plan = InstallPlan(
             place=str(self.folder),
             arrivals=tuple(arrival for arrival, _ in found),
-            conflicts=tuple(_conflicts_behind(kernel, here, found, arguments)),
+            conflicts=tuple(conflicts_behind(kernel, here, found, arguments)),
         )
         _show(plan, watch)
         if not plan.arrivals:
             return Installation(plan=plan)
-        before = _names_imported(self.site_packages, plan.arrivals)
+        before = names_imported(self.site_packages, plan.arrivals)
         with self._undone_on_failure():
             installer.install(self._process.run, arguments, watch.tell)
         self._attach()
@@ -244,12 +199,12 @@ class PluginEnvironment:
         plan = InstallPlan(
             place=f"the kernel's own environment, {sys.prefix}",
             arrivals=tuple(arrival for arrival, _ in found),
-            conflicts=tuple(_conflicts_among(present, found)),
+            conflicts=tuple(conflicts_among(present, found)),
         )
         _show(plan, watch)
         if not plan.arrivals:
             return Installation(plan=plan)
-        before = _names_imported(folder, plan.arrivals)
+        before = names_imported(folder, plan.arrivals)
         replaced = {package.key for arrival, package in found if arrival.replaces}
         with _kernel_undone_on_failure(replaced):
             try:
@@ -360,62 +315,12 @@ def _kernel_undone_on_failure(replaced: Collection[str]) -> Iterator[None]:
                 copy.put_back()
             except OSError as failure:
                 logger.warning("not all of the kernel's packages could be put back: %s", failure)
-            changed = _differences(before, installed(SearchPath.without_added()))
+            changed = differences(before, installed(SearchPath.without_added()))
             if changed and isinstance(error, PackageInstallError):
                 raise PackageInstallError(f"{error}{changed}") from error
             if changed and isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"interrupted{changed}") from error
             raise
-
-
-def _conflicts_behind(
-    kernel: Mapping[str, Package],
-    here: Mapping[str, Package],
-    found: Sequence[tuple[Arrival, Package]],
-    arguments: Sequence[str],
-) -> Iterator[str]:
-    """Yield what would not fit in an environment that stands behind the kernel's: imports find the kernel's first."""
-    asked = {one.name: one for one in map(requirement_of, arguments) if one is not None}
-    for arrival, package in found:
-        own = kernel.get(package.key)
-        if own is None or own.version == arrival.version:
-            continue
-        if package.tells_needs and not arrival.is_requested:  # who needs it is told below
-            continue
-        requirement = asked.get(arrival.name)
-        if requirement is None or not accepts(requirement, own.version):
-            yield (
-                f"plugins go on importing {own.name} {own.version}, which the kernel has, not {arrival.version}"
-            )
-    fresh = {package.key: package for _, package in found}
-    yield from (text for _, text in unmet(fresh.values(), kernel, by="what the kernel has"))
-    after = {**here, **fresh}
-    others = [package for key, package in here.items() if key not in fresh]
-    behind = {key: package for key, package in after.items() if key not in kernel}
-    yield from (text for _, text in unmet(others, behind, by="what would be installed"))
-
-
-def _conflicts_among(
-    present: Mapping[str, Package], found: Sequence[tuple[Arrival, Package]]
-) -> Iterator[str]:
-    """Yield what would change of the kernel's packages, and what would fit no more."""
-    for arrival, _ in found:
-        if arrival.replaces:
-            yield f"the kernel's {arrival.name} {arrival.replaces} becomes {arrival.version}"
-    after = {**present, **{package.key: package for _, package in found}}
-    before = {text for _, text in unmet(present.values(), present, by="what would be there")}
-    for _, text in unmet(after.values(), after, by="what would be there"):
-        if text not in before:
-            yield text
-
-
-def _names_imported(folder: Path, arriving: Sequence[Arrival]) -> tuple[str, ...]:
-    """Return those that replace a version which is imported already, as ``name version``."""
-    return tuple(
-        f"{one.name} {one.version}"
-        for one in arriving
-        if one.replaces and imported(module_names(folder, Package(name=one.name, version="").key))
-    )
 
 
 def _show(plan: InstallPlan, watch: InstallWatch) -> None:
@@ -425,19 +330,6 @@ def _show(plan: InstallPlan, watch: InstallWatch) -> None:
         return
     for text in plan.conflicts:
         logger.warning("installation into %s: %s", plan.place, text)
-
-
-def _differences(before: Mapping[str, Package], after: Mapping[str, Package]) -> str:
-    """Return which packages an installer that failed has changed all the same, as lines."""
-    changed = sorted(key for key in {*before, *after} if _version(before, key) != _version(after, key))
-    return "".join(
-        f"\nchanged before it failed: {key}, {_version(before, key)} to {_version(after, key)}"
-        for key in changed
-    )
-
-
-def _version(packages: Mapping[str, Package], key: str) -> str:
-    return packages[key].version if key in packages else "none"
 
 
 def _python_of(folder: Path) -> Path:
