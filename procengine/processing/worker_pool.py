@@ -209,16 +209,29 @@ class WorkerPool:
     def _draw_more(self, more: int) -> None:
         """Let so many more workers draw from the line, idle ones first, new ones up to the limit."""
         self._may_draw = max(self._may_draw, self._drawing) + more
-        for _ in range(min(more, len(self._line))):
+        for _ in range(more):
+            if not self._idle and len(self._workers) >= self._limit:
+                return
+            job = self._draw()
+            if job is None:
+                return
             if self._idle:
-                self._idle.pop().inbox.put(_Job(self._draw(), from_line=True))
-            elif len(self._workers) < self._limit:
-                self._add_worker(_Job(self._draw(), from_line=True))
+                self._idle.pop().inbox.put(job)
+            else:
+                self._add_worker(job)
 
-    def _draw(self) -> Task:
+    def _draw(self) -> _Job | None:
+        """Return the first of the line, for a worker that may draw; None when there is none.
+
+        A line that was seen is no promise: `next_of_line` takes from it without the lock.
+        """
+        try:
+            task = self._line.popleft()
+        except IndexError:
+            return None
         self._drawing += 1
         self._drawn += 1
-        return self._line.popleft()
+        return _Job(task, from_line=True)
 
     def _add_worker(self, job: _Job) -> None:
         self._started += 1
@@ -236,8 +249,8 @@ class WorkerPool:
             if self._stopped:
                 self._workers.discard(worker)
                 return None
-            if self._line and self._drawing < self._may_draw:
-                return _Job(self._draw(), from_line=True)
+            if self._drawing < self._may_draw and (job := self._draw()) is not None:
+                return job
             self._idle.append(worker)
             patient = len(self._workers) <= RESIDENT_WORKERS
         try:

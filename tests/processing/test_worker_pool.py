@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from pathlib import Path
 
 import pytest
 
 from procengine.errors import StoppedError
-from procengine.processing.worker_pool import RESIDENT_WORKERS, WorkerPool, is_thread_runnable
+from procengine.processing.worker_pool import RESIDENT_WORKERS, Task, WorkerPool, is_thread_runnable
 from tests.processing.doubles import TIMEOUT
 
 
@@ -211,3 +212,41 @@ def test_a_thread_is_runnable_while_it_computes() -> None:
     stop.set()
     computes.join(TIMEOUT)
     waits.join(TIMEOUT)
+
+
+class TakenLine(deque[Task]):
+    """A line whose tasks another worker takes each time between a look at it and the first's taking."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_task_that_another_worker_takes_is_missed_without_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The line may be empty for who has just seen a task in it: workers and their supervisor go on."""
+    pool = WorkerPool()
+    ran = threading.Semaphore(0)
+    try:
+        pool.submit(ran.release)
+        assert ran.acquire(timeout=TIMEOUT)
+        with monkeypatch.context() as patch:
+            patch.setattr(pool, "_line", TakenLine())
+            pool._watch_line()
+            looks = threading.Semaphore(0)
+            draw_more = pool._draw_more
+
+            def watched(more: int) -> None:
+                draw_more(more)
+                looks.release()
+
+            patch.setattr(pool, "_draw_more", watched)
+            for _ in range(3):
+                assert looks.acquire(timeout=TIMEOUT), "the supervisor has ended"
+        for _ in range(100):
+            pool.submit(ran.release)
+        for _ in range(100):
+            assert ran.acquire(timeout=TIMEOUT)
+        assert pool.worker_count <= RESIDENT_WORKERS
+    finally:
+        assert pool.stop(TIMEOUT) == ()
