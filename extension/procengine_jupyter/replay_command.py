@@ -59,7 +59,13 @@ _SPEED = re.compile(r"(?P<number>\d+(\.\d+)?)x?")
 
 
 VARYING = frozenset(
-    {NoteCode.WALL_CLOCK, NoteCode.UNSEEDED_RANDOM, NoteCode.THREADS, NoteCode.ROW_ORDER}
+    {
+        NoteCode.WALL_CLOCK,
+        NoteCode.UNSEEDED_RANDOM,
+        NoteCode.THREADS,
+        NoteCode.ROW_ORDER,
+        NoteCode.SET_ORDER,
+    }
 )
 """What keeps a replay from being the same again, but for the shared generators, which it seeds."""
 

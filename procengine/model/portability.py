@@ -30,6 +30,7 @@ from procengine.model.varying_calls import (
     clock_calls,
     leaves_order_open,
     random_calls,
+    set_walks,
     sql_chance,
     thread_calls,
 )
@@ -75,6 +76,8 @@ class NoteCode(Enum):
     """What a plugin's threads do comes in no certain order."""
     ROW_ORDER = "row-order"
     """A query takes some rows without saying in which order."""
+    SET_ORDER = "set-order"
+    """A set is gone through, whose order is another one in each process."""
 
     @property
     def remedy(self) -> str:
@@ -100,6 +103,7 @@ _REMEDIES = {
     NoteCode.UNSEEDED_RANDOM: "make a generator with a seed, as random.Random(7); uuid.uuid5 for identifiers",
     NoteCode.THREADS: "gather their results, as map of an executor does, and write and log on the run's own thread",
     NoteCode.ROW_ORDER: "add ORDER BY, by enough columns to tell rows apart",
+    NoteCode.SET_ORDER: "go through sorted(...) of it, or through a dict or list",
     NoteCode.VOLATILE_CACHE: "be ready for a missing key, or write what must survive to a table",
 }
 
@@ -403,8 +407,8 @@ def _chance_in_sql(subject: Subject) -> Iterator[Note]:
             if leaves_order_open(text):
                 yield Note(
                     code=NoteCode.ROW_ORDER,
-                    reason="rows of a query with LIMIT or UNION come in any order without ORDER BY, so asking again "
-                    "may give others",
+                    reason="rows of a query with LIMIT or UNION, and the tables of all schemas, come in any order "
+                    "without ORDER BY, so asking again may give others",
                     line_number=line_number,
                 )
 
@@ -414,6 +418,16 @@ def _threads(subject: Subject) -> Iterator[Note]:
         yield Note(
             code=NoteCode.THREADS,
             reason=f"{name} lets things go on at the same time, in an order that is not the same again",
+            line_number=line_number,
+        )
+
+
+def _set_order(subject: Subject) -> Iterator[Note]:
+    for line_number in set_walks(subject.module):
+        yield Note(
+            code=NoteCode.SET_ORDER,
+            reason="the order of a set of texts goes by the process's hash seed, so a replay in another process need "
+            "not give the same",
             line_number=line_number,
         )
 
@@ -449,4 +463,5 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Note]], ...] = (
     _unseeded_random,
     _chance_in_sql,
     _threads,
+    _set_order,
 )

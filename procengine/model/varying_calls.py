@@ -70,6 +70,8 @@ THREAD_CALLS: Final = frozenset(
 _SQL_CHANCE: Final = re.compile(r"(?i)\b(random|uuid)\s*\(\s*\)")
 _SQL_ORDER: Final = re.compile(r"(?i)\border\s+by\b")
 _SQL_CHOICE: Final = re.compile(r"(?i)\b(limit\s+\d|union\b)")
+_SQL_NAMES: Final = re.compile(r"(?i)\binformation_schema\s*\.|^\s*show\s+tables\b")
+_SQL_ONE_SCHEMA: Final = re.compile(r"(?i)\btable_schema\s*=")
 
 
 class VaryingCall(NamedTuple):
@@ -126,8 +128,9 @@ def sql_chance(text: str) -> str | None:
 
 
 def leaves_order_open(text: str) -> bool:
-    """Tell whether SQL takes some rows, or those of several queries, without saying in which order."""
-    return _SQL_CHOICE.search(text) is not None and _SQL_ORDER.search(text) is None
+    """Tell whether SQL takes some rows, or those of several queries or schemas, without saying in which order."""
+    names = _SQL_NAMES.search(text) is not None and _SQL_ONE_SCHEMA.search(text) is None
+    return (names or _SQL_CHOICE.search(text) is not None) and _SQL_ORDER.search(text) is None
 
 
 def thread_calls(module: ast.Module) -> Iterator[VaryingCall]:
@@ -135,6 +138,43 @@ def thread_calls(module: ast.Module) -> Iterator[VaryingCall]:
     for name, call in _named_calls(module):
         if name in THREAD_CALLS:
             yield VaryingCall(name, call.lineno)
+
+
+def set_walks(module: ast.Module) -> Iterator[int]:
+    """Return the lines on which a set is gone through where it is made, in an order that goes by the hash seed.
+
+    A ``for`` or a comprehension over it, or a call that puts it in order as it comes. Of sets of numbers the order is
+    the same each time; a set, a generator and what ``sorted`` makes of one have none that matters.
+    """
+    for node in ast.walk(module):
+        if isinstance(node, ast.For):
+            walked = [node.iter]
+        elif isinstance(node, ast.ListComp | ast.DictComp):
+            walked = [one.iter for one in node.generators]
+        elif isinstance(node, ast.Call) and _keeps_order(node.func):
+            walked = node.args[:1]
+        else:
+            continue
+        yield from (one.lineno for one in walked if _is_set(one))
+
+
+def _keeps_order(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return function.attr == "join"
+    return isinstance(function, ast.Name) and function.id in {"list", "tuple", "enumerate", "iter"}
+
+
+def _is_set(node: ast.expr) -> bool:
+    """Tell whether an expression is sure to be a set of more than numbers."""
+    if isinstance(node, ast.Set):
+        return not all(
+            isinstance(one, ast.Constant) and isinstance(one.value, int | float) for one in node.elts
+        )
+    if isinstance(node, ast.BinOp):
+        return _is_set(node.left) or _is_set(node.right)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in {"set", "frozenset"}
+    return isinstance(node, ast.SetComp)
 
 
 def _mentioned(module: ast.Module, names: Collection[str]) -> Iterator[VaryingCall]:

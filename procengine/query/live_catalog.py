@@ -43,7 +43,11 @@ class LiveCatalog:
         self._schemas = schemas
 
     def schema_names(self) -> set[str]:
-        """Return the schemas' names; DataFusion adds ``information_schema``."""
+        """Return the schemas' names; DataFusion adds ``information_schema``.
+
+        Differs: DataFusion's binding takes them as a set whose order is another one each time, and so has
+            ``information_schema``; InfluxDB 3 has one order, ``iox`` first.
+        """
         return set(self._schemas)
 
     def schema(self, name: str) -> LiveSchema | None:

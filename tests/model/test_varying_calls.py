@@ -11,6 +11,7 @@ from procengine.model.varying_calls import (
     clock_calls,
     leaves_order_open,
     random_calls,
+    set_walks,
     sql_chance,
     thread_calls,
 )
@@ -133,11 +134,15 @@ def test_chance_in_sql_is_found(sql: str, name: str | None) -> None:
         ("SELECT a FROM b UNION ALL SELECT c FROM d", True),
         ("SELECT * FROM home ORDER BY time LIMIT 3", False),
         ("SELECT * FROM home", False),
+        ("SHOW TABLES", True),
+        ("SELECT table_name FROM information_schema.tables", True),
+        ("SELECT table_name FROM information_schema.tables WHERE table_schema = 'iox'", False),
+        ("SELECT table_name FROM information_schema.tables ORDER BY 1", False),
         ("SELECT limits FROM reunion", False),
     ],
 )
 def test_order_that_is_left_open_is_found(sql: str, is_open: bool) -> None:
-    """Rows are chosen, or of several queries, and nothing says in which order."""
+    """Rows are chosen, or of several queries or schemas, and nothing says in which order."""
     assert leaves_order_open(sql) == is_open
 
 
@@ -154,3 +159,26 @@ def test_varying_calls_of_threads_and_sql_become_notes() -> None:
         (NoteCode.ROW_ORDER, 4),
         (NoteCode.UNSEEDED_RANDOM, 4),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("for one in set(rows): f(one)", True),
+        ("for one in {'a', b}: f(one)", True),
+        ("for one in frozenset(a) - known: f(one)", True),
+        ("x = [f(one) for one in {g(a) for a in b}]", True),
+        ("x = list(set(rows))", True),
+        ("x = ', '.join({f(a) for a in b})", True),
+        ("for one in sorted(set(rows)): f(one)", False),
+        ("x = {f(one) for one in set(rows)}", False),
+        ("x = any(f(one) for one in set(rows))", False),
+        ("for one in {1, 2}: f(one)", False),
+        ("for one in {'a': 1}: f(one)", False),
+    ],
+)
+def test_walks_through_sets_are_found(line: str, is_found: bool) -> None:
+    """Where a set of more than numbers is made and gone through in its own order, but where no order matters."""
+    assert list(set_walks(ast.parse(f"import x\n{line}"))) == [2] * is_found
+    codes = [note.code for note in portability_notes(line)]
+    assert codes.count(NoteCode.SET_ORDER) == is_found
