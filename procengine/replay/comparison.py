@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from procengine.model.column import TIME
-from procengine.replay.result import ReplayResult, TriggerCost
+from procengine.replay.result import CachedState, ReplayResult, TriggerCost
 
 _HERE: Final = "\0here"
 _THERE: Final = "\0there"
@@ -244,13 +244,19 @@ def _unequal(before: pa.ChunkedArray, after: pa.ChunkedArray) -> npt.NDArray[np.
 
 
 def _state(before: ReplayResult, after: ReplayResult) -> tuple[StateDifference, ...]:
-    old = {(one.namespace, one.key): one.text for one in before.state}
-    new = {(one.namespace, one.key): one.text for one in after.state}
+    old, new = ({(one.namespace, one.key): one for one in result.state} for result in (before, after))
+    pairs = ((place, old.get(place), new.get(place)) for place in sorted({*old, *new}))
     return tuple(
-        StateDifference(*place, old.get(place), new.get(place))
-        for place in sorted({*old, *new})
-        if old.get(place) != new.get(place)
+        StateDifference(*place, *_texts(one, other))
+        for place, one, other in pairs
+        if one is None or other is None or one.contents != other.contents
     )
+
+
+def _texts(before: CachedState | None, after: CachedState | None) -> tuple[str | None, str | None]:
+    """Return what two values say of themselves, which can be the same though they hold other things."""
+    old, new = (None if one is None else one.text for one in (before, after))
+    return old, f"{new} (holds something else)" if old is not None and old == new else new
 
 
 def _costs(before: ReplayResult, after: ReplayResult) -> tuple[CostDifference, ...]:

@@ -6,7 +6,8 @@ Values alone: the engine that made them is gone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from procengine.errors import TableNotFoundError
 from procengine.model.run import Run
 from procengine.processing.cached_value import CachedValue
+from procengine.replay.value_text import value_text
 
 if TYPE_CHECKING:
     from procengine.replay.comparison import Comparison
@@ -24,15 +26,22 @@ if TYPE_CHECKING:
 COST_COLUMNS: Final = ("queue_wait", "duration", "cpu_time", "peak_memory_bytes")
 """What a run costs on the machine's own clock; all its other columns are the same in each replay."""
 
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+>")
+
 
 @dataclass(frozen=True, slots=True)
 class CachedState:
-    """One value that plugins had in their cache at the end. ``text`` is its ``repr``."""
+    """One value that plugins had in their cache at the end.
+
+    ``contents`` is a number of what it holds, which tells values apart. ``text`` is for people: the ``repr``, or
+    where that has an address, what is in the value.
+    """
 
     namespace: str
     key: str
     type_name: str
-    text: str
+    contents: str
+    text: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +134,8 @@ class ReplayResult:
         for rows in (self.facts, self.logs):
             for part in _bytes_of(rows):
                 whole.update(part)
-        whole.update(repr(self.state).encode())
+        for one in self.state:
+            whole.update(f"{one.namespace}\0{one.key}\0{one.type_name}\0{one.contents}\0".encode())
         return whole.hexdigest()
 
     def costs(self) -> tuple[TriggerCost, ...]:
@@ -152,14 +162,25 @@ class ReplayResult:
 
 
 def cached_state(values: Sequence[CachedValue]) -> tuple[CachedState, ...]:
-    """Return what plugins cached, by namespace and key; runs ``repr`` of the values."""
-    found = [CachedState(one.namespace, one.key, one.type_name, _text(one)) for one in values]
-    return tuple(sorted(found, key=lambda one: (one.namespace, one.key)))
+    """Return what plugins cached, by namespace and key; runs ``repr`` of the values, and what pickling runs."""
+    return tuple(sorted(map(_cached, values), key=lambda one: (one.namespace, one.key)))
 
 
-def _text(value: CachedValue) -> str:
+def _cached(cached: CachedValue) -> CachedState:
+    told = _called(value_text, cached)
+    text = _called(repr, cached)
+    return CachedState(
+        namespace=cached.namespace,
+        key=cached.key,
+        type_name=cached.type_name,
+        contents=hashlib.blake2b(told.encode(errors="surrogatepass"), digest_size=16).hexdigest(),
+        text=told if _ADDRESS.search(text) else text,
+    )
+
+
+def _called(tell: Callable[[Any], str], cached: CachedValue) -> str:
     try:
-        return repr(value.value)
+        return tell(cached.value)
     except Exception as error:  # noqa: BLE001 - a plugin's own method
         return f"<repr failed: {type(error).__name__}: {error}>"
 

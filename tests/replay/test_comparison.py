@@ -97,3 +97,31 @@ def test_result_costs_and_rows(engine: Engine, versions: Selection) -> None:
     assert 0 < cost.p50_ns <= cost.p95_ns <= cost.duration_ns
     with pytest.raises(TableNotFoundError):
         result.rows("nothing")
+
+
+BOXED = """
+class Box:
+    def __init__(self, temp):
+        self.temp = temp
+
+class Mute(Box):
+    def __repr__(self):
+        return "Mute()"
+
+def process_writes(influxdb3_local, table_batches, args=None):
+    temp = table_batches[0]["rows"][0]["temp"]
+    influxdb3_local.cache.put("box", [Box(temp)])
+    influxdb3_local.cache.put("mute", Mute(temp))
+"""
+
+
+def test_comparison_of_state_goes_by_what_objects_hold(engine: Engine, put: Put) -> None:
+    """Equal objects are no difference though they stand elsewhere; others are, whatever they say of themselves."""
+    put(BOXED, "table:home")
+    first, same, other = (replayed(engine, lines(count)) for count in (3, 3, 4))
+    assert first.state == same.state
+    assert first.compare(same).is_same
+    assert [(one.key, one.before, one.after) for one in first.compare(other).state] == [
+        ("box", "[Box({'temp': 22.5})]", "[Box({'temp': 23.5})]"),
+        ("mute", "Mute()", "Mute() (holds something else)"),
+    ]
