@@ -116,6 +116,7 @@ def damaged(folder: Path) -> Iterator[tuple[Path, bytes]]:
             yield short, data[:-1]
 
 
+@pytest.mark.timeout(3600 if LONG else 120)
 def test_damaged_history_is_named_and_misleads_nobody(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
