@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from procengine.deploy.bundle import Bundle
-from procengine.deploy.dry_run import Tried, staged_files, staged_name, try_plugin
+from procengine.deploy.dry_run import Tried, staged_files, staged_name, try_trigger
 from procengine.deploy.plan import (
     Change,
     Kind,
@@ -209,8 +209,9 @@ class _Deployment:
                 self.staged.append(name)
                 with self._step("staged", name, f"send {name} to be tried"):
                     self.server.create_plugin_file(self._bundle.databases[0], name, text)
-        self.at = "the dry run"
-        for one in try_plugin(self.server, self._bundle, filename):
+        for trigger in self._bundle.triggers:
+            self.at = f"the dry run of {trigger.name!r} on the server"
+            one = try_trigger(self.server, self._bundle, trigger, filename)
             self.tell(f"dry run of {one.trigger}: {one.said}")
             self.tried.append(one)
 

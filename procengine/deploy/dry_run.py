@@ -9,7 +9,6 @@ Source: influxdb3_processing_engine/src/lib.rs, dry_run_wal_plugin, test_schedul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from procengine.cli.target import PluginTest
@@ -28,7 +27,7 @@ _NO_SIBLINGS = ("attempted relative import", "'__name__' not in globals")
 
 
 class DryRunFailedError(OperationRefusedError):
-    """A plugin raised where it was tried."""
+    """A plugin raised where it was tried; its text is what the server answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +52,13 @@ def staged_files(bundle: Bundle) -> dict[str, str]:
     }
 
 
-def try_plugin(server: RemoteServer, bundle: Bundle, filename: str) -> Iterator[Tried]:
-    """Yield what came of each trigger of a bundle, as it is tried; the plugin's file has this name for now.
+def try_trigger(server: RemoteServer, bundle: Bundle, trigger: Trigger, filename: str) -> Tried:
+    """Return what came of a trigger of a bundle when it was tried; the plugin's file has this name for now.
 
     Raises:
         DryRunFailedError: the plugin raised, or what it wrote cannot be stored.
         RefusedByServerError, UnreachableServerError: it could not be tried.
     """
-    for trigger in bundle.triggers:
-        yield _try(server, bundle, trigger, filename)
-
-
-def _try(server: RemoteServer, bundle: Bundle, trigger: Trigger, filename: str) -> Tried:
     spec = parse_trigger_spec(trigger.spec)
     lines = bundle.samples.get((trigger.database, trigger.name))
     test = PluginTest(
@@ -85,9 +79,7 @@ def _try(server: RemoteServer, bundle: Bundle, trigger: Trigger, filename: str) 
             trigger, "a dry run sees a folder's __init__.py alone, which imports its siblings"
         )
     if errors:
-        raise DryRunFailedError(
-            f"the dry run of {trigger.name!r} on the server failed: {_without_secrets('; '.join(errors), trigger)}"
-        )
+        raise DryRunFailedError(_without_secrets("; ".join(errors), trigger))
     written = sum(len(each) for each in answer.get("database_writes", {}).values())
     return Tried(
         trigger=trigger.name, passed=True, said=f"ran; would have written {counted(written, 'line')}"

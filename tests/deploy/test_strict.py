@@ -157,7 +157,7 @@ def test_a_failing_plugin_leaves_what_is_live_untouched(deployer: Deployer) -> N
     with pytest.raises(DeployFailedError) as failed:
         deployer.deploy()
     assert (
-        "dry run of 'hot_rooms' on the server failed: error executing plugin: ValueError: broken"
+        "deployment failed at: the dry run of 'hot_rooms' on the server: error executing plugin: ValueError: broken"
         in str(failed.value)
     )
     assert failed.value.left == (
