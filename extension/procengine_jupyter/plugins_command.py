@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "%procengine"
 SHOWN_DIGITS = 6
+MOST_NAMES = 20
+"""How many plugins are listed where none of them was named."""
 
 
 def run_plugin_line(session: Session, line: str) -> str:
@@ -127,7 +129,9 @@ def _filename(engine: Engine, said: str) -> str:
         if name in known:
             return name
     near = did_you_mean(said, [*known, *(one.removesuffix(".py") for one in known)])
-    raise NotFoundError(f"there is no plugin {said!r}{'; ' if near else ''}{near}")
+    more = f" and {len(known) - MOST_NAMES:,} more" if len(known) > MOST_NAMES else ""
+    there = f"there are: {', '.join(sorted(known)[:MOST_NAMES]) or 'none'}{more}"
+    raise NotFoundError(f"there is no plugin {said!r}; {near or there}")
 
 
 def _version(

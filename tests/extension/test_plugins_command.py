@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from procengine_jupyter.inspectors.plugin_state import PluginState
+from procengine_jupyter.plugins_command import MOST_NAMES
 from procengine_jupyter.status import engine_card
 
 from tests.extension.conftest import Notebook
@@ -140,6 +141,8 @@ def test_versions_are_forgotten_on_request(notebook: Notebook, said: Callable[[s
         ("forget hot_rooms --keep -3", "'-3'"),
         ("rollback", "accepted: %procengine plugin rollback PLUGIN [VERSION]"),
         ("rollback hot_room", "there is no plugin 'hot_room'; did you mean hot_rooms?"),
+        ("rollback nope", "there is no plugin 'nope'; there are: hot_rooms.py"),
+        ("forget nope --keep 3", "there is no plugin 'nope'; there are: hot_rooms.py"),
         ("rollback hot_rooms", "hot_rooms.py has no version before"),
         ("rollback hot_rooms zz", "hot_rooms.py has no version 'zz'; there is"),
         ("instal", "unrecognized subcommand 'instal' of '%procengine plugin'; accepted: new, validate"),
@@ -151,6 +154,15 @@ def test_misuse_says_what_is_accepted(notebook: Notebook, line: str, why: str) -
     notebook.run(CELL.format(text="one"))
     runs_of(notebook, "a")
     assert why in notebook.fails(f"%procengine plugin {line}")
+
+
+def test_misuse_lists_some_of_many_plugins(notebook: Notebook) -> None:
+    """Where no name is near, the first of those that there are, and how many more."""
+    for number in range(MOST_NAMES + 2):
+        (notebook.engine.plugins.folder / f"p{number:02}.py").write_text("")
+    said = notebook.fails("%procengine plugin rollback nope")
+    shown = ", ".join(f"p{number:02}.py" for number in range(MOST_NAMES))
+    assert f"there are: {shown} and 2 more" in said
 
 
 def test_help_and_completion(notebook: Notebook, said: Callable[[str], str]) -> None:
