@@ -165,6 +165,20 @@ def test_replay_twice_names_what_is_not_the_same(house: Notebook) -> None:
     assert house.run("%replay home.lp --twice --trigger hot_rooms").notes == ()
 
 
+def test_replay_notes_what_is_the_same_in_this_process_alone(house: Notebook) -> None:
+    """Two replays beside each other do not show it: the order of a set is another one in another process."""
+    house.run(
+        "%%plugin rooms --trigger table:home --database house\n"
+        "def process_writes(influxdb3_local, table_batches, args=None):\n"
+        "    for room in {row['room'] for batch in table_batches for row in batch['rows']}:\n"
+        "        influxdb3_local.info(room)\n"
+    )
+    [note] = house.run("%replay home.lp --twice --trigger rooms").notes
+    assert note.startswith("Cell In[")
+    assert ", line 3: the order of a set of texts goes by the process's hash seed" in note
+    assert note.endswith("; go through sorted(...) of it, or through a dict or list")
+
+
 def test_replay_says_when_no_trigger_ran(house: Notebook) -> None:
     """A database without triggers replays rows, and the card says so."""
     house.engine.catalog.create_database("empty")
