@@ -118,7 +118,8 @@ class InstallPanel:
                 self._lines = [f"conflict: {text}" for text in plan.conflicts]
                 self._show("these would not fit together; nothing was installed", tone="warn")
             case Exception():
-                self._lines = [*self._lines, str(outcome)]
+                said = frozenset(self._lines)
+                self._lines += [line for line in str(outcome).splitlines() if line not in said]
                 self._show("not installed; everything is as it was", tone="bad")
             case _:
                 self.button.layout.display = "none"

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from procengine.errors import PackageInstallError, StoppedError
 
 _LAST_LINES: Final = 20
 _TAKE_BACK_SECONDS: Final = 5.0
+_COLOURS: Final = frozenset({"FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"})
 
 
 class InstallerProcess:
@@ -127,6 +128,7 @@ class InstallerProcess:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=self._folder,
+                    env=_without_colours(os.environ),
                     # Its own session: pip starts another process, and both must end; an interrupt of the
                     # kernel reaches the caller alone, who ends both.
                     start_new_session=True,
@@ -136,6 +138,14 @@ class InstallerProcess:
                     f"External call failed: {error.strerror} (os error {error.errno})"
                 ) from error
             return self._process
+
+
+def _without_colours(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """Return variables by which lines are plain text; a Jupyter kernel has some that ask for colours."""
+    return {
+        **{name: value for name, value in variables.items() if name not in _COLOURS},
+        "NO_COLOR": "1",
+    }
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -154,6 +154,17 @@ def test_the_stop_button_ends_an_installation(notebook: Notebook, wheels: Path, 
     live.run_until(lambda: panel.button.layout.display == "none")
 
 
+def test_the_button_says_once_why_it_failed(notebook: Notebook, wheels: Path, live: Loop) -> None:
+    """What the installer printed stands in the card once, though the error repeats it; it can be tried again."""
+    wheels.mkdir()
+    notebook.run(IMPORTS)
+    panel = pressed(notebook, notebook.run("%fire needy"), live)
+    live.run_until(lambda: not panel.button.disabled)
+    assert "not installed; everything is as it was" in panel.course.value
+    assert panel.course.value.count("ERROR: No matching distribution found for tiny_a") == 1
+    assert panel.course.value.count("External call failed: status 1") == 1
+
+
 def test_a_manifest_names_the_package(notebook: Notebook) -> None:
     """What the manifest beside a plugin declares is offered; where no name fits, all of it."""
     Path("plugins/manifest.toml").write_text('[dependencies]\npython = ["gone-x>=1", "other_x"]\n')

@@ -135,6 +135,18 @@ def test_packages_that_are_nowhere_change_nothing(
     assert contents(environment.folder) == before
 
 
+def test_packages_are_told_without_colours(
+    environment: PluginEnvironment, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The installer's lines are plain text, also where a Jupyter kernel's variables ask for colours."""
+    wheels.mkdir()
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.setenv(name, "1")
+    with pytest.raises(PackageInstallError, match="No matching distribution") as failure:
+        environment.install_packages(["tiny_gone"])
+    assert "\x1b" not in str(failure.value)
+
+
 @pytest.mark.parametrize("folder_was_there", [False, True])
 def test_packages_that_fail_half_way_change_nothing(
     environment: PluginEnvironment, wheels: Path, folder_was_there: bool
