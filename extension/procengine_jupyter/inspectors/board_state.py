@@ -21,7 +21,6 @@ from procengine_jupyter.inspectors.actions import Action
 from procengine_jupyter.inspectors.contents import Contents, Inspected
 from procengine_jupyter.inspectors.trigger_actions import OpenInspector, trigger_actions
 from procengine_jupyter.render.markup import Html
-from procengine_jupyter.render.phrases import instant
 from procengine_jupyter.render.sparkline import sparkline
 from procengine_jupyter.render.trigger_card import trigger_card
 from procengine_jupyter.status import missing_table
@@ -45,18 +44,19 @@ TONES = {
 }
 """How the words of `state_word` are coloured."""
 
+# What fits into a narrow page comes first: a page scrolls to the rest.
 COLUMNS = {
     "trigger": pa.string(),
-    "database": pa.string(),
     "state": pa.string(),
     "recent": pa.string(),
     "runs": pa.int64(),
     "errors": pa.int64(),
+    "last run (UTC)": pa.timestamp("ns"),
+    "next run (UTC)": pa.timestamp("ns"),
+    "database": pa.string(),
     "queue": pa.int64(),
     "p50 ms": pa.float64(),
     "p95 ms": pa.float64(),
-    "last run (UTC)": pa.string(),
-    "next run (UTC)": pa.string(),
     "kind": pa.string(),
     "spec": pa.string(),
     "plugin": pa.string(),
@@ -121,6 +121,9 @@ class BoardState(Inspected):
             hint="no trigger yet; %%plugin NAME --trigger SPEC --database DB makes one",
             tones={"state": TONES},
             sparklines=("recent",),
+            since=("last run (UTC)",),
+            due=("next run (UTC)",),
+            now_ns=self._engine.clock.now_ns,
             missing="",
             tabs={
                 "All": np.ones(len(shown), np.bool_),
@@ -191,16 +194,16 @@ def _cells(one: TriggerStatistics, state: str, missing: str | None) -> tuple[obj
     trigger = one.trigger
     return (
         trigger.name,
-        trigger.database,
         state,
         sparkline(one.recent),
         one.runs,
         one.errors,
+        one.last_run_ns,
+        one.next_fire_ns,
+        trigger.database,
         one.queue_depth,
         _milliseconds(one.p50_ns),
         _milliseconds(one.p95_ns),
-        _instant(one.last_run_ns),
-        _instant(one.next_fire_ns),
         _kind(trigger.spec),
         trigger.spec,
         trigger.plugin_filename,
@@ -237,7 +240,3 @@ def _facts(taken: Sequence[TriggerStatistics]) -> list[str]:
 
 def _milliseconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else round(nanoseconds / NANOSECONDS_PER_MILLISECOND, 3)
-
-
-def _instant(instant_ns: int | None) -> str | None:
-    return None if instant_ns is None else instant(instant_ns).removesuffix(" UTC")

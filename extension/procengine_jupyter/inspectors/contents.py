@@ -56,8 +56,9 @@ class Contents:
     ``picture`` stands above the table, or is drawn when it is to; where there is only text, ``picture_lines`` stand
     for it, or ``lines`` for both.
     ``until`` and ``since`` are columns of instants (``timestamp``, UTC) that a page counts down to, and up from, by
-    its own clock; ``now_ns`` returns the time of the clock by which they are meant. ``order`` is how rows are sorted
-    as long as the reader has not chosen.
+    its own clock: ``until`` something expires, which NULL never does; ``due`` are those when something happens, which
+    for NULL it does not. ``now_ns`` returns the time of the clock by which they are meant. ``order`` is how rows are
+    sorted as long as the reader has not chosen.
     ``tree`` is the column whose texts are a tree's nodes, see `procengine_jupyter.inspectors.value_tree`: such rows
     are neither sorted nor filtered here, but by `Inspected.look_for`.
     """
@@ -76,6 +77,7 @@ class Contents:
     picture_lines: Callable[[], Sequence[str]] = tuple
     lines: Sequence[str] = ()
     until: Sequence[str] = ()
+    due: Sequence[str] = ()
     since: Sequence[str] = ()
     now_ns: Callable[[], int] | None = None
     order: Order | None = None

@@ -296,7 +296,7 @@ class Inspector(View):
     def _hold(self, contents: Contents) -> None:
         if contents is not self._contents:
             # Of columns of instants a page shows something else than what would be looked into.
-            self._search = TextSearch(contents.table, {*contents.until, *contents.since})
+            self._search = TextSearch(contents.table, {*contents.until, *contents.due, *contents.since})
         self._contents = contents
         if contents.tree:
             self._selection = select(contents.table)

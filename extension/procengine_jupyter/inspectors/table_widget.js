@@ -10,6 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const BAR = 5; // width of a sparkline's bar and the gap beside it, pixels
 const BLOCKS = "▁▂▃▄▅▆▇█";
 const FAILED = "✗";
+const CLOCKS = ["until", "due", "since"]; // kinds of columns whose instants are counted down to, or up from
 const NODE = /^(\u2003*)([▸▾·]) (.*)$/s; // a tree's node: its depth, whether it is open, and what it says
 
 // What an instant ("2026-01-01 00:00:00.5", UTC) is to a reader now; nothing is asked of the kernel for it.
@@ -17,7 +18,8 @@ function counted(kind, text, now) {
   if (text === null) return kind === "until" ? "never" : "";
   const left = Date.parse(`${text.slice(0, 23).replace(" ", "T")}Z`) - now;
   if (kind === "since") return `${spanText(Math.max(0, -left))} ago`;
-  return left > 0 ? `in ${spanText(left)}` : "expired";
+  if (left > 0) return `in ${spanText(left)}`;
+  return kind === "until" ? "expired" : "now";
 }
 
 function render({ model, el }) {
@@ -38,7 +40,7 @@ function render({ model, el }) {
   let drawNext = null; // what the next frame draws
   let ahead = 0; // by how much the kernel's clock is ahead of the page's, milliseconds
 
-  const isClock = (column) => column.kind === "until" || column.kind === "since";
+  const isClock = (column) => CLOCKS.includes(column.kind);
   const count = () => model.get("row_count");
   const height = () => Math.min(count() * ROW, TALLEST);
   const inFrame = () => Math.max(1, Math.ceil((frame.clientHeight - ROW) / ROW));

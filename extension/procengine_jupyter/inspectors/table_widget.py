@@ -8,6 +8,7 @@ Everything here is called on the kernel's main thread; what a page says is broug
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,17 @@ MOST_ROWS_ASKED = 500
 """A page asks for a screenful or two; a larger wish is cut."""
 
 
+CLOCKS = ("until", "due", "since")
+"""Kinds of columns of which a page shows how far their instants are."""
+
 AGE_WIDTH = 16
 """Characters of ``in 59 min 59 s``, and some space."""
+
+BAR_WIDTH = 0.75
+"""Characters that a sparkline's bar takes, which is 5 pixels wide."""
+
+MARGIN = 5
+"""Characters beside a column's name: the mark of its order, and some space."""
 
 
 class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
@@ -173,15 +183,21 @@ class TableWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
 
 def _width(contents: Contents, column: str, width: int) -> int:
-    """Return a column's width in characters; of an instant a page shows how far it is, which is shorter."""
-    return width if _kind(contents, column) not in {"until", "since"} else AGE_WIDTH
+    """Return a column's width in characters.
+
+    Of an instant a page shows how far it is, which is shorter; the bar of a run is narrower than a character.
+    """
+    kind = _kind(contents, column)
+    if kind in CLOCKS:
+        return AGE_WIDTH
+    return max(len(column) + MARGIN, math.ceil(width * BAR_WIDTH)) if kind == "sparklines" else width
 
 
 def _kind(contents: Contents, column: str) -> str:
     """Return as what a column's texts are drawn."""
     if column == contents.tree:
         return "tree"
-    for kind in ("sparklines", "until", "since"):
+    for kind in ("sparklines", *CLOCKS):
         if column in getattr(contents, kind):
             return kind
     return "text"
