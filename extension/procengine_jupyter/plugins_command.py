@@ -57,7 +57,8 @@ def run_plugin_line(session: Session, line: str) -> str:
         return forget(session.engine, invocation["plugin"], keep=invocation["keep"])
     folder = session.engine.plugins.folder if invocation.command.words[1] == "install" else None
     surroundings = Surroundings(folder=session.folder, ask=input)
-    return run_plugin_command(invocation, surroundings, SystemClock(), plugin_dir=folder).text
+    done = run_plugin_command(invocation, surroundings, SystemClock(), plugin_dir=folder, mark="%")
+    return done.text
 
 
 def roll_back(engine: Engine, said: Sequence[str]) -> str:

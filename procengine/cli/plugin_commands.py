@@ -26,9 +26,16 @@ TRIGGER_SPECS = {
 
 
 def run_plugin_command(
-    invocation: Invocation, surroundings: Surroundings, clock: Clock, *, plugin_dir: Path | None = None
+    invocation: Invocation,
+    surroundings: Surroundings,
+    clock: Clock,
+    *,
+    plugin_dir: Path | None = None,
+    mark: str = "",
 ) -> CommandOutput:
     """Run a command that was read; ``plugin_dir`` is where plugins go unless the line says.
+
+    ``mark`` stands before the commands that come next, ``%`` in a notebook.
 
     Raises: ProcengineError: it failed; nothing was changed.
     """
@@ -39,7 +46,7 @@ def run_plugin_command(
     if words[1] == "package":
         return CommandOutput.of(_package(invocation, surroundings.folder, clock))
     if words[1] == "install":
-        return CommandOutput.of(_install(invocation, surroundings.folder, plugin_dir))
+        return CommandOutput.of(_install(invocation, surroundings.folder, plugin_dir, mark))
     commands: Mapping[str, Callable[[Invocation, Path], str]] = {
         "validate": _validate,
         "yank": _yank,
@@ -138,7 +145,7 @@ def _noted(entry: IndexEntry) -> str:
     return f"{entry.version} ({'; '.join(notes)})" if notes else str(entry.version)
 
 
-def _install(said: Invocation, folder: Path, plugin_dir: Path | None) -> str:
+def _install(said: Invocation, folder: Path, plugin_dir: Path | None, mark: str) -> str:
     target = folder / said["plugin_dir"] if said["plugin_dir"] else plugin_dir
     if target is None:
         raise InvalidInputError(
@@ -151,21 +158,20 @@ def _install(said: Invocation, folder: Path, plugin_dir: Path | None) -> str:
         plugin_dir=target,
         fetcher=Fetcher(allow_http=said["allow_http"]),
     )
-    return "\n".join(_told(done))
+    return "\n".join(_told(done, mark))
 
 
-def _told(done: Installation) -> Iterator[str]:
-    """Yield what was installed, and the commands that come next."""
+def _told(done: Installation, mark: str) -> Iterator[str]:
+    """Yield what was installed, and the commands that come next, in lines that fit into a notebook's page."""
     before = "" if done.replaced is None else f", in place of {done.replaced.identity}"
     yield f"installed {done.entry.identity} as {done.path}{before}"
     yield f"  hash: {done.entry.hash}"
     for one in done.plugins:
-        yield f"  needs: procengine plugin install '{one.name}@{one.version}' --index {one.index_url}"
+        yield f"  needs: {mark}procengine plugin install '{one.name}@{one.version}' \\"
+        yield f"           --index {one.index_url}"
     if done.packages:
-        yield f"  needs: influxdb3 install package {' '.join(repr(one) for one in done.packages)}"
+        yield f"  needs: {mark}influxdb3 install package {' '.join(repr(one) for one in done.packages)}"
     if done.replaced is None:
         for trigger in done.triggers:
-            yield (
-                f"  next: influxdb3 create trigger --database DB --path {done.path} --trigger-spec "
-                f"{TRIGGER_SPECS[trigger]} NAME"
-            )
+            yield f"  next: {mark}influxdb3 create trigger --database DB --path {done.path} \\"
+            yield f"          --trigger-spec {TRIGGER_SPECS[trigger]} NAME"

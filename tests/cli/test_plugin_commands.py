@@ -49,7 +49,12 @@ def test_from_new_to_installed(here: Path, capsys: pytest.CaptureFixture[str]) -
         capsys, "install", "hot-rooms", "--index", "registry/index.json", "--plugin-dir", "plugins"
     )
     assert shown.startswith("installed hot-rooms@0.1.0 as hot_rooms/hot-rooms.py\n  hash: sha256:")
-    assert "--path hot_rooms/hot-rooms.py --trigger-spec all_tables" in shown
+    command = shown.partition("  next: ")[2].replace("\\\n", "")
+    assert " ".join(command.split()) == (
+        "influxdb3 create trigger --database DB --path hot_rooms/hot-rooms.py "
+        "--trigger-spec all_tables NAME"
+    )
+    assert max(map(len, shown.splitlines())) <= 95, "a notebook's page breaks longer lines"
     assert (here / "plugins" / "hot_rooms" / "hot-rooms.py").is_file()
 
 

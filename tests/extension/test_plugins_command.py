@@ -64,7 +64,7 @@ def test_a_plugin_is_installed_into_the_engine(
     """An artifact is installed where triggers find it, and its place and needs are shown."""
     shown = said(f"install warm@1.0.0 --index {registry.url}")
     assert "installed warm@1.0.0 as warm/hot.py" in shown
-    assert "needs: influxdb3 install package 'no-such-package>=1'" in shown
+    assert "needs: %influxdb3 install package 'no-such-package>=1'" in shown
     state = PluginState(notebook.engine)
     state.version()
     contents = state.contents()
@@ -73,6 +73,18 @@ def test_a_plugin_is_installed_into_the_engine(
     card = str(state.detail("warm/hot.py"))
     assert f"warm@1.0.0 of {registry.url}" in card
     assert "<code>InfluxDB 3 &gt;=3.0.0</code>, <code>no-such-package&gt;=1</code>" in card
+
+
+def test_what_comes_next_runs_as_it_is_printed(
+    notebook: Notebook, registry: Registry, said: Callable[[str], str]
+) -> None:
+    """The command that makes a trigger of an installed plugin, in two lines, can be pasted into a cell."""
+    command = said(f"install warm@1.0.0 --index {registry.url}").partition("next: ")[2]
+    assert len(command.splitlines()) == 2
+    notebook.run("%influxdb3 create database house")
+    notebook.run(command.replace("DB", "house").replace("NAME", "warm"))
+    (made,) = (one.trigger for one in notebook.engine.triggers.statistics())
+    assert (made.name, made.plugin_filename) == ("warm", "warm/hot.py")
 
 
 def test_another_version_runs_at_once(
