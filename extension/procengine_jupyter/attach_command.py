@@ -39,7 +39,7 @@ def attach_command(session: Session, action: str, line: str) -> AttachmentCard |
         case "detach":
             said = grammar.detach_parser().read(line)
             session.engine.detach(said.name)
-            sys.stderr.write(f"{said.name} is detached: the name finds the local database from now on\n")
+            sys.stdout.write(f"{said.name} is detached: the name finds the local database from now on\n")
             return None
     return _tail(session.engine, grammar.tail_parser().read(line))
 

@@ -99,7 +99,8 @@ class DeployPanel:
         except Exception as error:
             logger.exception("a deployment failed: url=%s", self._plan.url)
             text = f"{type(error).__name__}: {error}"
-        return _Came(shown=card("not deployed", element("span", text, css="pe-long"), tone="bad"))
+        why = element("div", text, css="pe-long pe-part")
+        return _Came(shown=card("not deployed", why, details=f"to {self._plan.url}", tone="bad"))
 
     def _tell(self, step: str) -> None:
         """Say the step that is next, or end before it. On the thread that deploys.

@@ -53,7 +53,8 @@ def test_defaults_are_quiet() -> None:
         "  query_log_size = 1000",
     ]
     html = str(card.html())
-    assert "<td><code>node_id</code></td><td><code>mine</code></td><td>%config</td>" in html
+    given = '<td><code>mine</code><span class="pe-soft"> · %config</span></td>'
+    assert f"<td><code>node_id</code></td>{given}" in html
     assert '<td><span class="pe-soft"><code>query_log_size</code></span></td>' in html
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from procengine.model.counted import counted
-from procengine_jupyter.render.markup import Html, element
+from procengine_jupyter.render.markup import Html, element, join
 from procengine_jupyter.render.style import card, code, soft
 from procengine_jupyter.render.view import View
 
@@ -113,13 +113,13 @@ class OptionsCard(View):
 
 
 def _heading(group: str) -> Html:
-    return element("tr", element("td", group, css="pe-title", colspan="4", style="padding-top:7px"))
+    return element("tr", element("td", group, css="pe-title", colspan="3", style="padding-top:7px"))
 
 
 def _row(line: OptionLine) -> Html:
     name, value = code(line.name), code(line.value)
     if line.origin is None:
-        cells: tuple[object, ...] = (soft(name), soft(value), "", soft(line.about))
+        cells: tuple[object, ...] = (soft(name), soft(value), soft(line.about))
     else:
-        cells = (name, value, line.origin, soft(line.about))
+        cells = (name, join([value, soft(f" · {line.origin}")]), soft(line.about))
     return element("tr", *(element("td", cell) for cell in cells))

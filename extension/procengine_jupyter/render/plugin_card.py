@@ -103,9 +103,14 @@ def _grouped(notes: tuple[Note, ...]) -> list[tuple[NoteCode, str]]:
 
 def _note_text(notes: list[Note]) -> str:
     first = notes[0]
-    more = sorted({note.line_number for note in notes[1:] if note.line_number is not None})
+    others = {note.line_number for note in notes if note.line_number is not None}
+    more = sorted(others - {first.line_number})
     place = f", line {first.line_number}" if first.line_number is not None else ""
-    also = f" (also line {listed([str(number) for number in more])})" if more else ""
+    also = (
+        f" (also {'line' if len(more) == 1 else 'lines'} {listed([str(number) for number in more])})"
+        if more
+        else ""
+    )
     return f"{place}: {first.reason}; {first.remedy}{also}"
 
 

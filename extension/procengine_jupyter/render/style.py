@@ -30,6 +30,7 @@ font:13px/1.5 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-fo
 .pe-card .pe-text-warn{color:var(--pe-warn)}
 .pe-card .pe-run{margin-top:7px;padding-top:6px;border-top:1px solid var(--pe-line)}
 .pe-card .pe-long{white-space:pre-wrap;overflow-wrap:anywhere}
+.pe-card .pe-wrap{white-space:normal}
 .pe-card.pe-card.pe-card code,.pe-card.pe-card.pe-card pre{
 font-family:var(--jp-code-font-family,ui-monospace,monospace);
 font-size:12px;background:none;color:inherit;padding:0;line-height:1.45;white-space:inherit}

@@ -134,14 +134,19 @@ class TriggerList(View):
 def _cells(line: TriggerLine) -> list[object]:
     trigger = line.trigger
     return [
-        join([trigger.name, _plugin_html(trigger)]),
+        element("span", trigger.name, _plugin_html(trigger), css="pe-wrap"),
         trigger.database,
         code(trigger.spec),
-        line.state_text,
-        join([line.runs_text]),
-        element("span", line.last_text, css=f"pe-text-{line.last_tone}"),
+        element("span", line.state_text, css="pe-wrap"),
+        element("span", _broken_at_commas(line.runs_text), css="pe-wrap"),
+        element("span", line.last_text, css=f"pe-wrap pe-text-{line.last_tone}"),
         soft(line.next_text),
     ]
+
+
+def _broken_at_commas(facts: str) -> str:
+    """Return facts that a narrow page breaks between, and not within."""
+    return facts.replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
 
 
 def _plugin_html(trigger: Trigger) -> Html | str:
