@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from procengine.cli.grammar import COMMANDS, PROGRAM, Arity, Command, Option
+
+PAGE: Final = 95
+"""Characters of a line of a notebook's page on a small screen, which breaks longer ones within words."""
+
+_NARROWEST: Final = 36
 
 HELP_OPTIONS = frozenset({"-h", "--help", "--help-all"})
 
@@ -17,10 +24,7 @@ def help_text(
     if len(matching) == 1 and matching[0].words == tuple(words):
         return _command_help(matching[0], program)
     names = [" ".join((program, *command.words)) for command in matching]
-    width = max(map(len, names))
-    lines = [
-        f"  {name:<{width}}  {command.about}" for name, command in zip(names, matching, strict=True)
-    ]
+    lines = _in_columns([(name, one.about) for name, one in zip(names, matching, strict=True)])
     return "\n".join(["Commands:", *lines, "", "Add --help to a command for its options."])
 
 
@@ -40,9 +44,17 @@ def _command_help(command: Command, program: str) -> str:
     if command.positional is not None:
         lines += ["", "Arguments:", f"  <{command.positional.name}>  {command.positional.about}"]
     rows = [(_option_head(option), _option_about(option)) for option in command.options]
-    width = max(len(head) for head, _ in rows)
-    lines += ["", "Options:", *(f"  {head:<{width}}  {about}" for head, about in rows)]
+    lines += ["", "Options:", *_in_columns(rows)]
     return "\n".join(lines)
+
+
+def _in_columns(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a table of heads and explanations, which go on below themselves."""
+    width = max(len(head) for head, _ in rows)
+    room = max(_NARROWEST, PAGE - width - 4)
+    for head, about in rows:
+        for number, text in enumerate(textwrap.wrap(about, room, break_on_hyphens=False) or [""]):
+            yield f"  {'' if number else head:<{width}}  {text}"
 
 
 def usage(command: Command, program: str = PROGRAM) -> str:

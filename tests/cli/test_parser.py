@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from procengine.cli.grammar import COMMANDS
-from procengine.cli.help_text import help_text, usage
+from procengine.cli.help_text import PAGE, help_text, usage
 from procengine.cli.original_commands import ORIGINAL_COMMANDS, OUR_COMMANDS
 from procengine.cli.parser import parse_command
 from procengine.cli.words import split_words
@@ -149,6 +149,16 @@ def test_help_names_every_option(command: object) -> None:
 
     assert usage(command) in text
     assert all(option.name in text for option in command.options)
+    options = text.partition("\nOptions:\n")[2].splitlines()
+    assert all(len(line) <= PAGE for line in options), "a notebook's page breaks longer lines"
+
+
+def test_the_list_of_commands_fits_into_a_page() -> None:
+    """What a command is about goes on below itself, so that a page breaks no word."""
+    lines = help_text(()).splitlines()
+    assert all(len(line) <= PAGE for line in lines)
+    told = " ".join(" ".join(lines).split())
+    assert all(command.about in told for command in COMMANDS)
 
 
 @pytest.mark.parametrize(
