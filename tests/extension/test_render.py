@@ -16,6 +16,7 @@ from procengine_jupyter.render.trigger_list import TriggerLine, TriggerList
 from procengine_jupyter.render.view import View
 from procengine_jupyter.render.write_card import StoppedWriteCard, WriteCard
 
+from procengine.model.column import Column, ColumnType
 from procengine.model.counted import counted
 from procengine.model.portability import Note, NoteCode
 from procengine.model.run import Cause, CauseKind, LogLevel, RunOutcome
@@ -122,6 +123,17 @@ def test_cards_need_nothing_from_outside(view: View) -> None:
     assert not {"link", "img", "script", "iframe"} & Reader(view).tags
     assert "url(" not in html
     assert "@import" not in html
+
+
+def test_new_columns_of_several_tables_say_of_which() -> None:
+    """A write's card names the table of a new column where there is more than one."""
+    temp, room = Column("temp", ColumnType.FLOAT), Column("room", ColumnType.TAG)
+    one = write_result(new_columns=(("home", temp), ("home", room)))
+    assert "new columns temp (float), room (tag)" in WriteCard(result=one, duration_ns=1).text()
+    two = write_result(new_columns=(("home", temp), ("alert", temp)))
+    assert "new columns home.temp (float), alert.temp (float)" in (
+        WriteCard(result=two, duration_ns=1).text()
+    )
 
 
 def test_long_values_are_cut() -> None:

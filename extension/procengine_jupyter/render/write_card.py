@@ -128,7 +128,11 @@ def _added(result: WriteResult) -> list[str]:
         facts.append(
             f"new {'table' if len(result.new_tables) == 1 else 'tables'} {listed(list(result.new_tables))}"
         )
-    columns = [f"{column.name} ({column.type.value})" for _, column in result.new_columns]
+    several = len({table for table, _ in result.new_columns}) > 1
+    columns = [
+        f"{f'{table}.' if several else ''}{column.name} ({column.type.value})"
+        for table, column in result.new_columns
+    ]
     if columns:
         facts.append(f"new {'column' if len(columns) == 1 else 'columns'} {listed(columns, most=12)}")
     return facts
