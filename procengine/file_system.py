@@ -202,7 +202,7 @@ def make_folder(file_system: FileSystem, folder: Path) -> None:
         file_system.names(folder)  # something else may have the name
     except FileNotFoundError:
         make_folder(file_system, folder.parent)
-        file_system.make_folder(folder)
+        make_folder(file_system, folder)  # another process may have made it meanwhile
 
 
 def make_folder_durably(file_system: FileSystem, folder: Path, *, found_too: bool = False) -> None:
@@ -221,5 +221,5 @@ def make_folder_durably(file_system: FileSystem, folder: Path, *, found_too: boo
             return
     except FileNotFoundError:
         make_folder_durably(file_system, folder.parent)
-        file_system.make_folder(folder)
+        make_folder(file_system, folder)
     file_system.sync_folder(folder.parent)
