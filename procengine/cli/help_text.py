@@ -8,10 +8,10 @@ from typing import Final
 
 from procengine.cli.grammar import COMMANDS, PROGRAM, Arity, Command, Option
 
-PAGE: Final = 95
+PAGE: Final = 92
 """Characters of a line of a notebook's page on a small screen, which breaks longer ones within words."""
 
-_NARROWEST: Final = 36
+_NARROWEST: Final = 32
 
 HELP_OPTIONS = frozenset({"-h", "--help", "--help-all"})
 

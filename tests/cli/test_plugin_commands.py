@@ -54,7 +54,7 @@ def test_from_new_to_installed(here: Path, capsys: pytest.CaptureFixture[str]) -
         "influxdb3 create trigger --database DB --path hot_rooms/hot-rooms.py "
         "--trigger-spec all_tables NAME"
     )
-    assert max(map(len, shown.splitlines())) <= 95, "a notebook's page breaks longer lines"
+    assert max(map(len, shown.splitlines())) <= 92, "a notebook's page breaks longer lines"
     assert (here / "plugins" / "hot_rooms" / "hot-rooms.py").is_file()
 
 
