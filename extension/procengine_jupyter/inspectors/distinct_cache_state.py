@@ -84,7 +84,7 @@ class DistinctCacheState(OneCacheState):
             facts=facts,
             table=_table(tree, nodes, definition.columns, seen_ns, until_ns),
             keys=NodeKeys(tree, nodes),
-            hint=self._why_empty(definition),
+            hint="" if len(rows) else self._why_empty(definition),
             picture=_meter(len(rows), definition.max_cardinality, self._first_expiry_ns),
             until=(EXPIRES,),
             since=(LAST_SEEN,),
@@ -93,7 +93,7 @@ class DistinctCacheState(OneCacheState):
         )
 
     def _why_empty(self, definition: DistinctCacheDefinition) -> str:
-        """Return why there is no value: what its table has is older than the cache keeps, or there is nothing."""
+        """Return why there is no value: what the table has is older than the cache keeps, or there is nothing."""
         view = self._engine.write_buffer.view(definition.table_id)
         times_ns = [one.max_time_ns for one in view.files] + [one.max_time_ns for one in view.rows]
         newest_ns = max(times_ns, default=None)
