@@ -16,10 +16,14 @@ class _TlsServer(ThreadingHTTPServer):
 
 @contextmanager
 def serving(
-    handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+    handler: type[BaseHTTPRequestHandler],
+    context: ssl.SSLContext | None = None,
+    *,
+    kind: type[ThreadingHTTPServer] | None = None,
 ) -> Iterator[str]:
     """Serve by a handler within the block, by TLS where there is a context; give the URL."""
-    server = (ThreadingHTTPServer if context is None else _TlsServer)(("127.0.0.1", 0), handler)
+    kind = kind or (ThreadingHTTPServer if context is None else _TlsServer)
+    server = kind(("127.0.0.1", 0), handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -265,7 +265,7 @@ class ProcengineMagics(Magics):
     def _write(self, database: str, data: Any, options: WriteOptions) -> None:
         engine = self.session.engine
         with ProgressBar() as bar:
-            stored = store(engine, database, data, options, progress=bar.show)
+            stored = store(engine, database, data, options, progress=bar.tell)
         if stored.lines_done < stored.lines_total:
             self.session.live_cards.show(lambda: _stopped_card(stored))
             raise UsageError("interrupted; what was stored until then stays")

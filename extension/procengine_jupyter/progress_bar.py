@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
 
-from procengine_jupyter.display import show_updatable
 from procengine_jupyter.render.markup import Html, element
 from procengine_jupyter.render.phrases import duration
 from procengine_jupyter.render.style import card
 from procengine_jupyter.render.view import View
+from procengine_jupyter.under_way import UnderWay
 
 SECONDS_BETWEEN = 0.1
 
@@ -39,34 +36,12 @@ class ProgressCard(View):
         return f"{self.done:,} of {self.total:,} lines · {share:.0%}{left}"
 
 
-class ProgressBar:
-    """A bar below the running cell, from the first `show` to the end of the ``with`` block."""
+class ProgressBar(UnderWay):
+    """A bar below the running cell, from the first `tell` to the end of the ``with`` block."""
 
     def __init__(self) -> None:
-        self._handle: Any = None
-        self._started_ns = time.perf_counter_ns()
-        self._shown_ns = 0
+        super().__init__(until_shown=0, between=SECONDS_BETWEEN)
 
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
-
-    def show(self, done: int, total: int) -> None:
+    def tell(self, done: int, total: int) -> None:
         """Show how far it is, at most ten times a second."""
-        now_ns = time.perf_counter_ns()
-        if now_ns - self._shown_ns < SECONDS_BETWEEN * 1_000_000_000:
-            return
-        self._shown_ns = now_ns
-        card_ = ProgressCard(done=done, total=total, elapsed_ns=now_ns - self._started_ns)
-        if self._handle is None:
-            self._handle = show_updatable(card_)
-        else:
-            self._handle.update(card_)
+        self.show(lambda: ProgressCard(done=done, total=total, elapsed_ns=self.elapsed_ns))

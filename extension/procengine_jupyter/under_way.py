@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from procengine_jupyter.display import new_handle
 from procengine_jupyter.render.markup import Html
@@ -49,7 +49,7 @@ class UnderWay:
         self._due = self._began + until_shown
         self._between = between
 
-    def __enter__(self) -> UnderWay:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -9,26 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from procengine.model.arrow_names import display_name
 from procengine.processing.row_dicts import Rows, row_dicts
 
 _PLAIN = frozenset({pa.int64(), pa.uint64(), pa.float64(), pa.utf8(), pa.bool_()})
 _TAG = pa.dictionary(pa.int32(), pa.utf8())
 _UNIT_NAMES = {"s": "Second", "ms": "Millisecond", "us": "Microsecond", "ns": "Nanosecond"}
-_NAMES = {
-    "null": "Null",
-    "float": "Float32",
-    "halffloat": "Float16",
-    "string": "Utf8",
-    "large_string": "LargeUtf8",
-    "string_view": "Utf8View",
-    "binary": "Binary",
-    "large_binary": "LargeBinary",
-    "binary_view": "BinaryView",
-    "bool": "Boolean",
-    "double": "Float64",
-    "date32[day]": "Date32",
-    "date64[ms]": "Date64",
-}
 
 
 def query_rows(table: pa.Table) -> Rows:
@@ -75,7 +61,7 @@ def _refuse_unsupported(table: pa.Table) -> None:
 
 
 def arrow_rs_name(kind: pa.DataType) -> str:
-    """Return the name that the original's Arrow library shows for a type."""
+    """Return what the original's Arrow library shows for a type in Rust's own form, as in this one error."""
     if pa.types.is_timestamp(kind):
         zone = "None" if kind.tz is None else f'Some("{kind.tz}")'
         return f"Timestamp({_UNIT_NAMES[kind.unit]}, {zone})"
@@ -84,10 +70,6 @@ def arrow_rs_name(kind: pa.DataType) -> str:
         return f"{name}({_UNIT_NAMES[kind.unit]})"
     if pa.types.is_dictionary(kind):
         return f"Dictionary({arrow_rs_name(kind.index_type)}, {arrow_rs_name(kind.value_type)})"
-    if pa.types.is_decimal(kind):
-        return f"Decimal{kind.bit_width}({kind.precision}, {kind.scale})"
-    if pa.types.is_integer(kind):
-        return f"{'Int' if pa.types.is_signed_integer(kind) else 'UInt'}{kind.bit_width}"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"{'List' if pa.types.is_list(kind) else 'LargeList'}({_field_name(kind.value_field)})"
     if pa.types.is_fixed_size_list(kind):
@@ -97,9 +79,7 @@ def arrow_rs_name(kind: pa.DataType) -> str:
         return f"Map({_field_name(entries)}, {'true' if kind.keys_sorted else 'false'})"
     if pa.types.is_struct(kind):
         return f"Struct([{', '.join(_field_name(kind.field(i)) for i in range(kind.num_fields))}])"
-    if pa.types.is_interval(kind):
-        return "Interval(MonthDayNano)"
-    return _NAMES.get(str(kind), str(kind))
+    return display_name(kind)  # what holds no unit and no field has one name for all
 
 
 def _field_name(field: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests import local_server
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -41,14 +42,5 @@ def serving(answers: dict[str, Answer], context: ssl.SSLContext | None = None) -
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that has had enough hangs up."""
 
-    server = Quiet(("127.0.0.1", 0), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with local_server.serving(Handler, context, kind=Quiet) as url:
+        yield url
